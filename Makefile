@@ -1,0 +1,71 @@
+# Two commands are all you need:  make report   (the report of the demo company)   and   make test.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKSPACE ?= data/demo
+OUT ?= reports
+
+# One thread per process for BLAS and OpenMP: the same sums on every machine, and no thrashing on a small one.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export MPLBACKEND ?= agg
+# Compiled modules are a third of every notebook's start.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help install report test lint format bench study lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/'
+
+install: $(STAMP) ## the locked environment in .venv
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: python3.11 was not found"; exit 2; }
+	@test -x $(BIN)/python || { echo "creating $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
+	@echo "installing requirements.lock (uv where it installs, else pip; a few minutes with pip)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ;]*\).*/\1/p' requirements.lock)" || echo "uv is not to be had; going on with pip"
+	@{ test -x $(BIN)/uv && $(BIN)/uv pip install -q --python $(BIN)/python -r requirements.lock; } \
+	  || $(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q -j 2 $(VENV)/lib healthlib >/dev/null 2>&1 || true
+	@touch $@
+
+report: $(STAMP) ## the demo company (or WORKSPACE=folder) through the four notebooks to reports/
+	@if [ "$(WORKSPACE)" = data/demo ] && ! ls data/demo/accounts.* >/dev/null 2>&1; then $(BIN)/healthlib demo data/demo; fi
+	@$(BIN)/healthlib run $(WORKSPACE) --out $(OUT)
+
+test: $(STAMP) lint ## linter, types, import contracts, every test
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## formatter, linter, type checker, import contracts
+	@$(BIN)/ruff format --check -q . || { echo "ruff format: run 'make format'"; exit 1; }
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ty check -q --python $(VENV)
+	@$(BIN)/lint-imports --no-cache >/dev/null || { $(BIN)/lint-imports --no-cache; exit 1; }
+	@echo "format, lint, types and import contracts hold"
+
+format: $(STAMP) ## what ruff can mend
+	@$(BIN)/ruff format -q .
+	@$(BIN)/ruff check -q --fix .
+
+bench: $(STAMP) ## the whole run against its floor; 10 million events against DuckDB and polars
+	@$(BIN)/python bench/snapshots.py
+	@$(BIN)/python bench/run_floor.py
+
+study: $(STAMP) ## the long planted-truth study (hours are not needed; minutes are)
+	@$(BIN)/python bench/study.py
+
+lock: $(STAMP) ## requirements.lock from requirements.in: names and versions only
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate requirements.in -o requirements.lock
+
+clean: ## generated reports, caches and the environment
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@find reports -mindepth 1 ! -name .gitkeep -delete
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

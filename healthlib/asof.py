@@ -1,0 +1,205 @@
+"""What was knowable about each account on each date: the only door to the past.
+
+Every row enters through one view per table, ``known.<table>``, which carries two clocks as calendar days:
+
+``day``    when it happened (UTC day of the table's time column; without one, the day the account's first contract was visible)
+``known``  when it came to be known: the later of ``day`` and ``recorded_at``; without ``recorded_at``, ``day`` + the source's lag
+
+A figure for T reads rows with ``known <= T`` and ``day <= T``, and columns that are filled in later (`closed_at`, `outcome` …) read as
+empty until the date that filled them. Nothing else in the package may look at ``data.<table>`` to compute a figure, except `outcomes`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from .engine import quote
+from .schema import CASE_COLUMNS, WHEN
+from .spec import Workspace
+from .tables import Tables
+
+FAR = "DATE '9999-12-31'"
+"""Stands for "never": the end of an evergreen contract."""
+
+
+def open_door(tables: Tables, workspace: Workspace) -> None:
+    """Create ``known.<table>`` for every loaded table. Idempotent; contracts first, because tables without a clock borrow theirs."""
+    tables.engine.run("CREATE SCHEMA IF NOT EXISTS known")
+    tables.engine.run(_door(tables, "contracts", _lag(workspace, "contracts")))
+    first = "SELECT account_id, min(known) AS visible_from FROM known.contracts GROUP BY account_id"
+    tables.engine.run(f"CREATE OR REPLACE VIEW known.first_contract AS {first}")
+    for name in tables.columns:
+        if name not in ("contracts", "accounts"):
+            tables.engine.run(_door(tables, name, _lag(workspace, name)))
+
+
+def _lag(workspace: Workspace, name: str) -> int:
+    source = workspace.tables.get(name)
+    return source.lag_days if source else 0
+
+
+def _door(tables: Tables, name: str, lag_days: int) -> str:
+    """The view of one table with its two clocks. A row without a time of its own is visible from the account's first contract."""
+    columns, time = tables.columns[name], tables.schemas[name].time
+    own = f"CAST(t.{quote(time)} AS DATE)" if time and time in columns else "CAST(NULL AS DATE)"
+    borrows = name != "contracts" and (name in ("milestones", "goals") or not time)
+    day = f"coalesce({own}, f.visible_from)" if borrows else own
+    late = f"{day} + {int(lag_days)}" if lag_days else day
+    recorded = "CAST(t.recorded_at AS DATE)"
+    known = (
+        f"CASE WHEN {recorded} IS NULL THEN {late} WHEN {recorded} > {day} THEN {recorded} ELSE {day} END"
+        if "recorded_at" in columns
+        else late
+    )
+    plain = [_column(name, column) for column in columns]
+    if name == "usage" and "quantity" not in columns:
+        plain.append("1 AS quantity")
+    join = " LEFT JOIN known.first_contract f ON f.account_id = t.account_id" if borrows else ""
+    picked = f"SELECT {', '.join(plain)}, {day} AS day, {known} AS known FROM data.{quote(name)} t{join}"
+    return f"CREATE OR REPLACE VIEW known.{quote(name)} AS {picked}"
+
+
+def _column(table: str, column: str) -> str:
+    if (table, column) == ("usage", "quantity"):
+        return "coalesce(t.quantity, 1) AS quantity"
+    return f"t.{quote(column)}"
+
+
+def later_filled(tables: Tables, name: str) -> dict[str, str]:
+    """Columns of a table that are empty until a date in another column: column -> that date column, both present.
+
+    A contract without `decided_on` counts as decided when it ends.
+    """
+    columns, filled = tables.columns[name], dict(tables.schemas[name].filled_later)
+    if name == "contracts" and "decided_on" not in columns:
+        filled = dict.fromkeys(filled, "end_date")
+    return {column: by for column, by in filled.items() if column in columns and by in columns}
+
+
+def refers_to(expression: str | None, columns: Iterable[str]) -> bool:
+    """Whether an SQL expression names one of `columns` outside a quoted text.
+
+    >>> refers_to("closed_at is null and kind = 'severity'", ["closed_at", "severity"])
+    True
+    >>> refers_to("kind = 'severity'", ["severity"])
+    False
+    """
+    if not expression:
+        return False
+    words = set(re.findall(r"[a-z_][a-z0-9_]*", re.sub(r"'(?:[^']|'')*'", " ", expression).lower()))
+    return bool(words & {column.lower() for column in columns})
+
+
+def month_ends(first: pd.Timestamp, last: pd.Timestamp) -> list[pd.Timestamp]:
+    """Month-ends from the month of `first` up to and including `last`; `last` itself closes the list even inside a month.
+
+    >>> [f"{d:%m-%d}" for d in month_ends(pd.Timestamp("2026-01-05"), pd.Timestamp("2026-03-10"))]
+    ['01-31', '02-28', '03-10']
+    """
+    ends = list(pd.date_range(first, last, freq="ME"))
+    return ends if ends and ends[-1] == last else [*ends, last]
+
+
+def active_spine(tables: Tables, dates: Iterable[pd.Timestamp]) -> pd.DataFrame:
+    """Every (account_id, as_of) with ARR > 0 on that date, from contracts known then. Sorted by as_of, account_id."""
+    tables.engine.put("dates", pd.DataFrame({"as_of": pd.to_datetime(sorted(set(dates))).astype("datetime64[s]")}))
+    return tidy(
+        tables.engine.query(
+            f"""SELECT c.account_id, d.as_of FROM (SELECT CAST(as_of AS DATE) AS as_of FROM dates) d JOIN known.contracts c
+        ON c.known <= d.as_of AND c.day <= d.as_of AND coalesce(CAST(c.end_date AS DATE), {FAR}) > d.as_of
+        GROUP BY c.account_id, d.as_of HAVING sum(c.arr) > 0 ORDER BY d.as_of, c.account_id"""
+        )
+    )
+
+
+def put_spine(tables: Tables, spine: pd.DataFrame) -> None:
+    """Hand the (account_id, as_of) pairs to the engine as table ``spine`` (place, account_id, as_of DATE); place is the row in `spine`.
+
+    Raises ValueError where a pair stands twice: it would double every figure.
+    """
+    if spine.duplicated(["account_id", "as_of"]).any():
+        raise ValueError("a spine has one row per account_id and as_of")
+    tables.engine.put("spine_in", spine[["account_id", "as_of"]].assign(place=range(len(spine))))
+    tables.engine.run("CREATE OR REPLACE TABLE spine AS SELECT place, account_id, CAST(as_of AS DATE) AS as_of FROM spine_in")
+
+
+def at_places(found: pd.DataFrame, column: str, length: int) -> np.ndarray:
+    """A float array of `length` with `found[column]` at `found["place"]` and NaN elsewhere."""
+    values = np.full(length, np.nan)
+    values[found["place"].to_numpy(int)] = found[column].to_numpy(float)
+    return values
+
+
+def state(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd.DataFrame:
+    """ARR, seats, age, next end of term and attributes of each account as known on each date.
+
+    Parameters
+    ----------
+    spine : account_id, as_of
+
+    Returns
+    -------
+    account_id, as_of, arr (0 when not active), seats (NaN where no active contract says), age_days (since the first contract start,
+    NaN before it), term_ends (the earliest end among active contracts; NaT where evergreen), then one text column an attribute.
+    With `churn_within` outcomes an end date after as_of is hindsight (it was filled in when the customer left) and stays empty.
+    """
+    put_spine(tables, spine)
+    has_seats = "seats" in tables.columns["contracts"]
+    seats = "sum(CASE WHEN c.active = 1 THEN CAST(c.seats AS DECIMAL(38, 6)) END)" if has_seats else "NULL"
+    planned = workspace.outcome.kind != "churn_within"
+    term = "min(CASE WHEN c.active = 1 THEN c.ends END)" if planned else "CAST(NULL AS DATE)"
+    found = tables.engine.query(
+        f"""SELECT s.place, CAST(sum(CASE WHEN c.active = 1 THEN CAST(c.arr AS DECIMAL(38, 6)) END) AS DOUBLE) AS arr,
+            CAST({seats} AS DOUBLE) AS seats,
+            CAST(max(s.as_of) - min(c.day) AS DOUBLE) AS age_days, CAST({term} AS TIMESTAMP) AS term_ends
+        FROM spine s JOIN (
+            SELECT s.place, c.day, c.arr{", c.seats" if has_seats else ""}, CAST(c.end_date AS DATE) AS ends,
+                CASE WHEN coalesce(CAST(c.end_date AS DATE), {FAR}) > s.as_of THEN 1 ELSE 0 END AS active
+            FROM spine s JOIN known.contracts c ON c.account_id = s.account_id AND c.known <= s.as_of AND c.day <= s.as_of
+            ) c ON c.place = s.place
+        GROUP BY s.place"""
+    )
+    frame = spine[["account_id", "as_of"]].reset_index(drop=True)
+    frame["arr"] = np.nan_to_num(at_places(found, "arr", len(frame)))
+    for name in ("seats", "age_days"):
+        frame[name] = at_places(found, name, len(frame))
+    frame["term_ends"] = found.set_index("place")["term_ends"].astype("datetime64[s]").reindex(range(len(frame))).to_numpy()
+    for name in _dated_attributes(tables):
+        frame[name] = _attribute_then(tables, name).reindex(range(len(frame))).to_numpy()
+    return frame.merge(_attributes_today(tables), how="left", on="account_id")
+
+
+def _dated_attributes(tables: Tables) -> list[str]:
+    columns = tables.columns.get("attributes", {})
+    return [c for c in columns if c not in ("account_id", "valid_from", "recorded_at")]
+
+
+def _attribute_then(tables: Tables, name: str) -> pd.Series:
+    """The latest non-empty value of a dated attribute by place; nothing where none was known: today's value would be hindsight."""
+    latest = tables.engine.query(
+        f"""SELECT place, CAST(value AS VARCHAR) AS value FROM (
+            SELECT s.place, a.{quote(name)} AS value, row_number() OVER (
+                PARTITION BY s.place ORDER BY a.valid_from DESC, a.known DESC, a.{quote(name)} DESC) AS nth
+            FROM spine s JOIN known.attributes a ON a.account_id = s.account_id AND a.known <= s.as_of AND a.day <= s.as_of
+            WHERE a.{quote(name)} IS NOT NULL) x WHERE nth = 1"""
+    )
+    return latest.set_index("place")["value"]
+
+
+def _attributes_today(tables: Tables) -> pd.DataFrame:
+    """Attributes of `accounts` that have no dated history: the only value there is, today's."""
+    dated = _dated_attributes(tables)
+    names = [c for c, kind in tables.columns["accounts"].items() if c not in ("recorded_at", *CASE_COLUMNS, *dated) and kind != WHEN]
+    picked = "".join(f", CAST({quote(c)} AS VARCHAR) AS {quote(c)}" for c in names)
+    return tables.engine.query(f"SELECT account_id{picked} FROM data.accounts ORDER BY account_id")
+
+
+def tidy(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same frame with dates as datetime64[s] at midnight, sorted by as_of and account_id where it has them."""
+    frame = frame.assign(**{c: frame[c].astype("datetime64[s]") for c in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[c])})
+    keys = [c for c in ("as_of", "account_id") if c in frame]
+    return frame.sort_values(keys, kind="stable", ignore_index=True) if keys else frame

@@ -1,0 +1,158 @@
+"""Bands: cut scores, choose where to cut, count what each band lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from healthlib.resample import rates
+from healthlib.spec import Scorecard
+
+UNSCORED = "unscored"
+"""The band of a case with too little measured: never a made-up number."""
+
+CASE_COLUMNS = ("account_id", "as_of", "score", "band", "lost", "arr")
+
+TABLE_COLUMNS = (
+    "band", "accounts", "churned", "arr", "arr_churned", "churn_rate", "churn_low", "churn_high", "arr_churn_rate", "arr_churn_low",
+    "arr_churn_high", "lift", "lift_low", "lift_high", "share_of_churned_accounts", "share_low", "share_high", "share_of_churned_arr",
+    "arr_share_low", "arr_share_high", "share_of_accounts", "share_of_accounts_low", "share_of_accounts_high", "n",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Accounts of a frame's rows and how often each is drawn, from `resample.account_weights`."""
+
+    codes: NDArray[np.intp]
+    counts: NDArray[Any]
+
+
+def band_names(scorecard: Scorecard) -> list[str]:
+    """The scorecard's bands from low to high, then `unscored`."""
+    return [band.name for band in scorecard.bands] + [UNSCORED]
+
+
+def band_starts(scorecard: Scorecard) -> list[float]:
+    """The score at which each band begins, low to high."""
+    return [float(band.start) for band in scorecard.bands]
+
+
+def assign(score: ArrayLike, starts: ArrayLike, names: Sequence[str]) -> NDArray[np.object_]:
+    """The highest band whose start the score reaches; `unscored` for NaN.
+
+    >>> assign([10.0, 60.0, float("nan")], [0, 60], ["red", "green"]).tolist()
+    ['red', 'green', 'unscored']
+    """
+    values = np.asarray(score, dtype=float)
+    place = np.clip(np.searchsorted(np.asarray(starts, dtype=float), values, side="right") - 1, 0, len(names) - 1)
+    return np.where(np.isnan(values), UNSCORED, np.asarray(names, dtype=object)[place])
+
+
+def starts_for_shares(score: ArrayLike, below: Sequence[float]) -> list[float]:
+    """Where to cut so that the given shares of the scores fall below each cut.
+
+    Parameters
+    ----------
+    below : wanted share of scored cases below each cut, ascending
+
+    Returns
+    -------
+    a value of `score` for each cut (a case with that very score lies above it); NaN where nothing was scored
+
+    >>> starts_for_shares([10, 20, 30, 40], [0.25, 0.5])
+    [20.0, 30.0]
+    """
+    values = np.sort(np.asarray(score, dtype=float)[np.isfinite(np.asarray(score, dtype=float))])
+    if not len(values):
+        return [float("nan")] * len(below)
+    return [float(values[min(round(share * len(values)), len(values) - 1)]) for share in below]
+
+
+def matched_starts(score: ArrayLike, current_score: ArrayLike, scorecard: Scorecard) -> list[float]:
+    """Band starts for another score that put the same shares of cases in each band as the scorecard in use does.
+
+    So scorecards are compared at equal work: as many red accounts for each. The lowest band keeps the start it has.
+    """
+    now = np.asarray(current_score, dtype=float)
+    now = now[np.isfinite(now)]
+    starts = band_starts(scorecard)
+    if not len(now):
+        return [*starts[:1], *[float("nan")] * (len(starts) - 1)]
+    return [*starts[:1], *starts_for_shares(score, [float((now < start).mean()) for start in starts[1:]])]
+
+
+def band_table(cases: pd.DataFrame, names: Sequence[str], draws: Replicates) -> pd.DataFrame:
+    """What each band held and what it lost, pooled over the rows of `cases`.
+
+    Parameters
+    ----------
+    cases : account_id, band, lost (0/1), arr; a row is one account on one scored day, so an account scored on several days counts as often
+    names : bands in the order wanted; a last row `all` is the whole
+    draws : accounts of the rows and their replicate counts
+
+    Returns
+    -------
+    DataFrame with `TABLE_COLUMNS`. `accounts` and `churned` count rows; rates, lift (band rate / rate of all) and shares (of all
+    rows; of the churned; of the churned ARR) have 95 % intervals from resampling accounts (`resample.rates`); `n` is distinct accounts.
+    """
+    lost, arr = cases["lost"].to_numpy(dtype=float), cases["arr"].to_numpy(dtype=float)
+    place = pd.Index(names).get_indexer(pd.Index(cases["band"]))
+    k = len(names)
+    both = np.concatenate([np.where(place < 0, -1, place), np.full(len(cases), k)])
+    twice = Replicates(np.concatenate([draws.codes, draws.codes]), draws.counts)
+    by_count, by_money = (_groups(np.tile(lost, 2), twice, weight=w, groups=both, size=k + 1) for w in (None, np.tile(arr, 2)))
+    table = pd.DataFrame({
+        "band": [*names, "all"], "accounts": by_count["weight"], "churned": by_count["events"],
+        "arr": by_money["weight"], "arr_churned": by_money["weight_happened"],
+        "churn_rate": by_count["value"], "churn_low": by_count["low"], "churn_high": by_count["high"],
+        "arr_churn_rate": by_money["value"], "arr_churn_low": by_money["low"], "arr_churn_high": by_money["high"],
+        "n": by_count["accounts"],
+    })  # fmt: skip
+    table = _with_lift(table)
+    wanted = {
+        "share_of_churned_accounts": ("share", lost), "share_of_churned_arr": ("arr_share", lost * arr),
+        "share_of_accounts": ("share_of_accounts", None),
+    }  # fmt: skip
+    for name, (prefix, weight) in wanted.items():
+        shares = shares_of(place, k, draws, case_weight=weight)
+        whole = [1.0 if len(cases) and (weight is None or np.nansum(weight) > 0) else np.nan]
+        table[name] = [*shares["value"], *whole]
+        table[f"{prefix}_low"], table[f"{prefix}_high"] = [*shares["low"], *whole], [*shares["high"], *whole]
+    return table[list(TABLE_COLUMNS)]
+
+
+def _with_lift(table: pd.DataFrame) -> pd.DataFrame:
+    """Lift = band rate / rate of all; its interval is the rate's: the base rate rests on many times the accounts of a band."""
+    base = table["churn_rate"].iloc[-1]
+    base = base if base > 0 else np.nan
+    return table.assign(lift=table["churn_rate"] / base, lift_low=table["churn_low"] / base, lift_high=table["churn_high"] / base)
+
+
+def shares_of(
+    place: NDArray[np.intp], size: int, draws: Replicates, *, case_weight: ArrayLike | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Share of the (weighted) cases that lie in each of `size` places, with intervals; arrays over places as `resample.rates`."""
+    w = np.ones(len(place)) if case_weight is None else np.nan_to_num(np.asarray(case_weight, dtype=float))
+    keys = ("value", "low", "high", "accounts", "events", "weight", "weight_happened", "n_effective")
+    found: dict[str, list[float]] = {key: [] for key in keys}
+    use = w > 0
+    for at in range(size):
+        one = _groups(place[use] == at, Replicates(draws.codes[use], draws.counts), weight=w[use], groups=None, size=1)
+        for key in keys:
+            found[key].append(float(one[key][0]))
+    return {key: np.array(values) for key, values in found.items()}
+
+
+def _groups(
+    happened: ArrayLike, draws: Replicates, *, weight: ArrayLike | None, groups: NDArray[np.intp] | None, size: int
+) -> dict[str, NDArray[np.float64]]:
+    """`resample.rates` padded to `size` groups: counts of an absent group are 0, its rates NaN."""
+    found = rates(happened, draws.codes, draws.counts, case_weight=weight, groups=groups)
+    blank = {"accounts": 0.0, "events": 0.0, "weight": 0.0, "weight_happened": 0.0}
+    return {key: np.pad(values, (0, size - len(values)), constant_values=blank.get(key, np.nan)) for key, values in found.items()}

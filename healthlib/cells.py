@@ -1,0 +1,277 @@
+"""Aggregates over windows of knowable rows, without ever multiplying events by dates.
+
+The plan, so that a data engineer can trust it. An *atom* is one aggregate (rows, a sum, a maximum, …) over a window
+``since <= day <= until`` of the rows ``known <= as_of``. The windows of all dates share few edges, so time is cut at every edge into
+*cells*. Events are rolled up **once** to account × cell (one GROUP BY over the table), and a window is a short join of whole cells.
+
+Rows touched = events once + Σ over windows of (accounts × dates × cells in the window); with month-ends a window of 30 days has about
+3 cells, one of 90 about 8.
+Nothing grows with events × dates.
+
+* Distinct values do not add up over cells: they roll up to account × cell × value, and a value counts at its first cell in the window.
+* Where rows were recorded late (`recorded_at`, a declared lag), cells carry a second coordinate, the cell of ``known``.
+* Expressions over columns that are filled in later (`closed_at` …) change with the date, so they are read row by row on each date.
+
+Sums are exact decimals: neither threads nor row order change a digit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from . import asof
+from .engine import quote
+from .tables import Tables
+
+EXACT = "DECIMAL(38, 9)"
+LONG_AGO = pd.Timestamp("1677-10-01")
+"""The first day of a window without one."""
+
+
+@dataclass(frozen=True)
+class Atom:
+    """One aggregate over one window.
+
+    Attributes
+    ----------
+    kind : rows, filled (rows where `of` is not empty), sum, max, since (days since the latest row), distinct, last, open
+    of : SQL expression over the row, where the kind needs one
+    where : SQL condition over the row, or None
+    window_days : length of the window, None = everything before
+    shift : the window ends so many days before as_of
+    """
+
+    kind: str
+    of: str | None
+    where: str | None
+    window_days: int | None
+    shift: int = 0
+
+
+Found = list[tuple[pd.DataFrame, dict[Atom, str]]]
+"""Frames with `place` and, for each atom, the column that holds it."""
+
+
+def atom_values(tables: Tables, table: str, atoms: list[Atom], length: int) -> dict[Atom, np.ndarray]:
+    """Each atom's value at each place of the spine put by `asof.put_spine`; NaN where no row qualifies.
+
+    Parameters
+    ----------
+    length : rows of the spine
+    """
+    later = asof.later_filled(tables, table)
+    slow = [a for a in atoms if a.kind == "open" or asof.refers_to(a.of, later) or asof.refers_to(a.where, later)]
+    fast = [a for a in atoms if a not in slow]
+    found: Found = [_row_by_row(tables, table, atom, later) for atom in slow]
+    if fast:
+        clocks = _cut(tables, table, fast)
+        found += _additive(tables, table, [a for a in fast if a.kind not in ("distinct", "last")], clocks)
+        found += _distinct(tables, table, [a for a in fast if a.kind == "distinct"], clocks)
+        found += [_last(tables, table, a, clocks) for a in fast if a.kind == "last"]
+    return {atom: asof.at_places(frame, name, length) for frame, held in found for atom, name in held.items()}
+
+
+@dataclass(frozen=True)
+class _Clocks:
+    """SQL of the second clock: `column` of the roll-up, `join` that finds it, `test` that lets a cell through. Empty with one clock."""
+
+    column: str = "0"
+    join: str = ""
+    test: str = ""
+
+    @property
+    def two(self) -> bool:
+        return bool(self.join)
+
+
+def _cut(tables: Tables, table: str, atoms: list[Atom]) -> _Clocks:
+    """Cut the calendar at every window edge. Puts tables `days` (day -> cell), `spans` and `window_cells` into the engine."""
+    engine, view = tables.engine, f"known.{quote(table)}"
+    dates = engine.query("SELECT DISTINCT CAST(as_of AS TIMESTAMP) AS as_of FROM spine ORDER BY 1")["as_of"].astype("datetime64[s]")
+    spans = _spans(dates, sorted({(a.window_days or 0, a.shift) for a in atoms}))
+    edges = np.unique(np.concatenate([spans["since"].to_numpy("datetime64[D]"), spans["until"].to_numpy("datetime64[D]") + 1]))
+    ends = engine.query(
+        f"""SELECT CAST(min(day) AS TIMESTAMP) AS first, CAST(max(day) AS TIMESTAMP) AS last,
+            coalesce(max(CASE WHEN known <> day THEN 1 ELSE 0 END), 0) AS late FROM {view}"""
+    ).iloc[0]
+    calendar = _calendar(ends["first"], ends["last"], dates)
+    engine.put("days_in", pd.DataFrame({"day": calendar.astype("datetime64[s]"), "cell": np.searchsorted(edges, calendar, side="right")}))
+    engine.run("CREATE OR REPLACE TABLE days AS SELECT CAST(day AS DATE) AS calendar_day, cell FROM days_in")
+    spans["first_cell"] = np.searchsorted(edges, spans["since"].to_numpy("datetime64[D]"), side="right")
+    spans["last_cell"] = np.searchsorted(edges, spans["until"].to_numpy("datetime64[D]"), side="right")
+    spans["known_cell"] = np.searchsorted(dates.to_numpy(), spans["as_of"].to_numpy(), side="left")
+    _put_spans(tables, spans)
+    return _second_clock(tables, view, dates) if ends["late"] else _Clocks()
+
+
+def _spans(dates: pd.Series, windows: list[tuple[int, int]]) -> pd.DataFrame:
+    """First and last day of each window on each date; window 0 = everything before."""
+    spans = pd.DataFrame([(d, w, s) for d in dates for w, s in windows], columns=["as_of", "w", "s"])
+    until = spans["as_of"] - pd.to_timedelta(spans["s"], unit="D")
+    since = (until - pd.to_timedelta(spans["w"] - 1, unit="D")).where(spans["w"] > 0, LONG_AGO)
+    return spans.assign(until=until, since=since)
+
+
+def _calendar(first: pd.Timestamp, last: pd.Timestamp, dates: pd.Series) -> np.ndarray:
+    if pd.isna(first) or dates.empty:
+        return np.array([], dtype="datetime64[D]")
+    return np.arange(np.datetime64(first, "D"), np.datetime64(min(last, dates.max()), "D") + 1)
+
+
+def _put_spans(tables: Tables, spans: pd.DataFrame) -> None:
+    """`spans`, and `window_cells`: one row for every cell of every bounded window, so that a window is an equality join."""
+    bounded = spans[spans["w"] > 0]
+    lengths = (bounded["last_cell"] - bounded["first_cell"] + 1).to_numpy()
+    rows = bounded.loc[bounded.index.repeat(lengths), ["as_of", "w", "s", "first_cell", "known_cell"]]
+    steps = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    for name, frame in (("spans", spans), ("window_cells", rows.assign(cell=rows["first_cell"] + steps))):
+        tables.engine.put(f"{name}_in", frame)
+        tables.engine.run(f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (CAST(as_of AS DATE) AS as_of) FROM {name}_in")
+
+
+def _second_clock(tables: Tables, view: str, dates: pd.Series) -> _Clocks:
+    """Number each `known` day by the first date that could see it."""
+    tables.engine.put("dates_in", pd.DataFrame({"as_of": dates, "known_cell": np.arange(len(dates))}))
+    tables.engine.run(
+        f"""CREATE OR REPLACE TABLE known_days AS SELECT k.known AS known_day, min(e.known_cell) AS known_cell
+        FROM (SELECT DISTINCT known FROM {view}) k JOIN dates_in e ON CAST(e.as_of AS DATE) >= k.known GROUP BY k.known"""
+    )
+    return _Clocks("kd.known_cell", " JOIN known_days kd ON kd.known_day = v.known", " AND c.known_cell <= p.known_cell")
+
+
+def _rolled(table: str, clocks: _Clocks, picked: str, *, value: str = "", where: str | None = None) -> str:
+    """The roll-up: account × cell (× known cell) (× value) with the aggregates `picked`. Reads the table once."""
+    return (
+        f"SELECT v.account_id, d.cell, {clocks.column} AS known_cell{f', {value} AS value' if value else ''}, {picked} "
+        f"FROM known.{quote(table)} v JOIN days d ON d.calendar_day = v.day{clocks.join}"
+        f"{f' WHERE {where}' if where else ''} GROUP BY 1, 2, 3{', 4' if value else ''}"
+    )
+
+
+def _window(source: str, clocks: _Clocks, atom: Atom) -> str:
+    """FROM clause: spine × the cells `c` of one window `p`."""
+    name, test = ("window_cells", "c.cell = p.cell") if atom.window_days else ("spans", "c.cell <= p.last_cell")
+    return (
+        f"FROM spine s JOIN {name} p ON p.as_of = s.as_of AND p.w = {atom.window_days or 0} AND p.s = {atom.shift} "
+        f"JOIN {source} c ON c.account_id = s.account_id AND {test}{clocks.test}"
+    )
+
+
+def _aggregate(kind: str, of: str | None, where: str | None) -> str:
+    kept = f" FILTER ({where})" if where else ""
+    return {
+        "rows": f"count(*){kept}",
+        "filled": f"count({of}){kept}",
+        "sum": f"coalesce(sum(CAST({of} AS {EXACT})){kept}, 0)",
+        "max": f"max(CAST({of} AS DOUBLE)){kept}",
+        "since": f"max(v.day){kept}",
+    }[kind]
+
+
+def _additive(tables: Tables, table: str, atoms: list[Atom], clocks: _Clocks) -> Found:
+    """All additive atoms of a table from one roll-up; one short join per window."""
+    if not atoms:
+        return []
+    whats = {what: f"x{i}" for i, what in enumerate(dict.fromkeys((a.kind, a.of, a.where) for a in atoms))}
+    picked = [f"{_aggregate(*what)} AS {name}, {_aggregate('rows', None, what[2])} AS n{name}" for what, name in whats.items()]
+    tables.engine.run(f"CREATE OR REPLACE TABLE cells AS {_rolled(table, clocks, ', '.join(picked))}")
+    found: Found = []
+    for window in dict.fromkeys((a.window_days, a.shift) for a in atoms):
+        held = {a: whats[a.kind, a.of, a.where] for a in atoms if (a.window_days, a.shift) == window}
+        outs = ", ".join(_over_cells(atom, name) for atom, name in held.items())
+        found.append((tables.engine.query(f"SELECT s.place, {outs} {_window('cells', clocks, next(iter(held)))} GROUP BY s.place"), held))
+    return found
+
+
+def _over_cells(atom: Atom, name: str) -> str:
+    if atom.kind == "since":
+        return f"CAST(max(s.as_of) - {atom.shift} - max(c.{name}) AS DOUBLE) AS {name}"
+    if atom.kind == "max":
+        return f"max(c.{name}) AS {name}"
+    return f"CASE WHEN sum(c.n{name}) > 0 THEN CAST(sum(c.{name}) AS DOUBLE) END AS {name}"
+
+
+def _distinct(tables: Tables, table: str, atoms: list[Atom], clocks: _Clocks) -> Found:
+    """Distinct values: rolled up once per expression, counted once per window.
+
+    With one clock a value counts at the cell whose previous cell lies before the window: a plain sum, where COUNT(DISTINCT) would hash
+    every pair (2.6 times slower on 10 million events). A day lies in one cell only, so distinct days do add up.
+    """
+    found: Found = []
+    for of, where in dict.fromkeys((a.of, a.where) for a in atoms):
+        rolled = _rolled(table, clocks, "1 AS one", value=of or "", where=where)
+        if clocks.two:
+            seen, counted = f"SELECT * FROM ({rolled}) r", "count(DISTINCT c.value)"
+        elif of == "day":
+            seen, counted = f"SELECT account_id, cell, count(*) AS n FROM ({rolled}) r GROUP BY account_id, cell", "sum(c.n)"
+        else:
+            before = "coalesce(lag(cell) OVER (PARTITION BY account_id, value ORDER BY cell), -1) AS before"
+            seen = f"SELECT account_id, cell, value, {before} FROM ({rolled}) r"
+            counted = "sum(CASE WHEN c.before < p.first_cell AND c.value IS NOT NULL THEN 1 ELSE 0 END)"
+        tables.engine.run(f"CREATE OR REPLACE TABLE values_seen AS {seen}")
+        for atom in (a for a in atoms if (a.of, a.where) == (of, where)):
+            sql = f"SELECT s.place, CAST({counted} AS DOUBLE) AS x {_window('values_seen', clocks, atom)} GROUP BY s.place"
+            found.append((tables.engine.query(sql), {atom: "x"}))
+    return found
+
+
+def _last(tables: Tables, table: str, atom: Atom, clocks: _Clocks) -> tuple[pd.DataFrame, dict[Atom, str]]:
+    """The value in the latest visible row; ties by time, then by when it was known, then by the larger value: a total order."""
+    time = _time(tables, table, "v.")
+    order = f"{time} DESC, v.known DESC, CAST({atom.of} AS DOUBLE) DESC NULLS LAST"
+    latest = f"""SELECT * FROM (
+        SELECT v.account_id, d.cell, {clocks.column} AS known_cell, {time} AS at_time, v.known, CAST({atom.of} AS DOUBLE) AS value,
+            row_number() OVER (PARTITION BY v.account_id, d.cell, {clocks.column} ORDER BY {order}) AS nth
+        FROM known.{quote(table)} v JOIN days d ON d.calendar_day = v.day{clocks.join}{f" WHERE {atom.where}" if atom.where else ""}
+        ) r WHERE nth = 1"""
+    tables.engine.run(f"CREATE OR REPLACE TABLE latest AS {latest}")
+    frame = tables.engine.query(
+        f"""SELECT place, value AS x FROM (
+            SELECT s.place, c.value, row_number() OVER (
+                PARTITION BY s.place ORDER BY c.at_time DESC, c.known DESC, c.value DESC NULLS LAST) AS nth
+            {_window("latest", clocks, atom)}) r WHERE nth = 1"""
+    )
+    return frame, {atom: "x"}
+
+
+def _time(tables: Tables, table: str, prefix: str = "") -> str:
+    """The full time of a row, finer than its day; the day where the table has no time column."""
+    time = tables.schemas[table].time
+    return prefix + (quote(time) if time and time in tables.columns[table] else "day")
+
+
+def _row_by_row(tables: Tables, table: str, atom: Atom, later: dict[str, str]) -> tuple[pd.DataFrame, dict[Atom, str]]:
+    """Atoms over columns that are filled in later: each row is read as it stood on the last day of the window."""
+    columns = [c for c in tables.columns[table] if c != "account_id"]
+    until = f"(s.as_of - {atom.shift})"
+    seen = [
+        f"CASE WHEN CAST(v.{quote(later[c])} AS DATE) <= {until} THEN v.{quote(c)} END AS {quote(c)}" if c in later else f"v.{quote(c)}"
+        for c in columns
+    ]
+    kept = f" WHERE {atom.where}" if atom.where else ""
+    since = f" AND v.day > {until} - {atom.window_days}" if atom.window_days else ""
+    tables.engine.run(
+        f"""CREATE OR REPLACE TABLE seen AS SELECT * FROM (
+            SELECT s.place, {until} AS until, v.day, v.known, {", ".join(seen)} FROM spine s JOIN known.{quote(table)} v
+            ON v.account_id = s.account_id AND v.known <= s.as_of AND v.day <= {until}{since}) v{kept}"""
+    )
+    if atom.kind == "last":
+        order = f"{_time(tables, table)} DESC, known DESC, CAST({atom.of} AS DOUBLE) DESC NULLS LAST"
+        ranked = f"SELECT place, CAST({atom.of} AS DOUBLE) AS x, row_number() OVER (PARTITION BY place ORDER BY {order}) AS nth FROM seen"
+        return tables.engine.query(f"SELECT place, x FROM ({ranked}) r WHERE nth = 1"), {atom: "x"}
+    return tables.engine.query(f"SELECT place, CAST({_over_rows(atom, later)} AS DOUBLE) AS x FROM seen v GROUP BY place"), {atom: "x"}
+
+
+def _over_rows(atom: Atom, later: dict[str, str]) -> str:
+    if atom.kind == "open":
+        if not later:
+            raise ValueError("`open` needs a table with a closing date (closed_at, completed_at, achieved_at, paid_at, ended_at)")
+        return f"count(*) FILTER ({quote(next(iter(later.values())))} IS NULL)"
+    if atom.kind == "distinct":
+        return f"count(DISTINCT {atom.of})"
+    if atom.kind == "since":
+        return "max(until) - max(day)"
+    return _aggregate(atom.kind, atom.of, None)

@@ -1,0 +1,255 @@
+"""The sentences of the audit, each built from the facts it is about."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from healthlib.claims import against, named, ranged, row_rate, score_range, words
+from healthlib.studies.audit import AuditFacts
+from healthlib.wording import count, counted, listed, money, share, share_range
+
+NO_OUTCOMES = "No outcome has been seen yet, so nobody can say who leaves: every question below that needs one says what is missing."
+
+
+def opening(audit: AuditFacts) -> str:
+    """How much was lost, in accounts and ARR."""
+    if not audit.n_cases:
+        return NO_OUTCOMES
+    says = words(audit.kind)
+    return (
+        f"Of {counted(audit.n_cases, says['case'])} that {says['came']} ({counted(audit.n_accounts, 'account')}), {count(audit.n_lost)} {says['lost']}: "
+        f"{ranged(audit.base_rate)} by count, and {ranged(audit.arr_base_rate)} of the ARR."
+    )
+
+
+def who(audit: AuditFacts) -> str:
+    """Which group leaves most and which least, where the interval can tell."""
+    rates = audit.rates[~audit.rates["small"].astype(bool)] if len(audit.rates) else audit.rates
+    if rates.empty or not audit.n_lost:
+        return "Which groups leave more often cannot be told: there are no groups with at least 20 finished cases, or no losses."
+    says, base = words(audit.kind), audit.base_rate.value
+    above, below = rates[rates["low"] > base], rates[rates["high"] < base]
+    overall = f"against {ranged(audit.base_rate)} overall"
+    said = []
+    if len(above):
+        said.append(f"The highest {says['rate']} is {_group(above.loc[above['rate'].idxmax()], audit.kind)}")
+    if len(below):
+        said.append(f"{'the' if said else 'The'} lowest {_group(below.loc[below['rate'].idxmin()], audit.kind)}")
+    if not said:
+        return f"No group can be told from the {says['rate']} of {ranged(audit.base_rate)}: every interval includes it."
+    return f"{', '.join(said)}, {overall}."
+
+
+def _group(row: pd.Series, kind: str) -> str:
+    """One group with its rate and n."""
+    of = counted(row["cases"], words(kind)["case"])
+    return f"{row['dimension']} “{row['group']}” with {row_rate(row)} of {of}"
+
+
+def chance(audit: AuditFacts) -> str:
+    """How many of the compared groups would stand out by luck alone."""
+    compared = int((~audit.rates["small"].astype(bool)).sum()) if len(audit.rates) else 0
+    return (
+        f"{counted(compared, 'group')} of 20 cases or more {'was' if compared == 1 else 'were'} compared; with 95% intervals about one in twenty stands out "
+        "by luck alone. Smaller groups are marked, and their shrunk rate is pulled towards the overall one."
+    )
+
+
+def retention(audit: AuditFacts) -> str:
+    """What share is still here after one and two years."""
+    whole = audit.retained[audit.retained["grouping"] == "all"] if len(audit.retained) else audit.retained
+    if whole.empty:
+        return "How long accounts stay cannot be told yet: nobody has been followed for a year."
+    first, last = whole.iloc[0], whole.iloc[-1]
+    said = f"After a year {_still(first)} are still here"
+    if len(whole) > 1:
+        said += f"; after {counted(last['months'] / 12, 'year')} {_still(last)}"
+    return f"{said} (n = {counted(first['accounts'], 'account')}, {count(first['left'])} of them left)."
+
+
+def _still(row: pd.Series) -> str:
+    """What is left, in accounts and in ARR."""
+    accounts = share_range(row["share"], row["low"], row["high"])
+    return f"{accounts} of accounts and {share_range(row['arr_share'], row['arr_low'], row['arr_high'])} of their starting ARR"
+
+
+def reasons(audit: AuditFacts) -> str:
+    """The reason behind most of the lost ARR."""
+    table = audit.reasons
+    stated = table[table["reason"] != "not stated"] if len(table) else table
+    if table.empty:
+        return "Nobody has left yet, so there are no reasons to show."
+    n, total = int(table["accounts"].sum()), float(table["arr"].sum())
+    if stated.empty:
+        return f"{counted(n, 'account')} left with {money(total, audit.currency)} and none of them has a stated reason."
+    top = stated.iloc[0]
+    unsaid = n - int(stated["accounts"].sum())
+    tail = f"; {counted(unsaid, 'account')} gave no reason" if unsaid else ""
+    return (
+        f"“{top['reason']}” is the stated reason behind {share_range(top['arr_share'], top['arr_low'], top['arr_high'])} of the {money(total, audit.currency)} "
+        f"lost ({count(top['accounts'])} of {counted(n, 'account')}){tail}."
+    )
+
+
+def movements(audit: AuditFacts) -> str:
+    """Full churn against downsell, over the years seen."""
+    table = audit.movements
+    if table.empty or not (table["left_arr"].sum() + table["down_arr"].sum()):
+        return "No ARR has been lost in the months the exports show."
+    left, down = float(table["left_arr"].sum()), float(table["down_arr"].sum())
+    years = f"from {int(table['year'].min())} to {int(table['year'].max())}" if len(table) > 1 else f"in {int(table['year'].iloc[0])}"
+    full = f"Full churn took {money(left, audit.currency)} {years} ({counted(table['left_accounts'].sum(), 'account')})"
+    if not down:
+        return f"{full}; no account that stayed reduced its ARR."
+    return f"{full}, downsell another {money(down, audit.currency)}: {share(down / (left + down))} of the lost ARR went quietly, with accounts that stayed."
+
+
+def before(audit: AuditFacts) -> str:
+    """Which metric came apart first, and how wide the gap was near the end."""
+    if audit.apart.empty:
+        return "What went before cannot be told: there are too few accounts that left, or none that stayed to compare with."
+    clear = apart(audit)
+    if clear.empty:
+        return f"No metric was apart before the end: all {len(audit.apart)} intervals include no difference (cannot tell)."
+    top, kept = clear.iloc[0], words(audit.kind)["kept"]
+    together = int((clear["apart_days"] == top["apart_days"]).sum())
+    since = f"from {int(top['apart_days'])} days before the end"
+    first = f"{top['label']} is apart first, {since}" if together == 1 else f"{together} metrics are apart {since}, {top['label']} the furthest"
+    return (
+        f"{first}: near the end, accounts that left are {top['gap']:.0f} points ({top['gap_low']:.0f}–{top['gap_high']:.0f}) "
+        f"below those that {kept} (n = {count(top['n_lost'])} and {count(top['n_kept'])})."
+    )
+
+
+def apart(audit: AuditFacts) -> pd.DataFrame:
+    """Metrics that came apart before the end, earliest and widest first, without those that seem to know the outcome."""
+    table = audit.apart
+    return table[(table["apart_days"] > 0) & ~table["metric"].isin(audit.leaks["metric"])]
+
+
+def zombies(audit: AuditFacts) -> str:
+    """Who pays and gets nothing from it, and what became of such accounts before."""
+    n, says = len(audit.zombies), words(audit.kind)
+    if n:
+        now = (
+            f"{counted(n, 'account')} {'pays' if n == 1 else 'pay'} {money(audit.zombies['arr'].sum(), audit.currency)} a year "
+            f"and {'hardly uses' if n == 1 else 'hardly use'} the product or {'talks' if n == 1 else 'talk'} to us"
+        )
+    else:
+        now = "No paying account of more than a year hardly uses the product"
+    past = audit.zombie_outcomes.set_index("group") if len(audit.zombie_outcomes) else pd.DataFrame()
+    if "zombie at the time" not in past.index or "all others" not in past.index:
+        return f"{now}; no such account has come to a finished case yet, so what becomes of them is not known."
+    then, others = past.loc["zombie at the time"], past.loc["all others"]
+    apart = "" if against(then["low"], then["high"], others["rate"]) != "cannot tell" else ", too few to tell apart"
+    return f"{now}. Of {counted(then['cases'], 'such case')} before, {row_rate(then)} {says['lost']}, against {row_rate(others)} of all others{apart}."
+
+
+def surprises(audit: AuditFacts) -> str:
+    """Green and gone, red and still here."""
+    if not audit.n_cases or not audit.bands:
+        return "Watermelons and false alarms need finished cases; there are none yet."
+    says, best, worst = words(audit.kind), audit.bands[-1], audit.bands[0]
+    gone, stayed = audit.watermelons, audit.false_alarms
+    red = audit.score_bands[audit.score_bands["group"] == worst]
+    n_red = int(red["cases"].sum())
+    return (
+        f"{count(len(gone))} of {counted(audit.n_lost, 'case')} that {says['lost']} {'was' if len(gone) == 1 else 'were'} {best} {says['date']} "
+        f"({money(gone['arr'].sum(), audit.currency)}); {count(len(stayed))} of {counted(n_red, f'{worst} case')} {says['kept']} after all "
+        f"({money(stayed['arr'].sum(), audit.currency)})."
+    )
+
+
+def alone(audit: AuditFacts) -> str:
+    """The strongest metric by itself."""
+    known = trusted(audit)
+    if known.empty:
+        return "No metric can be compared by itself: both outcomes must have been seen."
+    top = known.iloc[0]
+    weak = int(((known["low"] <= 0.5) & (known["high"] >= 0.5)).sum())
+    wrong = known.loc[known["high"] < 0.5, "label"].tolist()
+    tail = f" {named(wrong)} {'points' if len(wrong) == 1 else 'point'} the wrong way." if wrong else ""
+    return (
+        f"{top['label']} alone tells most: AUC {top['auc']:.2f} ({top['low']:.2f}–{top['high']:.2f}; n = {counted(top['cases'], 'case')}, {count(top['lost'])} lost), "
+        f"with {share(top['worst_rate'])} lost in its worst fifth and {share(top['best_rate'])} in its best. "
+        f"{count(weak)} of {counted(len(known), 'metric')} cannot be told from tossing a coin.{tail}"
+    )
+
+
+def cohorts(audit: AuditFacts) -> str:
+    """How evenly the loss falls from the worst fifth to the best of the strongest metrics."""
+    names = trusted(audit)["metric"].head(4).tolist()
+    tables = [audit.cohorts[audit.cohorts["metric"] == name] for name in names]
+    steady = [table["label"].iloc[0] for table in tables if len(table) > 1 and (table["rate"].diff().dropna() <= 0).all()]
+    if not tables:
+        return "No metric can be shown by fifths: both outcomes must have been seen."
+    if not steady:
+        return f"None of the {len(tables)} strongest metrics loses evenly from its worst fifth to its best: straight scales are a simplification here."
+    others = len(tables) - len(steady)
+    tail = (
+        f"; the other {count(others)} of the strongest {len(tables)} {'goes' if others == 1 else 'go'} up and down on the way"
+        if others
+        else ""
+    )
+    return f"Better values go with less loss at every step for {listed(steady)}{tail}."
+
+
+def trusted(audit: AuditFacts) -> pd.DataFrame:
+    """Metrics by themselves, strongest first, without those that seem to know the outcome and those that cannot be compared."""
+    known = audit.alone.dropna(subset=["auc", "low"])
+    return known[~known["metric"].isin(audit.leaks["metric"])]
+
+
+def score(audit: AuditFacts) -> str:
+    """How well the present score tells leavers from stayers."""
+    bands = audit.score_bands.set_index("group") if len(audit.score_bands) else pd.DataFrame()
+    worst, best = audit.bands[0], audit.bands[-1]
+    auc = audit.auc["current"]
+    if pd.isna(auc.value) or bands.empty:
+        return "How good the present score is cannot be told yet: both outcomes must have been seen."
+    rates = [
+        f"{row_rate(bands.loc[band])} of {counted(bands.loc[band, 'cases'], f'{band} case')}"
+        for band in (worst, best)
+        if band in bands.index
+    ]
+    lost = words(audit.kind)["lost"]
+    return f"The present score has an AUC of {score_range(auc)}: {listed(rates)} {lost}, against {ranged(audit.base_rate)} overall."
+
+
+def flagged(audit: AuditFacts) -> str:
+    """What share of the churned ARR was in the worst band 90 days ahead."""
+    table = audit.flagged
+    if table.empty:
+        return "Early warning cannot be shown: no account has left yet."
+    row = table.loc[(table["lead_days"] - 90).abs().idxmin()]
+    return (
+        f"{int(row['lead_days'])} days before the end, {row_rate(row)} of the {counted(row['accounts'], 'account')} that left and {row_rate(row, 'arr_')} of their ARR "
+        f"were {audit.bands[0]}."
+    )
+
+
+def incumbent(audit: AuditFacts) -> str:
+    """The present tool's score beside the scorecard, where there is one."""
+    theirs = audit.auc.get("incumbent")
+    if theirs is None or pd.isna(theirs.value):
+        return "Your present tool's own scores are not in the exports, so they cannot be compared."
+    ours = audit.auc["current where incumbent"]
+    return f"On the same cases, the present tool's score has an AUC of {score_range(theirs)} and the scorecard {score_range(ours)}."
+
+
+def readiness(audit: AuditFacts) -> str:
+    """What the evidence can carry, in one sentence."""
+    verdicts = dict(zip(audit.readiness["question"], audit.readiness["verdict"], strict=True))
+    groups = {verdict: [name for name, given in verdicts.items() if given == verdict] for verdict in ("yes", "care", "no")}
+    said = [f"{listed(names)}: {verdict if verdict != 'care' else 'with care'}" for verdict, names in groups.items() if names]
+    return f"What these data can carry — {'; '.join(said)}."
+
+
+def leaks(audit: AuditFacts) -> str:
+    """Which metrics seem to know the outcome."""
+    found = audit.leaks.drop_duplicates("metric")
+    if found.empty:
+        return "No metric looks as if it knew the outcome beforehand."
+    labels = dict(zip(audit.alone["metric"], audit.alone["label"], strict=True))
+    names = [f"“{labels.get(name, name)}”" for name in found["metric"]]
+    return f"{named(names)} {'seems' if len(names) == 1 else 'seem'} to know the outcome and {'is' if len(names) == 1 else 'are'} not to be trusted as a warning."

@@ -1,0 +1,170 @@
+"""The sentences of the backtest report, each built from the facts it is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from healthlib.wording import count, counted, listed, number, share, share_range
+
+if TYPE_CHECKING:
+    from healthlib.studies.backtest_bands import BacktestFacts
+
+NOTHING = "Nothing could be replayed."
+SAID = {"met": "met", "not_met": "not met", "cannot_tell": "cannot tell"}
+
+
+def scored(backtest: BacktestFacts) -> pd.DataFrame:
+    """The bands that held anyone, worst first, without `unscored` and the whole."""
+    table = backtest.bands
+    return table[~table["band"].isin(["all", "unscored"]) & (table["accounts"] > 0)].reset_index(drop=True)
+
+
+def whole(backtest: BacktestFacts) -> pd.Series | None:
+    """The row of all cases; None where nothing was replayed."""
+    rows = backtest.bands[backtest.bands["band"] == "all"]
+    return rows.iloc[0] if len(rows) and rows["accounts"].iloc[0] > 0 else None
+
+
+def empty(backtest: BacktestFacts) -> str:
+    """Why there is nothing to show."""
+    return f"{NOTHING} {backtest.reason}".strip()
+
+
+def opening(backtest: BacktestFacts) -> str:
+    """Would the bands have told us?"""
+    base, bands = whole(backtest), scored(backtest)
+    if base is None or bands.empty:
+        return empty(backtest)
+    worst = bands.iloc[0]
+    sure = (
+        ""
+        if worst["lift_low"] > 1
+        else "; that it is more than the base rate cannot be told"
+        if worst["lift_high"] >= 1
+        else "; fewer than the base rate"
+    )
+    return (
+        f"Replayed at {counted(backtest.cutoffs, 'past date')}: accounts that were {worst['band']} left at {_rate(worst)}, {_lift(worst)} times the base rate of "
+        f"{_rate(base)}{sure} (n = {counted(base['accounts'], 'case')}, {count(base['churned'])} lost)."
+    )
+
+
+def bands(backtest: BacktestFacts) -> str:
+    """Churn by band, and whether neighbours can be told apart."""
+    table = scored(backtest)
+    if table.empty:
+        return empty(backtest)
+    said = [f"{row['band']} {_rate(row)} of {count(row['accounts'])}" for _, row in table.iterrows()]
+    mixed = [
+        f"{above['band']} from {below['band']}"
+        for (_, above), (_, below) in zip(table.iloc[:-1].iterrows(), table.iloc[1:].iterrows(), strict=True)
+        if above["churn_low"] <= below["churn_high"]
+    ]
+    tail = f" The intervals cannot tell {listed(mixed, 'or')}." if mixed else " Every band can be told from the next."
+    return f"Churn by band: {listed(said)}.{tail}"
+
+
+def caught(backtest: BacktestFacts) -> str:
+    """What share of the churned accounts and ARR the lowest band held."""
+    table = scored(backtest)
+    if table.empty or not table["churned"].sum():
+        return "What the bands caught cannot be said: nobody left in the cases replayed." if len(table) else empty(backtest)
+    worst = table.iloc[0]
+    return (
+        f"{str(worst['band']).capitalize()} held {share_range(worst['share_of_accounts'], worst['share_of_accounts_low'], worst['share_of_accounts_high'])} of the cases, "
+        f"{share_range(worst['share_of_churned_accounts'], worst['share_low'], worst['share_high'])} of those that left and "
+        f"{share_range(worst['share_of_churned_arr'], worst['arr_share_low'], worst['arr_share_high'])} of the churned ARR."
+    )
+
+
+def lead_time(backtest: BacktestFacts) -> str:
+    """How early the accounts that left were in the lowest band."""
+    table = backtest.lead_time
+    if table.empty:
+        return "How early the score falls cannot be shown: no account that left was scored before its end."
+    worst, leads = table["band"].iloc[0], sorted(table["lead_days"].unique())
+    rows = [table[(table["band"] == worst) & (table["lead_days"] == lead)].iloc[0] for lead in (leads[-1], leads[0])]
+    n = table.groupby("lead_days")["accounts_churned"].sum().max()
+    said = [
+        f"{share_range(row['share_of_churned_accounts'], row['low'], row['high'])} {int(row['lead_days'])} days before the end"
+        for row in rows
+    ]
+    return f"Of {counted(n, 'account')} that left, {' and '.join(said)} {'was' if n == 1 else 'were'} {worst} ({share(rows[0]['share_of_churned_arr'])} and {share(rows[1]['share_of_churned_arr'])} of their ARR)."
+
+
+def calibration(backtest: BacktestFacts) -> str:
+    """Whether what was promised came true."""
+    table = backtest.calibration.dropna(subset=["rate"]) if len(backtest.calibration) else backtest.calibration
+    if table.empty:
+        return "Promised probabilities cannot be checked: nothing was replayed."
+    within = int(((table["low"] <= table["mean_probability"]) & (table["mean_probability"] <= table["high"])).sum())
+    promised = float(np.average(table["mean_probability"], weights=table["n"]))
+    seen = float(np.average(table["rate"], weights=table["n"]))
+    return (
+        f"Promised {share(promised)} lost, seen {share(seen)}: in {count(within)} of {counted(len(table), 'group')} the promise lies within the interval of what happened "
+        f"(n = {counted(table['n'].sum(), 'case')})."
+    )
+
+
+def floors(backtest: BacktestFacts) -> str:
+    """The conventions, answered."""
+    table = backtest.floors
+    if table.empty:
+        return empty(backtest)
+    answers = [(SAID[answer], int((table["answer"] == answer).sum())) for answer in ("met", "not_met", "cannot_tell")]
+    said = [f"{number} {answer}" for answer, number in answers if number]
+    return f"Of {counted(len(table), 'convention')} that practitioners use: {listed(said)}. They are conventions, not laws."
+
+
+def misses(backtest: BacktestFacts) -> str:
+    """Highest band, then lost."""
+    table = scored(backtest)
+    if table.empty:
+        return empty(backtest)
+    n, best = backtest.misses_count, table["band"].iloc[-1]
+    lost = table["churned"].sum()
+    return f"{count(n)} of {counted(lost, 'case')} that left had been {best}: what the score did not see, largest ARR first."
+
+
+def false_alarms(backtest: BacktestFacts) -> str:
+    """Lowest band, yet kept."""
+    table = scored(backtest)
+    if table.empty:
+        return empty(backtest)
+    worst = table.iloc[0]
+    return (
+        f"{count(backtest.false_alarms_count)} of {counted(worst['accounts'], str(worst['band']) + ' case')} stayed: the price of the warnings, or the work of those who heeded them. "
+        "The score cannot tell which."
+    )
+
+
+def scorecards(backtest: BacktestFacts) -> str:
+    """The lowest band of every scorecard, at equal band sizes."""
+    table = worst_of_each(backtest)
+    if len(table) < 2:
+        return "Only the present scorecard could be replayed."
+    said = [
+        f"{row['scorecard']} {number(row['lift'], 1)} ({number(row['lift_low'], 1)}–{number(row['lift_high'], 1)})"
+        for _, row in table.iterrows()
+    ]
+    return f"Lift of the lowest band, cut at equal sizes: {listed(said)}."
+
+
+def worst_of_each(backtest: BacktestFacts) -> pd.DataFrame:
+    """The lowest band's row of each scorecard that was replayed."""
+    table = backtest.by_scorecard
+    if table.empty or scored(backtest).empty:
+        return table.head(0)
+    rows = table[(table["band"] == scored(backtest)["band"].iloc[0]) & (table["accounts"] > 0)]
+    return rows.reset_index(drop=True)
+
+
+def _rate(row: pd.Series) -> str:
+    return share_range(row["churn_rate"], row["churn_low"], row["churn_high"])
+
+
+def _lift(row: pd.Series) -> str:
+    return f"{number(row['lift'], 1)} ({number(row['lift_low'], 1)}–{number(row['lift_high'], 1)})"

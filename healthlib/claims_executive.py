@@ -1,0 +1,290 @@
+"""The sentences of the executive report, each built from the facts it is about."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from healthlib.claims import ranged
+from healthlib.palette import UNSCORED
+from healthlib.resample import Estimate
+from healthlib.studies.executive import FLAG_DAYS, ExecutiveFacts
+from healthlib.studies.renewals import forecast_total
+from healthlib.wording import change, count, counted, day, isolated, listed, money, money_change, money_range, number, share, unknown
+
+ADVICE = {
+    "adopt": "The data support other weights than those in use",
+    "keep": "The data do not support changing the weights",
+    "insufficient_evidence": "Whether other weights would do better, the data cannot tell yet",
+}
+FEW = 20
+"""Below so many events a rate is said to be uncertain in words too."""
+
+
+def _cash(facts: ExecutiveFacts, value: float) -> str:
+    return money(value, facts.context["currency"])
+
+
+def _row(facts: ExecutiveFacts, band: str) -> pd.Series:
+    return facts.by_band.set_index("band").loc[band]
+
+
+def title(facts: ExecutiveFacts) -> str:
+    """The title of the page."""
+    return f"Customer health on {day(facts.context['as_of'])}"
+
+
+def opening(facts: ExecutiveFacts) -> str:
+    """The whole base in one sentence or two."""
+    if facts.scores.empty:
+        return "No account was active on this day, so there is nothing to report."
+    worst, total = _row(facts, facts.bands[0]), float(facts.scores["arr"].sum())
+    said = f"{counted(len(facts.scores), 'active account')} worth {_cash(facts, total)} of ARR"
+    part = f" ({share(worst['arr'] / total)} of ARR)" if total else ""
+    if len(facts.scores) == int(_row(facts, UNSCORED)["accounts"]):
+        return f"{said}. None of them can be scored: less than {share(facts.context['min_coverage'])} of the scorecard is measured."
+    holding = f", holding {_cash(facts, worst['arr'])}{part}" if worst["accounts"] else ""
+    said += f"; {count(worst['accounts']) if worst['accounts'] else 'none'} {'are' if worst['accounts'] > 1 else 'is'} {facts.bands[0]}{holding}"
+    moved = worst["accounts"] - worst["accounts_before"]
+    if not unknown(moved):
+        said += (
+            f", {_against(moved, 'account')} than on {day(facts.context['month'])}"
+            if moved
+            else f", as many as on {day(facts.context['month'])}"
+        )
+    return f"{said}. {_soon(facts)}".strip()
+
+
+def _against(moved: float, noun: str) -> str:
+    return f"{counted(abs(moved), noun)} {'more' if moved > 0 else 'fewer'}"
+
+
+def _soon(facts: ExecutiveFacts) -> str:
+    """What renews within 90 days, in one sentence."""
+    row = _due_all(facts, 90)
+    if row is None:
+        return ""
+    said = f"{_cash(facts, row['arr'])} comes up for renewal within 90 days"
+    if unknown(row["expected_lost"]):
+        return f"{said}."
+    return f"{said}; of it {money_range(row['low'], row['high'], facts.context['currency'])} is likely to be lost."
+
+
+def _due_all(facts: ExecutiveFacts, days: int) -> pd.Series | None:
+    rows = facts.due[(facts.due["days"] == days) & (facts.due["band"] == "all")]
+    return rows.iloc[0] if len(rows) else None
+
+
+def bands(facts: ExecutiveFacts) -> str:
+    """How the worst band's share of ARR moved in a month and a year."""
+    worst = _row(facts, facts.bands[0])
+    if unknown(worst["accounts_before"]):
+        return "There is no earlier month to compare with: this is the first snapshot."
+    shares = {name: worst[f"arr{name}"] / facts.by_band[f"arr{name}"].sum() for name in ("", "_before", "_year")}
+    said = f"{facts.bands[0].capitalize()} holds {share(shares[''])} of ARR, against {share(shares['_before'])} on {day(facts.context['month'])}"
+    return said + (f" and {share(shares['_year'])} a year ago." if not unknown(shares["_year"]) else ".")
+
+
+def renewals(facts: ExecutiveFacts) -> str:
+    """What renews in 90 and 180 days and what is likely to be lost of it."""
+    if facts.due.empty:
+        if facts.context["kind"] == "churn_within":
+            return "Contracts here have no end date, so there is no renewal calendar; the risk of leaving is shown by account below."
+        return "No contract ends within the next 180 days."
+    row = facts.due[(facts.due["days"] == 180) & (facts.due["band"] == "all")].iloc[0]
+    said = f"Within 180 days {_cash(facts, row['arr'])} ({counted(row['accounts'], 'account')}) comes up for renewal"
+    if unknown(row["expected_lost"]):
+        return f"{said}. No chance of loss is given: too few accounts have left yet to learn it from."
+    return f"{said}; about {_lost(row, facts)} of it is likely to be lost."
+
+
+def _lost(row: pd.Series, facts: ExecutiveFacts) -> str:
+    return f"{money(row['expected_lost'], facts.context['currency'], 2)} ({money_range(row['low'], row['high'], facts.context['currency'])})"
+
+
+def first(facts: ExecutiveFacts) -> str:
+    """The account to start with, and how much the first ten hold."""
+    if facts.risks.empty:
+        return "No account stands below the best band, so there is none to start with."
+    top, ten = facts.risks.iloc[0], facts.risks.head(10)
+    ends = "" if unknown(top["term_ends"]) else f", term ends {day(top['term_ends'])}"
+    said = f"Start with {isolated(str(top['name']))} ({_cash(facts, top['arr'])}{ends}, score {number(top['score'], 0)})."
+    return said + (f" The first {len(ten)} hold {_cash(facts, ten['arr'].sum())} of ARR." if len(ten) > 1 else "")
+
+
+def believe(facts: ExecutiveFacts) -> dict[str, str]:
+    """Question -> answer: what speaks for and against believing the figures."""
+    answers = {
+        "Does a low score mean trouble?": _ranking(facts),
+        f"Was the ARR that left flagged {FLAG_DAYS} days before?": _flagged(facts),
+        "Did earlier forecasts come true?": _forecast(facts),
+        "Are these the right weights?": f"{ADVICE[facts.advice['recommendation']]}. {facts.advice['reason']}",
+        "Is the data complete?": _data(facts),
+    }
+    return {question: answer for question, answer in answers.items() if answer}
+
+
+def _ranking(facts: ExecutiveFacts) -> str:
+    auc = facts.auc
+    if unknown(auc.value):
+        return "Cannot tell: too few outcomes have finished to test the score on renewals it had not seen."
+    rate = f"in {share(auc.value)} of pairs (95% interval {number(100 * auc.low, 0)}–{number(100 * auc.high, 0)}%; a coin toss gives 50%)"
+    basis = f"Tested out of time on {counted(auc.n, 'account')}, {count(auc.events)} lost"
+    said = f"Of one account that left and one that stayed, the leaver had the lower score {rate}. {basis}."
+    verdict = "" if auc.low > 0.5 else " That cannot be told from a coin toss."
+    return said + verdict + (f" Fewer than {FEW} losses: expect this to move." if auc.events < FEW else "")
+
+
+def _flagged(facts: ExecutiveFacts) -> str:
+    if not facts.flagged:
+        return "Cannot tell: no account has left yet whose score 90 days before is known."
+    arr, accounts, base = (facts.flagged[name] for name in ("arr", "accounts", "base"))
+    return (
+        f"{ranged(arr)} of the ARR that left, and {ranged(accounts)} of the {counted(accounts.n, 'account')} that left, stood in "
+        f"{facts.bands[0]} {FLAG_DAYS} days before. Of all accounts in all months {share(base.value)} did: that is what chance would flag."
+        + (f" Only {count(accounts.n)} left: too few to rely on." if accounts.n < FEW else "")
+    )
+
+
+def _forecast(facts: ExecutiveFacts) -> str:
+    if facts.forecast.empty:
+        return "Cannot tell: no month with a forecast has finished yet."
+    total = forecast_total(facts.forecast)
+    return (
+        f"Over {counted(total['months'], 'month')}, {_cash(facts, total['expected'])} was expected to stay of {_cash(facts, total['renewing_arr'])}; "
+        f"{_cash(facts, total['actual'])} did. The outcome lay inside the 95% interval in {count(total['inside'])} of {count(total['months'])}."
+    )
+
+
+def _data(facts: ExecutiveFacts) -> str:
+    scored, n = int(facts.scores["score"].notna().sum()), len(facts.scores)
+    rejected, rows = int(facts.tables["rows_rejected"].sum()), int(facts.tables["rows_in"].sum())
+    said = f"{count(scored)} of {counted(n, 'account')} could be scored; on average {share(facts.coverage['mean'])} of the scorecard is measured. "
+    said += f"{count(rejected)} of {counted(rows, 'input row')} {'was' if rejected == 1 else 'were'} set aside as faulty"
+    said += f"; {counted(len(facts.warnings), 'warning')}, listed below." if facts.warnings else "."
+    if len(facts.leaks):
+        verb = "is" if len(facts.leaks) == 1 else "are"
+        said += f" {counted(len(facts.leaks), 'metric')} that {'seems' if verb == 'is' else 'seem'} to know the future {verb} kept out of the fit."
+    return said
+
+
+def trend(facts: ExecutiveFacts) -> str:
+    """How the worst band's ARR moved over the months shown."""
+    days = sorted(facts.trend["as_of"].unique())
+    if len(days) < 2:
+        return "One snapshot is not a trend: the picture starts with the second month."
+    worst = facts.trend[facts.trend["band"] == facts.bands[0]].set_index("as_of")
+    total = facts.trend.groupby("as_of")["arr"].sum()
+    old, new = (worst.loc[at, "arr"] / total.loc[at] for at in (days[0], days[-1]))
+    way = "rose" if new - old > 0.005 else "fell" if old - new > 0.005 else "stood still"
+    move = f"from {share(old)} to {share(new)}" if way != "stood still" else f"at {share(new)}"
+    return (
+        f"{facts.bands[0].capitalize()}'s share of ARR {way} {move} between {day(days[0])} and {day(days[-1])}; "
+        f"its accounts went from {count(worst.loc[days[0], 'accounts'])} to {count(worst.loc[days[-1], 'accounts'])}."
+    )
+
+
+def moved(facts: ExecutiveFacts) -> str:
+    """What moved ARR in twelve months."""
+    if not facts.retention:
+        return "No account had ARR twelve months ago, so retention cannot be stated yet."
+    grr, nrr = facts.retention["grr_12m"], facts.retention["nrr_12m"]
+    arr = facts.moves.set_index("move")["arr"]
+    currency = facts.context["currency"]
+    why = listed(
+        [
+            f"{money_change(arr[move], currency)} {words}"
+            for move, words in (
+                ("left", "from accounts that left"),
+                ("shrank", "from accounts that shrank"),
+                ("grew", "from accounts that grew"),
+            )
+            if arr[move]
+        ]
+    )
+    return (
+        f"Of the ARR of twelve months ago {ranged(grr)} is still here, and {ranged(nrr)} with what those accounts grew"
+        + (f": {why}. " if why else ". ")
+        + f"New accounts added {_cash(facts, arr['new'])}."
+    )
+
+
+def migrated(facts: ExecutiveFacts) -> str:
+    """How many accounts moved down and up since the previous month-end."""
+    if unknown(facts.context["month"]):
+        return "There is no earlier month to compare with."
+    rank = {band: place for place, band in enumerate(facts.bands[:-1])}
+    both = facts.migration[facts.migration["from"].isin(rank) & facts.migration["to"].isin(rank)]
+    step = both["to"].map(rank).astype(float) - both["from"].map(rank).astype(float)
+    down, up = both[step < 0], both[step > 0]
+    return (
+        f"Since {day(facts.context['month'])}, {counted(down['accounts'].sum(), 'account')} ({_cash(facts, down['arr'].sum())}) fell by a band or "
+        f"more and {count(up['accounts'].sum())} ({_cash(facts, up['arr'].sum())}) rose."
+    )
+
+
+def group_name(column: str) -> str:
+    """The name of a scorecard group at the head of a column: short ones are taken for abbreviations.
+
+    >>> group_name("group:adoption"), group_name("group:roi")
+    ('Adoption', 'ROI')
+    """
+    name = column.removeprefix("group:")
+    return name.upper() if len(name) <= 3 else name[:1].upper() + name[1:]
+
+
+def groups(facts: ExecutiveFacts) -> str:
+    """Where the base is strongest and weakest, in ARR-weighted points."""
+    names = {name: group_name(name) for name in facts.groups.columns if name.startswith("group:")}
+    table = facts.groups.rename(columns=names)
+    whole = table.iloc[-1][list(names.values())].astype(float).dropna()
+    if len(whole) < 2:
+        return "Too little is measured to compare groups of metrics."
+    said = f"Across the base {whole.idxmax()} is strongest ({number(whole.max(), 0)} of 100) and {whole.idxmin()} weakest ({number(whole.min(), 0)})"
+    parts = table.iloc[:-1]
+    cells = parts.set_index("segment")[list(names.values())].astype(float).stack().dropna() if len(parts) else pd.Series(dtype="float64")
+    if len(cells):
+        segment, group = cells.idxmin()  # ty: ignore[not-iterable]
+        said += f"; the weakest spot is {group} in {isolated(str(segment))} ({number(cells.min(), 0)})"
+    return f"{said}."
+
+
+def alerted(facts: ExecutiveFacts) -> str:
+    """How many alerts and how much ARR."""
+    if facts.alerts.empty:
+        return "Nothing fell by a band, faded over the quarter or lost its score since the previous month-end."
+    return f"{counted(len(facts.alerts), 'account')} worth {_cash(facts, facts.alerts['arr'].sum())} changed for the worse."
+
+
+def track(facts: ExecutiveFacts) -> str:
+    """Forecast against actual, as a claim."""
+    return _forecast(facts)
+
+
+def retained(estimate: Estimate) -> str:
+    """The remark under a retention tile."""
+    if unknown(estimate.low):
+        return f"n = {count(estimate.n)}"
+    return f"95%: {number(100 * estimate.low, 0)}–{number(100 * estimate.high, 0)}%, n = {count(estimate.n)}"
+
+
+def moved_by(now: float, before: float, since: str) -> str:
+    """The remark under a tile that is compared with an earlier day."""
+    return "" if unknown(before) else f"{change(now - before)} since {since}"
+
+
+MEANINGS = {
+    "Account": "A customer with ARR above zero on the day of the report.",
+    "ARR": "The yearly amount of all contracts that cover the day: start date on or before it, end date after it.",
+    "Score": "0 to 100, higher is healthier: the weighted mean of the metric scores measured for the account on that day, capped where a gate applies.",
+    "Band": "The highest band whose starting score the account reaches. Unscored: too little of the scorecard is measured to give a score.",
+    "Coverage": "The share of the scorecard's weight that applies to an account and was measured.",
+    "GRR, 12 months": "Of the ARR of twelve months ago, what the same accounts still pay, growth not counted.",
+    "NRR, 12 months": "The same with growth counted.",
+    "Logo churn, 12 months": "The share of the accounts of twelve months ago that have no ARR today.",
+    "Likely lost": "ARR times the chance of loss at its score, summed; the range holds the outcome 95 times in 100 if the past is a guide.",
+    "Chance of loss": "The share of past accounts with such a score that left, smoothed so that a lower score never means less risk.",
+    "95% interval": "Where the figure would lie in 95 of 100 draws of accounts like these. Cannot tell: the interval holds the opposite answer.",
+    "AUC": "How often, of one account that left and one that stayed, the leaver had the lower score: 1 is always, 0.5 is a coin toss.",
+    "Out of time": "Scored with what was known before, judged on what came after.",
+}
+"""Term -> what it means; shown at the end of the report."""

@@ -1,0 +1,158 @@
+"""The sentences of the weights report, each built from the facts it is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from healthlib.claims import against, named, ranged, score_range, signed_range
+from healthlib.wording import count, counted, day, listed, number, share, share_range
+
+if TYPE_CHECKING:
+    from healthlib.resample import Estimate
+    from healthlib.studies.fit import FitFacts
+
+ADVICE = {
+    "adopt": "Adopt the fitted weights.",
+    "keep": "Keep the current weights.",
+    "insufficient_evidence": "Keep the current weights for now: the evidence is insufficient to change them.",
+}
+
+
+def opening(fit: FitFacts) -> str:
+    """The recommendation in a sentence."""
+    return f"{ADVICE[fit.recommendation]} {fit.reason}"
+
+
+def comparison(fit: FitFacts) -> str:
+    """AUC out of time of every scorecard."""
+    known = {name: estimate for name, estimate in fit.auc.items() if np.isfinite(estimate.value)}
+    if not known:
+        return "The scorecards cannot be compared out of time: no fold had both lost and kept cases to test on."
+    first = next(iter(known.values()))
+    said = [f"{name} {score_range(estimate)}" for name, estimate in known.items()]
+    return f"Out of time the AUC is {listed(said)} (n = {counted(first.n, 'account')}, {count(first.events)} lost; 0.5 is a coin toss)."
+
+
+def differences(fit: FitFacts) -> str:
+    """The paired differences, and whether they can be told from nothing."""
+    said = [_difference(*names, estimate) for names, estimate in _paired(fit) if np.isfinite(estimate.low)]
+    return " ".join(said) if said else "Whether fitted weights would do better cannot be told yet."
+
+
+def _paired(fit: FitFacts) -> list[tuple[tuple[str, str], Estimate]]:
+    """((better, worse), estimate) for the two differences the recommendation rests on."""
+    pairs = {"fitted_minus_current": ("fitted", "current"), "fitted_minus_equal": ("fitted", "equal")}
+    return [(pairs[name], estimate) for name, estimate in fit.differences.items() if name in pairs]
+
+
+def _difference(one: str, other: str, estimate: Estimate) -> str:
+    """One difference as a sentence."""
+    side = against(estimate.low, estimate.high, 0.0)
+    if estimate.low == estimate.high == 0:
+        return f"The {one} weights score exactly as the {other} ones do."
+    verdict = {"above": f"beat the {other} ones", "below": f"do worse than the {other} ones"}.get(
+        side, f"cannot be told from the {other} ones"
+    )
+    return f"The {one} weights {verdict}: {signed_range(estimate)} AUC on the same accounts."
+
+
+def weights(fit: FitFacts) -> str:
+    """The largest moves that the interval supports."""
+    table = fit.weights.dropna(subset=["fitted", "low", "high"])
+    if table.empty:
+        return "No weights could be fitted; the current ones stand."
+    low, high = table["low"] - 0.5, table["high"] + 0.5
+    up, down = table[low > table["current"]], table[high < table["current"]]
+    if up.empty and down.empty:
+        return f"No weight's 95% interval excludes the weight in use: on {counted(fit.n_lost, 'lost case')} none of the {len(table)} moves is certain (cannot tell)."
+    parts = [
+        f"{'more' if way > 0 else 'less'} on {named([_move(row) for _, row in _largest(rows).iterrows()], 2)}"
+        for way, rows in ((1, up), (-1, down))
+        if len(rows)
+    ]
+    return f"The outcomes put {listed(parts)}."
+
+
+def _largest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Largest moves first."""
+    return rows.loc[(rows["fitted"] - rows["current"]).abs().sort_values(ascending=False, kind="stable").index]
+
+
+def _move(row: pd.Series) -> str:
+    """One metric's move."""
+    return (
+        f"{row['label']} ({number(row['current'], 0)} → {number(row['fitted'], 0)}, 95% {number(row['low'], 0)}–{number(row['high'], 0)})"
+    )
+
+
+def folds(fit: FitFacts) -> str:
+    """How the replay was cut."""
+    table = fit.folds
+    if table.empty:
+        return "No fold could be formed: it takes lost and kept cases that finished before others were scored."
+    tested, lost = int(table["test_cases"].sum()), int(table["test_lost"].sum())
+    fold = counted(len(table), "fold")
+    return (
+        f"{fold}, scored from {day(table['test_from'].min())} to {day(table['test_to'].max())}: {counted(tested, 'case')} tested, {count(lost)} lost, "
+        "each by weights that had seen only cases whose whole horizon had passed."
+    )
+
+
+def leaks(fit: FitFacts) -> str:
+    """What was left out because it seems to know the outcome."""
+    found = fit.leaks.drop_duplicates("metric")
+    if found.empty:
+        return "No metric seems to know the outcome; none was left out."
+    labels = dict(zip(fit.weights["metric"], fit.weights["label"], strict=True))
+    names = [f"“{labels.get(name, name)}”" for name in found["metric"]]
+    one = len(names) == 1
+    return f"{named(names)} {'seems' if one else 'seem'} to know the outcome and {'was' if one else 'were'} left out of the fit and the recommendation."
+
+
+def cohorts(fit: FitFacts) -> str:
+    """The metric whose deciles differ most in what was lost."""
+    table = telling(fit)
+    if table.empty:
+        return "No metric can be shown by deciles: there are no finished cases with two different values."
+    name = table.iloc[0]["metric"]
+    part = fit.metric_cohorts[(fit.metric_cohorts["metric"] == name) & (fit.metric_cohorts["decile"] > 0)]
+    high, low = part.loc[part["rate"].idxmax()], part.loc[part["rate"].idxmin()]
+    return (
+        f"{part['label'].iloc[0]} divides most: {share_range(high['rate'], high['low'], high['high'])} of {counted(high['cases'], 'case')} were lost in one tenth of its "
+        f"values, {share_range(low['rate'], low['low'], low['high'])} of {count(low['cases'])} in another, against {ranged(fit.base_rate)} overall."
+    )
+
+
+def telling(fit: FitFacts) -> pd.DataFrame:
+    """Metrics by how much the loss rate of their lowest third of deciles differs from that of the highest, widest first (leaks left out)."""
+    table = fit.metric_cohorts[(fit.metric_cohorts["decile"] > 0) & ~fit.metric_cohorts["metric"].isin(fit.leaks["metric"])]
+    rows = []
+    for name, part in table.groupby("metric", sort=False):
+        middle = (part["decile"].min() + part["decile"].max()) / 2
+        ends = [part[part["decile"] < middle], part[part["decile"] > middle]]
+        if all(len(end) for end in ends):
+            rates = [end["lost"].sum() / end["cases"].sum() for end in ends]
+            rows.append((name, part["label"].iloc[0], abs(rates[0] - rates[1])))
+    return (
+        pd.DataFrame(rows, columns=["metric", "label", "spread"])
+        .sort_values("spread", ascending=False, kind="stable")
+        .reset_index(drop=True)
+    )
+
+
+def evidence(fit: FitFacts) -> str:
+    """What the fit rests on."""
+    if not fit.n_cases:
+        return "There is no finished case, so nothing could be learned; the current weights stand."
+    pull = (
+        "stays with the current weights"
+        if not np.isfinite(fit.strength)
+        else "is pulled towards the current weights, as strongly as did best out of time"
+    )
+    return (
+        f"The fit rests on {counted(fit.n_cases, 'finished case')} of {counted(fit.n_accounts, 'account')}, {count(fit.n_lost)} of them lost "
+        f"({ranged(fit.base_rate)}; {share(fit.arr_base_rate.value)} by ARR), and {pull}."
+    )

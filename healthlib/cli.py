@@ -1,0 +1,198 @@
+"""The command line: a thin skin. Prints, and turns what went wrong into a message and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .errors import HealthlibError
+
+DEMO = "data/demo"
+HELP = """Is your customer health score true? Audit it against renewals, fit its weights, replay it on the past, report to leadership.
+exit codes: 0 done, 1 the data or the evidence failed a check, 2 wrong use or wrong configuration"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code 0, 1 or 2."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    chosen = parser().parse_args(argv)
+    try:
+        return chosen.command(chosen)
+    except HealthlibError as error:
+        print(f"healthlib: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("healthlib: stopped; the last good report is left as it was", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="healthlib", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top.add_argument("--version", action="version", version=f"healthlib {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, command, says in (
+        ("run", run, "the whole monthly job: four notebooks, reports and tables"),
+        ("check", check, "is my data good enough? every failure with file, line and column"),
+        ("score", score, "scores.csv, alerts.csv and their part of summary.json alone"),
+        ("fit", fit, "weights.csv and its part of summary.json alone"),
+        ("backtest", backtest, "backtest.csv, lead_time.csv and their part of summary.json alone"),
+    ):
+        sub = _add(commands, name, command, says)
+        sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with the exports and the two YAML files (default {DEMO})")
+        sub.add_argument("--as-of", type=_day, metavar="DATE", help="ISO date (default: the last day the data cover)")
+        sub.add_argument("--out", default="reports", metavar="DIR", help="receives DIR/<workspace>/<as_of>/ (default reports)")
+    sub = _add(commands, "adopt", adopt, "write recommended weights into scorecard.yaml, keeping its comments")
+    sub.add_argument("weights", metavar="WEIGHTS.csv", help="weights.csv of a run")
+    sub.add_argument("workspace", nargs="?", default=DEMO)
+    sub.add_argument("--dry-run", action="store_true", help="show the change, write nothing")
+    sub = _add(commands, "demo", demo, "write a simulated company whose truth is known")
+    sub.add_argument("folder", metavar="DIR")
+    sub.add_argument("--accounts", type=int, default=None, help="how many accounts (default: the demo's own)")
+    sub.add_argument("--seed", type=int, default=None, help="of every random stream (default: the demo's own)")
+    sub.add_argument("--noise", action="store_true", help="outcomes depend on nothing: a fit should find nothing")
+    sub = _add(commands, "init", init, "guess workspace.yaml and scorecard.yaml from a folder of exports (not yet)")
+    sub.add_argument("folder", metavar="DIR")
+    sub.add_argument("--exports", metavar="FOLDER", required=True)
+    return top
+
+
+def _add(commands: Any, name: str, command: Callable[[argparse.Namespace], int], says: str) -> argparse.ArgumentParser:
+    sub = commands.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+    sub.set_defaults(command=command)
+    return sub
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO date like 2026-10-31") from None
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """`healthlib run`."""
+    from . import runner
+
+    done = runner.run(chosen.workspace, chosen.as_of, chosen.out, tell=teller())
+    print(f"as of {done.as_of}: {done.folder}/executive.html  (all runs: {Path(chosen.out)}/index.html)")
+    return 0
+
+
+def check(chosen: argparse.Namespace) -> int:
+    """`healthlib check`."""
+    from . import parts
+
+    found = parts.check(chosen.workspace, chosen.as_of, chosen.out, tell=teller())
+    print(_listing(found.tables, ["table", "rows_in", "rows_used", "rows_rejected", "first_day", "last_day"]))
+    for name, rows in found.rejected.items():
+        for row in rows.head(3).itertuples():
+            print(f"  {row.file}:{row.line}: {name}.{row.column}: {row.value!r}: {row.rule}")
+        if len(rows) > 3:
+            print(f"  … {len(rows) - 3:,} more in rejected/{name}.csv")
+    for said in found.warnings:
+        print(f"note: {said}")
+    for question, told in found.readiness.items():
+        print(f"{question}: {told['verdict']}. {told['why']}." + (f" Needs {told['needs']}." if told["needs"] else ""))
+    print(f"as of {found.as_of}: {found.folder}")
+    if found.failed:
+        print(f"healthlib: {found.failed}", file=sys.stderr)
+    return 1 if found.failed else 0
+
+
+def score(chosen: argparse.Namespace) -> int:
+    """`healthlib score`."""
+    return _part(chosen, "score")
+
+
+def fit(chosen: argparse.Namespace) -> int:
+    """`healthlib fit`."""
+    return _part(chosen, "fit")
+
+
+def backtest(chosen: argparse.Namespace) -> int:
+    """`healthlib backtest`."""
+    return _part(chosen, "backtest")
+
+
+def _part(chosen: argparse.Namespace, part: str) -> int:
+    from . import parts
+
+    done = parts.run_part(part, chosen.workspace, chosen.as_of, chosen.out, tell=teller())
+    print(f"as of {done.as_of}: {done.folder}")
+    return 0
+
+
+def adopt(chosen: argparse.Namespace) -> int:
+    """`healthlib adopt`."""
+    from .adopt import adopt_weights, write_adoption
+    from .spec import load_workspace
+
+    scorecard = Path(chosen.workspace) / "scorecard.yaml"
+    load_workspace(Path(chosen.workspace))
+    adoption = adopt_weights(scorecard, Path(chosen.weights))
+    if not adoption.changes:
+        print(f"{scorecard} has these weights already; nothing written")
+        return 0
+    print(adoption.diff(str(scorecard)), end="")
+    if chosen.dry_run:
+        return 0
+    backup = write_adoption(scorecard, adoption)
+    print(f"{len(adoption.changes)} weights written to {scorecard}; the old file is {backup}")
+    return 0
+
+
+def demo(chosen: argparse.Namespace) -> int:
+    """`healthlib demo`."""
+    from .demo import make_demo
+
+    options = {name: value for name, value in (("accounts", chosen.accounts), ("seed", chosen.seed)) if value is not None}
+    truth = make_demo(Path(chosen.folder), noise=chosen.noise, **options)
+    print(f"a simulated company of {truth.accounts:,} accounts: {chosen.folder} (its truth: truth.json)")
+    return 0
+
+
+def init(chosen: argparse.Namespace) -> int:
+    """`healthlib init`."""
+    raise HealthlibError(f"init is not supported yet, it is planned. Copy the two YAML files of {DEMO} to {chosen.folder} and edit them.")
+
+
+def _listing(frame: Any, columns: list[str]) -> str:
+    shown = frame[[c for c in columns if c in frame.columns]].copy()
+    for name in ("first_day", "last_day"):
+        if name in shown.columns:
+            shown[name] = [str(v)[:10] for v in shown[name]]
+    return shown.to_string(index=False, na_rep="–")
+
+
+def teller() -> Callable[[str, int, int], None]:
+    """Progress on stderr: a bar that redraws on a terminal, timestamped plain lines in a log."""
+    began = time.monotonic()
+    terminal = sys.stderr.isatty()
+
+    def tell(step: str, done: int, total: int) -> None:
+        if not terminal:
+            print(f"{datetime.now(UTC).isoformat(timespec='seconds')} {min(done + 1, total)}/{total} {step}", file=sys.stderr, flush=True)
+            return
+        filled = round(24 * done / max(total, 1))
+        spent = time.monotonic() - began
+        left = f", about {spent / done * (total - done):.0f} s left" if done else ""
+        end = "\n" if done >= total - 1 else ""
+        print(f"\r\x1b[K[{'█' * filled}{'·' * (24 - filled)}] {step}{left}", end=end, file=sys.stderr, flush=True)
+
+    return tell
+
+
+if __name__ == "__main__":
+    sys.exit(main())

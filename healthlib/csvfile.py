@@ -1,0 +1,124 @@
+"""A CSV as a file of text: unpacked, its delimiter and header found, its lines counted."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+DELIMITERS = (",", ";", "\t", "|")
+BLOCK = 1 << 20
+UTF8_BOM = b"\xef\xbb\xbf"
+UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class UnreadableError(ValueError):
+    """The bytes are not a table of text; the message says what was found."""
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """One CSV, unpacked and looked at.
+
+    Attributes
+    ----------
+    path : plain text to read: the file itself, or its unpacked copy
+    delimiter : one of `DELIMITERS`
+    header : column names as they stand in the file
+    lines : lines after the header, those at the very end that are blank not counted
+    plain : whether the header is line 1 and every line ends in the same way, so that a reader that finds `lines` records
+        and no fault has found one record a line
+    sha256 : of the file's bytes as delivered
+    """
+
+    path: Path
+    delimiter: str
+    header: tuple[str, ...]
+    lines: int
+    plain: bool
+    sha256: str
+
+
+def open_csv(path: Path, scratch: Path) -> CsvFile:
+    """Look at a CSV or CSV.GZ file.
+
+    Parameters
+    ----------
+    path : the file
+    scratch : folder for an unpacked copy, where one is needed
+
+    Raises
+    ------
+    UnreadableError : empty, not text, or a damaged archive
+    """
+    try:
+        readable, digest = _unpacked(path, scratch)
+        newlines, plain, blank_end = _count_lines(readable)
+        header_line, header, delimiter = _header(readable)
+    except (OSError, EOFError, UnicodeError, zlib.error, csv.Error) as error:
+        raise UnreadableError(f"a file that cannot be read ({type(error).__name__}: {error})") from error
+    return CsvFile(readable, delimiter, header, newlines - blank_end - header_line, plain and header_line == 1, digest)
+
+
+def _unpacked(path: Path, scratch: Path) -> tuple[Path, str]:
+    """A plain UTF-8 text file with \\n line ends, copied to `scratch` only where the original is something else; and the SHA-256."""
+    digest = file_sha256(path)
+    with path.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    with gzip.open(path, "rb") if packed else path.open("rb") as stream:
+        start = stream.read(BLOCK)
+    if not start.strip():
+        raise UnreadableError("an empty file")
+    mac = b"\r" in start and b"\n" not in start
+    utf16 = start.startswith(UTF16_BOMS)
+    if not (packed or mac or utf16):
+        return path, digest
+    target = scratch / f"{digest}.csv"
+    with gzip.open(path, "rb") if packed else path.open("rb") as stream, target.open("wb") as copy:
+        if utf16:
+            text = stream.read().decode("utf-16")
+            copy.write((text if "\n" in text else text.replace("\r", "\n")).encode("utf-8"))
+        else:
+            for block in iter(lambda: stream.read(BLOCK), b""):
+                copy.write(block.replace(b"\r", b"\n") if mac else block)
+    return target, digest
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _count_lines(path: Path) -> tuple[int, bool, int]:
+    """Lines in all, whether every carriage return belongs to a line end, and how many lines at the end are blank."""
+    newlines = returns = pairs = 0
+    tail = b""
+    with path.open("rb") as stream:
+        for block in iter(lambda: stream.read(BLOCK), b""):
+            newlines += block.count(b"\n")
+            if b"\r" in block:
+                returns += block.count(b"\r")
+                pairs += block.count(b"\r\n")
+            pairs += tail.endswith(b"\r") and block.startswith(b"\n")
+            tail = (tail + block)[-4096:]
+    ending = tail[len(tail.rstrip(b"\r\n")):].count(b"\n")
+    return newlines + (ending == 0), returns == pairs, max(ending - 1, 0)
+
+
+def _header(path: Path) -> tuple[int, tuple[str, ...], str]:
+    """Line the header ends on, its cells, and the delimiter that cuts it into most cells."""
+    number, text = 0, ""
+    with path.open("rb") as stream:
+        while not text.strip() and (raw := stream.readline()):
+            number, text = number + 1, raw.removeprefix(UTF8_BOM).decode("utf-8").strip("\r\n")
+    if not text.strip():
+        raise UnreadableError("an empty file")
+    if "\0" in text:
+        raise UnreadableError("a file that is not text")
+    cut = {delimiter: next(csv.reader([text], delimiter=delimiter)) for delimiter in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda d: len(cut[d]))
+    return number, tuple(cell.strip() for cell in cut[delimiter]), delimiter

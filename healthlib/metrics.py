@@ -1,0 +1,171 @@
+"""Each scorecard metric as a recipe over atoms: which aggregates it needs (`cells` computes them), and how they make one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from . import asof
+from .cells import Atom, atom_values
+from .engine import literal, quote
+from .errors import DataError, Fault, nearest
+from .spec import MEASURES, Metric, Workspace
+from .tables import Tables
+
+ZERO_WITHOUT_ROWS = ("count", "sum", "distinct", "open")
+"""Measures that are 0, not missing, over no rows, once the source was recording the account."""
+
+
+def measure(tables: Tables, workspace: Workspace, state: pd.DataFrame) -> pd.DataFrame:
+    """Every metric of the scorecard for every (account_id, as_of) of `state`.
+
+    Parameters
+    ----------
+    state : frame from `asof.state` (account_id, as_of, arr, seats, age_days); one row per account and date
+
+    Returns
+    -------
+    account_id, as_of, then one float column a metric in the scorecard's order; NaN where missing. Same rows and order as `state`.
+    A metric on a table that the workspace does not have is missing everywhere.
+
+    Raises
+    ------
+    DataError
+        a metric reads a column that is not there, or its SQL does not run; all such metrics at once
+    """
+    metrics = workspace.scorecard.metrics
+    result: dict[str, np.ndarray] = {}
+    faults: list[Fault] = []
+    asof.put_spine(tables, state)
+    for table in dict.fromkeys(metric.table or "" for metric in metrics.values()):
+        wanted = [metric for metric in metrics.values() if (metric.table or "") == table]
+        if table and table not in tables.columns:
+            result.update({metric.name: np.full(len(state), np.nan) for metric in wanted})
+            continue
+        try:
+            result.update(_measure_table(tables, table, wanted, state))
+        except ValueError as error:
+            whole = Fault("scorecard.yaml", None, table, str(error), "check the metrics of this table")
+            faults.extend(_blame(tables, table, wanted, state) or [whole])
+    if faults:
+        raise DataError("scorecard.yaml asks for what the data do not have", faults)
+    return pd.DataFrame({"account_id": state["account_id"], "as_of": state["as_of"], **{name: result[name] for name in metrics}})
+
+
+def _blame(tables: Tables, table: str, wanted: list[Metric], state: pd.DataFrame) -> list[Fault]:
+    """Which metrics of a table fail, found by measuring each alone on one row."""
+    faults = []
+    asof.put_spine(tables, state.head(1))
+    for metric in wanted:
+        try:
+            _measure_table(tables, table, [metric], state.head(1))
+        except ValueError as error:
+            names = [*tables.columns.get(table, {}), "day"]
+            said = str(error).splitlines()[0][:200]
+            hint = nearest(metric.measure.of or metric.where or "", names)
+            faults.append(
+                Fault("scorecard.yaml", None, f"metrics.{metric.name}", said, f"table {table!r} has the columns {', '.join(names)}", hint)
+            )
+    asof.put_spine(tables, state)
+    return faults
+
+
+def _measure_table(tables: Tables, table: str, wanted: list[Metric], state: pd.DataFrame) -> dict[str, np.ndarray]:
+    recipes = [_recipe(tables, table, metric) for metric in wanted]
+    atoms = list(dict.fromkeys(atom for recipe in recipes for atom in recipe.atoms()))
+    values = atom_values(tables, table, atoms, len(state)) if atoms else {}
+    start = _recording_since(tables, table, state) if table else state["as_of"]
+    return {recipe.metric.name: recipe.value(values, state, start) for recipe in recipes}
+
+
+def _recording_since(tables: Tables, table: str, state: pd.DataFrame) -> pd.Series:
+    """From which day no rows means zero: the later of the table's first visible day and the account's first contract; NaT if never."""
+    days = tables.engine.query(
+        f"""SELECT CAST(s.as_of AS TIMESTAMP) AS as_of, CAST(min(v.first_day) AS TIMESTAMP) AS first_day
+        FROM (SELECT DISTINCT as_of FROM spine) s
+        LEFT JOIN (SELECT known, min(day) AS first_day FROM known.{quote(table)} GROUP BY known) v ON v.known <= s.as_of GROUP BY s.as_of"""
+    )
+    first = pd.Series(days["first_day"].astype("datetime64[s]").to_numpy(), index=days["as_of"].astype("datetime64[s]"))
+    started = state["as_of"] - pd.to_timedelta(state["age_days"], unit="D")
+    table_start = state["as_of"].map(first)
+    return table_start.where(table_start > started, started).where(table_start.notna() & started.notna())
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """A metric as numerator, optional denominator of its own kind (mean, share), and optional `per`."""
+
+    metric: Metric
+    top: Atom | None
+    bottom: Atom | None
+    per: str | Atom | None
+
+    def atoms(self) -> list[Atom]:
+        shifts = [0] if self.metric.trend is None else [0, self.metric.trend]
+        return [_shifted(a, s) for a in (self.top, self.bottom, self.per) if isinstance(a, Atom) for s in shifts]
+
+    def value(self, values: dict[Atom, np.ndarray], state: pd.DataFrame, start: pd.Series) -> np.ndarray:
+        now = self._at(0, values, state, start)
+        if self.metric.trend is None:
+            return now
+        before = self._at(self.metric.trend, values, state, start)
+        return _ratio(now - before, before)
+
+    def _at(self, shift: int, values: dict[Atom, np.ndarray], state: pd.DataFrame, start: pd.Series) -> np.ndarray:
+        if self.top is None:
+            return state["age_days"].to_numpy(float) - shift
+        value = values[_shifted(self.top, shift)]
+        if self.metric.measure.kind in ZERO_WITHOUT_ROWS:
+            recording = (state["as_of"] - pd.Timedelta(days=shift) >= start).to_numpy()
+            value = np.where(np.isnan(value) & recording, 0.0, value)
+        if self.bottom is not None:
+            value = _ratio(np.nan_to_num(value), values[_shifted(self.bottom, shift)])
+        if self.per is None:
+            return value
+        below = values[_shifted(self.per, shift)] if isinstance(self.per, Atom) else state[self.per].to_numpy(float)
+        return _ratio(value, below)
+
+
+def _shifted(atom: Atom, shift: int) -> Atom:
+    return Atom(atom.kind, atom.of, atom.where, atom.window_days, shift)
+
+
+def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """top / bottom; undefined (NaN), never zero or infinite, where bottom is 0."""
+    return np.divide(top, bottom, out=np.full(len(top), np.nan), where=~np.isnan(bottom) & (bottom != 0))
+
+
+def _recipe(tables: Tables, table: str, metric: Metric) -> _Recipe:
+    kind, of, window, where = metric.measure.kind, metric.measure.of, metric.window_days, metric.where
+    if table == "readings":
+        own = f"metric = {literal(metric.reading or metric.name)}"
+        where = f"({where}) AND {own}" if where else own
+    if kind == "last" and metric.stale_after_days is not None:
+        window = min(window or metric.stale_after_days + 1, metric.stale_after_days + 1)
+    bottom = {"mean": Atom("filled", of, where, window), "share": Atom("rows", None, where, window)}.get(kind)
+    return _Recipe(metric, _top(tables, table, Atom(kind, of, where, window)), bottom, _per(tables, table, metric))
+
+
+def _top(tables: Tables, table: str, atom: Atom) -> Atom | None:
+    """The numerator of a measure as an atom; None for `age`, which needs no rows."""
+    if atom.kind == "age":
+        return None
+    if atom.kind == "share":
+        holds = f"{quote(atom.of or '')} IS NOT NULL" if atom.of in tables.columns.get(table, {}) else f"({atom.of})"
+        return Atom("rows", None, f"({atom.where}) AND {holds}" if atom.where else holds, atom.window_days)
+    kind = {"count": "rows", "mean": "sum", "days_since": "since"}.get(atom.kind, atom.kind)
+    return Atom(kind, atom.of, atom.where, atom.window_days)
+
+
+def _per(tables: Tables, table: str, metric: Metric) -> str | Atom | None:
+    """A denominator: a column of the state (arr, seats), or a measure over the same table and window, without the metric's `where`."""
+    if metric.per is None or metric.per.lower() in ("seats", "arr"):
+        return metric.per.lower() if metric.per else None
+    if metric.per.lower().replace("_", " ") == "active users":
+        return Atom("distinct", "user_id", None, metric.window_days)
+    kind, _, of = metric.per.partition(" ")
+    if kind not in MEASURES or kind in ("mean", "share", "age"):
+        raise ValueError(f"per: {metric.per!r} is not seats, active users, ARR or one of count, sum X, max X, distinct X, last X, open")
+    return _top(tables, table, Atom(kind, of or None, None, metric.window_days))

@@ -1,0 +1,302 @@
+"""The tables of the audit: facts in, pieces of a page out; every rate with n and interval, in accounts and in ARR."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from healthlib import claims_audit, report, wording
+from healthlib.claims import ASSOCIATED, words
+from healthlib.pieces import Columns, Kind, Piece
+from healthlib.studies.rates import SMALL
+
+if TYPE_CHECKING:
+    from healthlib.studies.audit import AuditFacts
+
+
+def ranges(frame: pd.DataFrame, **columns: tuple[str, str, str]) -> pd.DataFrame:
+    """The frame with text columns `12% (10–14%)`, each from (value, low, high).
+
+    >>> ranges(pd.DataFrame({"v": [0.12], "a": [0.10], "b": [0.14]}), rate=("v", "a", "b"))["rate"].tolist()
+    ['12% (10–14%)']
+    """
+    said = {
+        name: [wording.share_range(*ends) for ends in zip(*(frame[column] for column in three), strict=True)]
+        for name, three in columns.items()
+    }
+    return frame.assign(**said)
+
+
+def rate_table(frame: pd.DataFrame, kind: str, currency: str, *, first: dict[str, str], caption: str) -> Piece:
+    """A rates table as a page shows it. `first` are the leading text columns: name -> heading."""
+    says = words(kind)
+    shown = ranges(frame, by_count=("rate", "low", "high"), by_arr=("arr_rate", "arr_low", "arr_high"))
+    shown["few"] = [f"fewer than {SMALL} cases" if small else "" for small in shown["small"]]
+    columns: Columns = {
+        **{name: (heading, "text") for name, heading in first.items()},
+        "cases": ("Cases", "count"),
+        "lost": (says["lost"].capitalize(), "count"),
+        "by_count": (says["rate"].capitalize(), "text"),
+        "shrunk": ("Shrunk", "share"),
+        "arr": ("ARR", f"money {currency}"),
+        "by_arr": ("By ARR", "text"),
+        "few": ("Note", "text"),
+    }
+    return report.table(shown, columns, caption=caption, layout="fold")
+
+
+def groups(audit: AuditFacts) -> Piece:
+    """Loss by group."""
+    first = {"group": "Group", "dimension": "By"}
+    return rate_table(
+        audit.rates, audit.kind, audit.currency, first=first, caption="Every group, with 95% intervals from resampling accounts"
+    )
+
+
+def retained(audit: AuditFacts) -> Piece:
+    """What is left after one, two and three years, by start year and group."""
+    frame = ranges(audit.retained, by_count=("share", "low", "high"), by_arr=("arr_share", "arr_low", "arr_high"))
+    frame = frame.assign(years=frame["months"] // 12)
+    columns: Columns = {
+        "group": ("Group", "text"),
+        "grouping": ("By", "text"),
+        "years": ("Years", "count"),
+        "accounts": ("Accounts", "count"),
+        "left": ("Left", "count"),
+        "by_count": ("Still here", "text"),
+        "by_arr": ("Of starting ARR", "text"),
+    }
+    return report.table(frame, columns, caption="Still here after whole years (Kaplan–Meier), with 95% intervals", layout="fold")
+
+
+def reason_bars(audit: AuditFacts) -> Piece:
+    """Share of lost ARR by stated reason, as bars."""
+    frame = audit.reasons[["reason", "arr_share", "arr_low", "arr_high"]].set_axis(["reason", "share", "low", "high"], axis=1)
+    return report.bars(frame.head(8), "reason", "share", kind="share", caption="Share of lost ARR by stated reason")
+
+
+def reasons(audit: AuditFacts) -> Piece:
+    """Lost accounts and ARR by stated reason."""
+    frame = ranges(audit.reasons, by_count=("share", "low", "high"), by_arr=("arr_share", "arr_low", "arr_high"))
+    columns: Columns = {
+        "reason": ("Reason", "text"),
+        "accounts": ("Accounts", "count"),
+        "by_count": ("Of accounts", "text"),
+        "arr": ("ARR lost", f"money {audit.currency}"),
+        "by_arr": ("Of ARR lost", "text"),
+    }
+    return report.table(frame, columns, caption="By stated reason", layout="fold")
+
+
+def movements(audit: AuditFacts) -> Piece:
+    """ARR and accounts lost and won, by year."""
+    money = f"money {audit.currency}"
+    frame = ranges(audit.movements, left_said=("left_rate", "left_low", "left_high")).astype({"year": int}).astype({"year": str})
+    columns: Columns = {
+        "year": ("Year", "text"),
+        "accounts_start": ("Accounts at start", "count"),
+        "left_accounts": ("Left", "count"),
+        "left_said": ("Of those at start", "text"),
+        "left_arr": ("ARR left", money),
+        "down_accounts": ("Downsold", "count"),
+        "down_arr": ("ARR downsold", money),
+        "up_accounts": ("Expanded", "count"),
+        "up_arr": ("ARR expanded", money),
+    }
+    return report.table(frame, columns, caption="Movements by calendar year, as far as the exports go")
+
+
+def before(audit: AuditFacts) -> Piece:
+    """From when each metric is apart, and by how much near the end."""
+    frame = audit.apart.copy()
+    frame["since"] = [f"{days:.0f} days before" if days else "cannot tell" for days in frame["apart_days"]]
+    frame["gap_said"] = [
+        f"{gap:.0f} ({low:.0f} to {high:.0f})".replace("-", "−")
+        for gap, low, high in zip(frame["gap"], frame["gap_low"], frame["gap_high"], strict=True)
+    ]
+    columns: Columns = {
+        "label": ("Metric", "text"),
+        "since": ("Apart from", "text"),
+        "gap_said": ("Points below those that stayed", "text"),
+        "n_lost": ("n left", "count"),
+        "n_kept": ("n stayed", "count"),
+    }
+    return report.table(
+        frame, columns, caption="Gap 30 days before the end (or at the nearest lead measured), with 95% interval", layout="fold"
+    )
+
+
+def zombies(audit: AuditFacts) -> Piece:
+    """Zombies by name, and what became of past ones."""
+    columns = _named(
+        audit.zombies,
+        {
+            "arr": ("ARR", f"money {audit.currency}"),
+            "use_points": ("Use and contact, 0–100", "points"),
+            "band": ("Band", report.bands(audit.bands)),
+            "term_ends": ("Term ends", "date"),
+        },
+    )
+    past = rate_table(
+        audit.zombie_outcomes, audit.kind, audit.currency, first={"group": "At the case’s date"}, caption="What became of zombies"
+    )
+    return report.table(audit.zombies, columns, caption="Paying, hardly using", layout="cards fold") + past
+
+
+def zombie_bars(audit: AuditFacts) -> Piece:
+    """Loss rate of past zombies beside all others, as bars."""
+    frame = audit.zombie_outcomes[["group", "rate", "low", "high"]]
+    return report.bars(
+        frame, "group", "rate", kind="share", caption=f"{words(audit.kind)['rate'].capitalize()} of past zombies and of all others"
+    )
+
+
+def leaks(audit: AuditFacts) -> Piece:
+    """Metrics that seem to know the outcome, with the evidence."""
+    columns: Columns = {"label": ("Metric", "text"), "evidence": ("Evidence", "text")}
+    labels = dict(zip(audit.alone["metric"], audit.alone["label"], strict=True))
+    frame = audit.leaks.assign(label=audit.leaks["metric"].map(lambda name: labels.get(name, name)))
+    return report.table(frame, columns, caption="Metrics that seem to know the outcome", layout="cards") if len(frame) else Piece("")
+
+
+def watermelons(audit: AuditFacts) -> Piece:
+    """Best band, then lost."""
+    says = words(audit.kind)
+    columns = _named(
+        audit.watermelons,
+        {
+            "as_of": ("Scored on", "date"),
+            "score": ("Score", "points"),
+            "arr": ("ARR", f"money {audit.currency}"),
+            "weakest": ("Weakest metric then", "text"),
+            "reason": ("Stated reason", "text"),
+        },
+    )
+    return report.table(audit.watermelons, columns, caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}", layout="cards fold")
+
+
+def false_alarms(audit: AuditFacts) -> Piece:
+    """Worst band, yet kept."""
+    says = words(audit.kind)
+    columns = _named(
+        audit.false_alarms,
+        {
+            "as_of": ("Scored on", "date"),
+            "score": ("Score", "points"),
+            "arr": ("ARR", f"money {audit.currency}"),
+            "weakest": ("Weakest metric then", "text"),
+        },
+    )
+    return report.table(audit.false_alarms, columns, caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}", layout="cards fold")
+
+
+def alone(audit: AuditFacts) -> Piece:
+    """Every metric by itself."""
+    frame = audit.alone.copy()
+    frame["auc_said"] = _plain_ranges(frame, ("auc", "low", "high"))
+    frame["arr_said"] = _plain_ranges(frame, ("arr_auc", "arr_low", "arr_high"))
+    columns: Columns = {
+        "label": ("Metric", "text"),
+        "cases": ("Cases", "count"),
+        "lost": ("Lost", "count"),
+        "measured": ("Measured", "share"),
+        "auc_said": ("AUC alone", "text"),
+        "arr_said": ("AUC by ARR", "text"),
+        "worst_rate": ("Lost, worst fifth", "share"),
+        "best_rate": ("Lost, best fifth", "share"),
+    }
+    return report.table(frame, columns, caption="Each metric by itself, strongest first", layout="fold")
+
+
+def bands(audit: AuditFacts) -> Piece:
+    """Loss by band of the present scorecard, and by quarter of the present tool's score."""
+    own = rate_table(audit.score_bands, audit.kind, audit.currency, first={"group": "Band"}, caption="By band of the present scorecard")
+    if audit.incumbent_bands.empty:
+        return own
+    return own + rate_table(
+        audit.incumbent_bands,
+        audit.kind,
+        audit.currency,
+        first={"group": "Quarter, lowest first"},
+        caption="By quarter of the present tool’s score",
+    )
+
+
+def flagged(audit: AuditFacts) -> Piece:
+    """Early warning by lead."""
+    frame = ranges(audit.flagged, by_count=("rate", "low", "high"), by_arr=("arr_rate", "arr_low", "arr_high"))
+    columns: Columns = {
+        "lead_days": ("Days before the end", "count"),
+        "accounts": ("Accounts that left", "count"),
+        "lost": (f"Were {audit.bands[0]}", "count"),
+        "by_count": ("Share", "text"),
+        "arr": ("Their ARR", f"money {audit.currency}"),
+        "by_arr": ("Share of ARR", "text"),
+    }
+    return report.table(frame, columns, caption=f"Of those that left, already {audit.bands[0]}")
+
+
+def readiness(audit: AuditFacts) -> Piece:
+    """The verdicts, and what could not be asked."""
+    marks = {"yes": "▲ yes", "care": "◆ with care", "no": "▼ no"}
+    frame = audit.readiness.assign(verdict=audit.readiness["verdict"].map(marks))
+    columns: Columns = {
+        "question": ("Question", "text"),
+        "verdict": ("Verdict", "text"),
+        "why": ("Because there are", "text"),
+        "needs": ("It needs", "text"),
+    }
+    piece = report.table(frame, columns, caption="What the data can carry (thresholds are conventions)", layout="cards")
+    absent = report.table(
+        audit.missing,
+        {"question": ("Not answered", "text"), "needs": ("It needs", "text")},
+        caption="Questions these exports cannot answer",
+        layout="cards",
+    )
+    return piece + absent if len(audit.missing) else piece
+
+
+def opening(audit: AuditFacts) -> Piece:
+    """The first sentence and the headline figures."""
+    says = words(audit.kind)
+    tiles = report.tiles(
+        [
+            (
+                f"{says['rate'].capitalize()}",
+                wording.share(audit.base_rate.value),
+                f"95%: {wording.share(audit.base_rate.low)}–{wording.share(audit.base_rate.high)}",
+            ),
+            (
+                "By ARR",
+                wording.share(audit.arr_base_rate.value),
+                f"95%: {wording.share(audit.arr_base_rate.low)}–{wording.share(audit.arr_base_rate.high)}",
+            ),
+            (
+                "Finished cases",
+                wording.count(audit.n_cases),
+                f"{wording.counted(audit.n_accounts, 'account')}, {wording.count(audit.n_open)} still open",
+            ),
+            ("Lost", wording.count(audit.n_lost), says["lost"]),
+        ]
+    )
+    return report.show(report.lead(claims_audit.opening(audit)), tiles, report.note(ASSOCIATED))
+
+
+def _named(frame: pd.DataFrame, columns: Columns) -> Columns:
+    """Leading columns of a list by name: the name where the exports have one, the id, the segment where known."""
+    lead: dict[str, tuple[str, Kind]] = {}
+    if frame["name"].notna().any():
+        lead["name"] = ("Account", "text")
+    lead["account_id"] = ("Id" if lead else "Account", "text")
+    if frame["segment"].notna().any():
+        lead["segment"] = ("Segment", "text")
+    return {**lead, **columns}
+
+
+def _plain_ranges(frame: pd.DataFrame, columns: tuple[str, str, str]) -> list[str]:
+    """`0.71 (0.66–0.76)` per row."""
+    return [
+        f"{value:.2f} ({low:.2f}–{high:.2f})" if pd.notna(low) else wording.NOTHING
+        for value, low, high in zip(*(frame[column] for column in columns), strict=True)
+    ]

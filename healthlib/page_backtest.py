@@ -1,0 +1,197 @@
+"""The tables of the backtest report: facts in, pieces of a page out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from healthlib import claims_backtest, report, wording
+from healthlib.page_audit import ranges
+from healthlib.pieces import Columns, Kind, Piece
+
+if TYPE_CHECKING:
+    from healthlib.studies.backtest_bands import BacktestFacts
+
+ANSWERS = {"met": "▲ met", "not_met": "▼ not met", "cannot_tell": "◆ cannot tell"}
+
+
+def opening(backtest: BacktestFacts) -> Piece:
+    """The first sentence and the headline figures."""
+    lead, base, table = report.lead(claims_backtest.opening(backtest)), claims_backtest.whole(backtest), claims_backtest.scored(backtest)
+    if base is None or table.empty:
+        return lead
+    worst, best = table.iloc[0], table.iloc[-1]
+    tiles = report.tiles(
+        [
+            (
+                "Base rate",
+                wording.share(base["churn_rate"]),
+                f"95%: {wording.share(base['churn_low'])}–{wording.share(base['churn_high'])}",
+            ),
+            (
+                f"Churn in {worst['band']}",
+                wording.share(worst["churn_rate"]),
+                f"95%: {wording.share(worst['churn_low'])}–{wording.share(worst['churn_high'])}",
+            ),
+            (
+                f"Churn in {best['band']}",
+                wording.share(best["churn_rate"]),
+                f"95%: {wording.share(best['churn_low'])}–{wording.share(best['churn_high'])}",
+            ),
+            ("Churned ARR caught", wording.share(worst["share_of_churned_arr"]), f"was {worst['band']}"),
+        ]
+    )
+    return report.show(lead, tiles)
+
+
+def bands(backtest: BacktestFacts) -> Piece:
+    """Every band: cases, ARR, churn and lift."""
+    frame = ranges(
+        backtest.bands, rate=("churn_rate", "churn_low", "churn_high"), by_arr=("arr_churn_rate", "arr_churn_low", "arr_churn_high")
+    )
+    frame["lift_said"] = _lifts(frame)
+    columns: Columns = {
+        "band": ("Band", _chips(backtest)),
+        "accounts": ("Cases", "count"),
+        "n": ("Accounts", "count"),
+        "churned": ("Left", "count"),
+        "rate": ("Churn rate", "text"),
+        "lift_said": ("Lift", "text"),
+        "by_arr": ("By ARR", "text"),
+    }
+    return report.table(frame, columns, caption="Bands of the present scorecard, all past dates together; an account counts once per case")
+
+
+def caught(backtest: BacktestFacts) -> Piece:
+    """What each band held of all, of those that left, and of their ARR."""
+    frame = ranges(
+        backtest.bands[backtest.bands["band"] != "all"],
+        cases=("share_of_accounts", "share_of_accounts_low", "share_of_accounts_high"),
+        left=("share_of_churned_accounts", "share_low", "share_high"),
+        arr_left=("share_of_churned_arr", "arr_share_low", "arr_share_high"),
+    )
+    columns: Columns = {
+        "band": ("Band", _chips(backtest)),
+        "cases": ("Of all cases", "text"),
+        "left": ("Of those that left", "text"),
+        "arr_left": ("Of churned ARR", "text"),
+    }
+    return report.table(
+        frame,
+        columns,
+        caption="Share held by each band, 95% intervals",
+        n=int(backtest.bands.loc[backtest.bands["band"] == "all", "churned"].sum()),
+    )
+
+
+def lead_time(backtest: BacktestFacts) -> Piece:
+    """Where the accounts that left stood, by lead."""
+    frame = ranges(backtest.lead_time, said=("share_of_churned_accounts", "low", "high")).sort_values(
+        "lead_days", ascending=False, kind="stable"
+    )
+    columns: Columns = {
+        "lead_days": ("Days before the end", "count"),
+        "band": ("Band", _chips(backtest)),
+        "accounts_churned": ("Accounts that left", "count"),
+        "said": ("Of accounts", "text"),
+        "share_of_churned_arr": ("Of their ARR", "share"),
+    }
+    return report.table(frame, columns, caption="Bands of those that left, by days before the end", layout="fold")
+
+
+def calibration(backtest: BacktestFacts) -> Piece:
+    """Promised against seen."""
+    frame = ranges(backtest.calibration, seen=("rate", "low", "high"))
+    columns: Columns = {
+        "mean_probability": ("Promised", "share"),
+        "seen": ("Seen", "text"),
+        "n": ("Cases", "count"),
+        "lost": ("Left", "count"),
+    }
+    return report.table(frame, columns, caption="Promised out of time against what happened")
+
+
+def floors(backtest: BacktestFacts) -> Piece:
+    """The conventions, each answered from its interval."""
+    frame = backtest.floors.assign(answer=backtest.floors["answer"].map(ANSWERS))
+    frame["said"] = [_floor(*row) for row in frame[["name", "value", "low", "high"]].itertuples(index=False, name=None)]
+    columns: Columns = {"name": ("Convention", "text"), "answer": ("Answer", "text"), "said": ("Measured", "text")}
+    return report.table(
+        frame, columns, caption="Conventions, answered from the interval: met or not met only where all of it agrees", layout="cards"
+    )
+
+
+def misses(backtest: BacktestFacts) -> Piece:
+    """Highest band, then lost, by name."""
+    return report.table(
+        backtest.misses,
+        _list_columns(backtest.misses),
+        caption="Not seen: highest band, then left",
+        n=backtest.misses_count,
+        layout="cards fold",
+    )
+
+
+def false_alarms(backtest: BacktestFacts) -> Piece:
+    """Lowest band, yet kept, by name."""
+    return report.table(
+        backtest.false_alarms,
+        _list_columns(backtest.false_alarms),
+        caption="Alarms: lowest band, yet stayed",
+        n=backtest.false_alarms_count,
+        layout="cards fold",
+    )
+
+
+def scorecards(backtest: BacktestFacts) -> Piece:
+    """The lowest band of every scorecard."""
+    frame = ranges(
+        claims_backtest.worst_of_each(backtest),
+        rate=("churn_rate", "churn_low", "churn_high"),
+        left=("share_of_churned_accounts", "share_low", "share_high"),
+        arr_left=("share_of_churned_arr", "arr_share_low", "arr_share_high"),
+    )
+    frame["lift_said"] = _lifts(frame)
+    columns: Columns = {
+        "scorecard": ("Weights", "text"),
+        "accounts": ("Cases in the lowest band", "count"),
+        "rate": ("Churn rate", "text"),
+        "lift_said": ("Lift", "text"),
+        "left": ("Of those that left", "text"),
+        "arr_left": ("Of churned ARR", "text"),
+    }
+    return report.table(frame, columns, caption="Lowest band of each scorecard, cut so that the bands are equally large")
+
+
+def _chips(backtest: BacktestFacts) -> Kind:
+    """Bands as chips, the whole as plain text."""
+    chip = report.bands([band for band in backtest.bands["band"] if band not in ("all", "unscored")])
+    return lambda name: Piece("all") if name == "all" else chip(name)
+
+
+def _lifts(frame: pd.DataFrame) -> list[str]:
+    """`3.1 (2.4–3.9)` per row."""
+    return [
+        f"{lift:.1f} ({low:.1f}–{high:.1f})" if pd.notna(lift) else wording.NOTHING
+        for lift, low, high in zip(frame["lift"], frame["lift_low"], frame["lift_high"], strict=True)
+    ]
+
+
+def _floor(name: str, value: float, low: float, high: float) -> str:
+    """A lift as a factor, a share in percent."""
+    if pd.isna(value):
+        return wording.NOTHING
+    return f"{value:.1f} ({low:.1f}–{high:.1f})" if "times" in name else wording.share_range(value, low, high)
+
+
+def _list_columns(frame: pd.DataFrame) -> Columns:
+    """Columns of a list by name."""
+    lead: dict[str, tuple[str, Kind]] = {"name": ("Account", "text")} if "name" in frame else {}
+    return {
+        **lead,
+        "account_id": ("Id" if lead else "Account", "text"),
+        "as_of": ("Scored on", "date"),
+        "score": ("Score", "points"),
+        "arr": ("ARR", "money"),
+    }

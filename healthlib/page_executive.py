@@ -1,0 +1,289 @@
+"""The blocks of the executive page: facts laid out as tiles and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from healthlib import claims_executive as say
+from healthlib import report
+from healthlib.report import Piece
+from healthlib.studies.alerts import KINDS
+from healthlib.studies.executive import ExecutiveFacts
+from healthlib.wording import NOTHING, change, count, day, money, money_change, number, share, short_day, unknown
+
+FIRST = 5
+STEPS = {"started with": "were here a year ago", "left": "left", "shrank": "pay less", "grew": "pay more", "new": "are new", "now": "are here now"}
+MANY = 50
+"""Rows a page lists at most; the rest is in the CSV files beside it."""
+
+
+def _money(facts: ExecutiveFacts) -> str:
+    return f"money {facts.context['currency']}"
+
+
+def first_screen(facts: ExecutiveFacts) -> Piece:
+    """What a reader sees first: the base, what renews, which accounts first, and whether it can be believed."""
+    return report.show(
+        report.lead(say.opening(facts)),
+        tiles(facts),
+        report.columns(bands(facts), renewals(facts)), report.card(first(facts)),
+        report.card(believe(facts)),
+    )
+
+
+def tiles(facts: ExecutiveFacts) -> Piece:
+    """Accounts, ARR, the worst band, and retention as headline figures."""
+    table, currency, since = facts.by_band, facts.context["currency"], short_day(facts.context["month"])
+    now, before = table[["accounts", "arr"]].sum(), table[["accounts_before", "arr_before"]].sum(min_count=1)
+    worst = table.iloc[0]
+    figures = [
+        ("Active accounts", count(now["accounts"]), say.moved_by(now["accounts"], before["accounts_before"], since)),
+        ("ARR", money(now["arr"], currency), _money_moved(now["arr"], before["arr_before"], currency, since)),
+        (f"ARR in {facts.bands[0]}", money(worst["arr"], currency), _money_moved(worst["arr"], worst["arr_before"], currency, since)),
+    ]
+    names = {"grr_12m": "GRR, 12 months", "nrr_12m": "NRR, 12 months", "logo_churn_12m": "Logo churn, 12 months"}
+    figures += [
+        (label, share(facts.retention[key].value), say.retained(facts.retention[key]))
+        for key, label in names.items()
+        if key in facts.retention
+    ]
+    return report.tiles(figures)
+
+
+def _money_moved(now: float, before: float, currency: str, since: str) -> str:
+    return "" if unknown(before) else f"{money_change(now - before, currency)} since {since}"
+
+
+def bands(facts: ExecutiveFacts) -> Piece:
+    """Accounts and ARR by band, against last month and last year."""
+    table, currency = facts.by_band, facts.context["currency"]
+    rows = table.assign(
+        share=table["arr"] / table["arr"].sum(),
+        d_accounts=table["accounts"] - table["accounts_before"],
+        d_arr=table["arr"] - table["arr_before"],
+        y_arr=table["arr"] - table["arr_year"],
+    )
+    shown: dict[str, tuple[str, Any]] = {"band": ("Band", report.bands(facts.bands)), "accounts": ("Accounts", "count")}
+    if table["accounts_before"].notna().any():
+        shown |= {"d_accounts": ("± month", "change")}
+    shown |= {"arr": ("ARR", f"money {currency}"), "share": ("Share", "share")}
+    if table["arr_before"].notna().any():
+        shown |= {"d_arr": ("± month", f"money_change {currency}")}
+    if table["arr_year"].notna().any():
+        shown |= {"y_arr": ("± year", f"money_change {currency}")}
+    earlier = f", and change since {day(facts.context['month'])}" if "d_arr" in shown else ""
+    earlier += " and a year ago" if "y_arr" in shown else ""
+    return report.show(
+        report.heading("The base by band"),
+        report.claim(say.bands(facts)),
+        report.table(rows, shown, caption=f"Accounts and ARR by band{earlier}", n=len(facts.scores)),
+    )
+
+
+def renewals(facts: ExecutiveFacts) -> Piece:
+    """What renews in 90 and 180 days, by band, with what is likely to be lost."""
+    head = report.heading("What renews next") + report.claim(say.renewals(facts))
+    if facts.due.empty:
+        return head
+    lost = [_lost(row, facts.context["currency"]) for row in facts.due.to_dict("records")]
+    due = facts.due.assign(lost=lost)
+    wide = due[due["days"] == 180].merge(due[due["days"] == 90], on="band", how="left", suffixes=("_180", "_90"))
+    shown: dict[str, tuple[str, Any]] = {
+        "band": ("Band", _or_all(report.bands(facts.bands))),
+        "accounts_90": ("90 days", "count"), "arr_90": ("ARR", _money(facts)), "lost_90": ("Likely lost", _as_is),
+        "accounts_180": ("180 days", "count"), "arr_180": ("ARR", _money(facts)), "lost_180": ("Likely lost", _as_is),
+    }
+    if facts.due["expected_lost"].isna().all():
+        shown = {name: spec for name, spec in shown.items() if not name.startswith("lost")}
+    total = int(due.loc[(due["days"] == 180) & (due["band"] == "all"), "accounts"].sum())
+    return head + report.table(wide, shown, caption="Accounts whose term ends within 90 and 180 days, with 95% intervals", n=total)
+
+
+def _lost(row: dict[Any, Any], currency: str) -> Piece:
+    """What is expected to be lost, and between which bounds."""
+    if unknown(row["expected_lost"]):
+        return Piece(NOTHING)
+    shown = f'<data value="{float(row["expected_lost"])!r}">{money(row["expected_lost"], currency, 2)}</data>'
+    return Piece(f'{shown}<span class="quiet under">{money(row["low"], currency, 2)}–{money(row["high"], currency, 2)}</span>')
+
+
+def _or_all(chip: Callable[[Any], Piece]) -> Callable[[Any], Piece]:
+    return lambda name: Piece("All") if name == "all" else chip(name)
+
+
+def first(facts: ExecutiveFacts) -> Piece:
+    """The first accounts to turn to."""
+    head = report.heading("Which accounts first") + report.claim(say.first(facts))
+    if facts.risks.empty:
+        return head
+    return head + risk_table(facts, facts.risks.head(FIRST), "Renewals of the next 180 days first, then by ARR times chance of loss; in brackets, the points each reason costs")
+
+
+def risk_table(facts: ExecutiveFacts, rows: pd.DataFrame, caption: str) -> Piece:
+    """Accounts at risk with why and what to do."""
+    chip = report.bands(facts.bands)
+    spot = [
+        Piece(f'<span class="nowrap">{chip(band).html} {number(score, 0)} {_moved(moved)}</span>')
+        for band, score, moved in zip(rows["band"], rows["score"], rows["change"], strict=True)
+    ]
+    chances = [_chance(row) for row in rows.to_dict("records")]
+    who = [_who(row) for row in rows.to_dict("records")]
+    shown: dict[str, tuple[str, Any]] = {
+        "who": ("Account", _as_is),
+        "arr": ("ARR", _money(facts)),
+        "term_ends": ("Term ends", "date"),
+        "spot": ("Score", _as_is),
+        "risk": ("Chance of loss", _as_is),
+        "why": ("Why", "text"),
+        "playbook": ("What to do", "text"),
+    }
+    optional = {
+        "term_ends": rows["term_ends"].notna().any(),
+        "risk": rows["loss"].notna().any(),
+        "playbook": (rows["playbook"] != "").any(),
+    }
+    shown = {name: spec for name, spec in shown.items() if optional.get(name, True)}
+    return report.table(rows.assign(who=who, spot=spot, risk=chances), shown, caption=caption, layout="cards fold")
+
+
+def _as_is(piece: Any) -> Piece:
+    return piece if isinstance(piece, Piece) else Piece(NOTHING)
+
+
+def _chance(row: dict[Any, Any]) -> Piece:
+    if unknown(row["loss"]):
+        return Piece(NOTHING)
+    span = f"{number(100 * row['loss_low'], 0)}–{number(100 * row['loss_high'], 0)}%"
+    return Piece(f'<data value="{float(row["loss"])!r}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
+
+
+def _who(row: dict[Any, Any]) -> Piece:
+    """Name, then segment and owner in quiet letters."""
+    quiet = [report.escape(row[name]) for name in ("segment", "csm") if not unknown(row.get(name))]
+    return Piece(report.escape(row["name"]) + (f'<span class="quiet under">{", ".join(quiet)}</span>' if quiet else ""))
+
+
+def _moved(moved: float) -> str:
+    return "" if unknown(moved) else f'<span class="quiet">({change(moved)})</span>'
+
+
+def believe(facts: ExecutiveFacts) -> Piece:
+    """Questions a doubter asks, with answers."""
+    return report.heading("Can this be believed?") + report.definitions(say.believe(facts))
+
+
+def groups(facts: ExecutiveFacts) -> Piece:
+    """Groups of metrics by segment, in ARR-weighted points."""
+    names = [name for name in facts.groups.columns if name.startswith("group:")]
+    rows = facts.groups.assign(worst=facts.groups["arr_worst"] / facts.groups["arr"])
+    head = str(facts.context["segment_by"] or "part of the base").capitalize()
+    shown: dict[str, tuple[str, Any]] = {
+        "segment": (head, "text"),
+        "accounts": ("Accounts", "count"),
+        "arr": ("ARR", _money(facts)),
+        "worst": (f"ARR in {facts.bands[0]}", "share"),
+    } | {name: (say.group_name(name), heat) for name in names}
+    return report.table(rows, shown, caption="Points of 100 by group of metrics, weighted by ARR", n=len(facts.scores))
+
+
+def heat(points: float) -> Piece:
+    """Points of 100 over a bar of that length."""
+    if unknown(points):
+        return Piece(NOTHING)
+    return Piece(f'<span class="heat"><i style="width:{points:.0f}%"></i><data value="{points!r}">{number(points, 0)}</data></span>')
+
+
+def migration(facts: ExecutiveFacts) -> Piece:
+    """From which band to which since the previous month-end, as a grid of accounts and their ARR."""
+    if unknown(facts.context["month"]):
+        return Piece("")
+    chip, table = report.bands(facts.bands), facts.migration
+    places = [*facts.bands, "left"]
+    grid = pd.DataFrame({"from": [name for name in [*facts.bands, "new"] if (table["from"] == name).any()]})
+    cells = {(row["from"], row["to"]): _move(row, facts.context["currency"]) for row in table.to_dict("records")}
+    shown: dict[str, tuple[str, Any]] = {"from": ("From", _or_word(chip))}
+    for place in [name for name in places if (table["to"] == name).any()]:
+        grid[f"to {place}"] = [cells.get((start, place)) for start in grid["from"]]
+        shown[f"to {place}"] = (f"To {place}", _as_is)
+    return report.table(grid, shown, caption=f"Accounts and their ARR by band on {day(facts.context['month'])} (rows) and now (columns)")
+
+
+def _move(row: dict[Any, Any], currency: str) -> Piece:
+    words = f'<data value="{int(row["accounts"])}">{count(row["accounts"])}</data> <span class="quiet">{money(row["arr"], currency)}</span>'
+    return Piece(words if row["from"] == row["to"] else f"<strong>{words}</strong>")
+
+
+def _or_word(chip: Callable[[Any], Piece]) -> Callable[[Any], Piece]:
+    return lambda name: Piece(f"<em>{name}</em>") if name in ("new", "left") else chip(name)
+
+
+def alerts(facts: ExecutiveFacts) -> Piece:
+    """What changed for the worse, account by account."""
+    names = facts.risks.set_index("account_id")["name"]
+    rows = facts.alerts.assign(
+        name=facts.alerts["account_id"].map(names).fillna(facts.alerts["account_id"]), what=facts.alerts["kind"].map(KINDS)
+    )
+    shown: dict[str, tuple[str, Any]] = {
+        "name": ("Account", "text"),
+        "what": ("What happened", "text"),
+        "arr": ("ARR", _money(facts)),
+        "since": ("Since", "date"),
+        "reason": ("Detail", "text"),
+        "playbook": ("What to do", "text"),
+    }
+    return report.table(rows.head(MANY), shown, caption=_some("Alerts", len(rows), "alerts.csv"), layout="cards fold")
+
+
+def all_risks(facts: ExecutiveFacts) -> Piece:
+    """The long list of accounts below the best band."""
+    return risk_table(facts, facts.risks.head(MANY), _some("Accounts below the best band", len(facts.risks), "scores.csv"))
+
+
+def _some(what: str, total: int, file: str) -> str:
+    return f"{what}, {count(total)} in all" + (f"; the first {MANY} here, all in {file}" if total > MANY else "")
+
+
+def moves(facts: ExecutiveFacts) -> Piece:
+    """From the ARR of a year ago to today's."""
+    rows = facts.moves.assign(step=facts.moves["move"].map(STEPS))
+    return report.table(rows, {"step": ("Accounts that", "text"), "accounts": ("Accounts", "count"), "arr": ("ARR", _money(facts))},
+                        caption="From the ARR of twelve months ago to today's")
+
+
+def track(facts: ExecutiveFacts) -> Piece:
+    """Forecast against actual by month."""
+    currency = facts.context["currency"]
+    spans = [Piece(f'<span class="quiet">{money(low, currency, 2)}–{money(high, currency, 2)}</span>')
+             for low, high in zip(facts.forecast["low"], facts.forecast["high"], strict=True)]
+    rows = facts.forecast.assign(range=spans, month=pd.to_datetime(facts.forecast["period"] + "-01"))
+    shown: dict[str, tuple[str, Any]] = {
+        "month": ("Month", lambda at: Piece(f"{at:%b %Y}".replace(" ", "&nbsp;"))), "accounts": ("Accounts", "count"),
+        "renewing_arr": ("Up for renewal", _money(facts)), "expected": ("Expected", _money(facts)), "range": ("95% interval", _as_is),
+        "actual": ("Stayed", _money(facts)),
+    }
+    return report.table(rows, shown, caption="ARR expected to stay and ARR that stayed")
+
+
+def sources(facts: ExecutiveFacts) -> Piece:
+    """Tables read, rows set aside, warnings and leaks."""
+    table = report.table(
+        facts.tables,
+        {
+            "table": ("Table", "text"),
+            "rows_in": ("Rows", "count"),
+            "rows_used": ("Used", "count"),
+            "rows_rejected": ("Set aside", "count"),
+            "last_day": ("Last day", "date"),
+        },
+        caption="What the report was made from",
+    )
+    warnings = report.heading("Warnings", 3) + report.bullets(facts.warnings) if facts.warnings else Piece("")
+    leaks = (
+        report.table(facts.leaks[["metric", "kind", "evidence"]], caption="Metrics that seem to know the future")
+        if len(facts.leaks)
+        else Piece("")
+    )
+    return table + warnings + leaks

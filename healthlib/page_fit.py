@@ -1,0 +1,141 @@
+"""The tables of the weights report: facts in, pieces of a page out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from healthlib import claims_fit, report, wording
+from healthlib.claims import score_range, signed_range
+from healthlib.pieces import Columns, Piece
+
+if TYPE_CHECKING:
+    from healthlib.studies.fit import FitFacts
+
+NAMED = {
+    "fitted_minus_current": "fitted − current",
+    "fitted_minus_equal": "fitted − equal",
+    "free_minus_current": "fitted without any pull − current",
+}
+
+
+def opening(fit: FitFacts) -> Piece:
+    """The recommendation, and the figures it rests on."""
+    current, fitted = fit.auc.get("current"), fit.auc.get("fitted")
+    gain = fit.differences["fitted_minus_current"]
+    tiles = report.tiles(
+        [
+            ("Recommendation", fit.recommendation.replace("_", " "), "of adopt, keep, insufficient evidence"),
+            (
+                "AUC of current weights",
+                wording.number(current.value, 2) if current else wording.NOTHING,
+                score_range(current) if current else "",
+            ),
+            (
+                "AUC of fitted weights",
+                wording.number(fitted.value, 2) if fitted else wording.NOTHING,
+                score_range(fitted) if fitted else "",
+            ),
+            ("Gain", wording.change(gain.value, 3), f"95%: {wording.change(gain.low, 3)} to {wording.change(gain.high, 3)}"),
+        ]
+    )
+    return report.show(report.lead(claims_fit.opening(fit)), tiles, *(report.note(words) for words in fit.notes))
+
+
+def comparison(fit: FitFacts) -> Piece:
+    """AUC out of time by accounts and by ARR, then the paired differences."""
+    aucs = pd.DataFrame(
+        {
+            "name": list(fit.auc),
+            "auc": [score_range(one) for one in fit.auc.values()],
+            "by_arr": [score_range(fit.arr_auc[name]) if name in fit.arr_auc else wording.NOTHING for name in fit.auc],
+            "n": [one.n for one in fit.auc.values()],
+            "lost": [one.events for one in fit.auc.values()],
+        }
+    )
+    gaps = pd.DataFrame(
+        {
+            "name": [NAMED.get(name, name.replace("_", " ")) for name in fit.differences],
+            "auc": [signed_range(one) for one in fit.differences.values()],
+            "by_arr": [
+                signed_range(fit.arr_differences[name]) if name in fit.arr_differences else wording.NOTHING for name in fit.differences
+            ],
+        }
+    )
+    columns: Columns = {
+        "name": ("Weights", "text"),
+        "auc": ("AUC", "text"),
+        "by_arr": ("AUC by ARR", "text"),
+        "n": ("Accounts", "count"),
+        "lost": ("Cases lost", "count"),
+    }
+    paired: Columns = {"name": ("Difference", "text"), "auc": ("AUC", "text"), "by_arr": ("AUC by ARR", "text")}
+    return report.table(aucs, columns, caption="Out of time, 95% intervals from resampling accounts") + report.table(
+        gaps, paired, caption="Differences on the same accounts"
+    )
+
+
+def weights(fit: FitFacts) -> Piece:
+    """Every weight: in use, equal, fitted with interval, and what is recommended."""
+    frame = fit.weights.copy()
+    frame["range"] = [
+        f"{low:.0f}–{high:.0f}" if pd.notna(low) else wording.NOTHING for low, high in zip(frame["low"], frame["high"], strict=True)
+    ]
+    columns: Columns = {
+        "label": ("Metric", "text"),
+        "group": ("Group", "text"),
+        "current": ("In use", "points"),
+        "equal": ("Equal", "number"),
+        "fitted": ("Fitted", "points"),
+        "range": ("95%", "text"),
+        "selected_share": ("Chosen in", "share"),
+        "recommended": ("Recommended", "points"),
+    }
+    return report.table(
+        frame,
+        columns,
+        caption="Weights in points of 100; “chosen in” is the share of account resamples that give the metric weight",
+        n=fit.n_lost,
+    )
+
+
+def folds(fit: FitFacts) -> Piece:
+    """Every fold with its dates."""
+    columns: Columns = {
+        "cutoff": ("Cut-off", "date"),
+        "train_cases": ("Learned from", "count"),
+        "train_lost": ("Lost", "count"),
+        "train_until": ("Horizons ended by", "date"),
+        "test_cases": ("Tested", "count"),
+        "test_lost": ("Lost", "count"),
+        "test_from": ("From", "date"),
+        "test_to": ("To", "date"),
+    }
+    return report.table(fit.folds, columns, caption="Folds of the walk-forward", layout="fold")
+
+
+def leaks(fit: FitFacts) -> Piece:
+    """Suspected leaks with their evidence."""
+    columns: Columns = {"metric": ("Metric", "text"), "kind": ("Sign", "text"), "evidence": ("Evidence", "text")}
+    frame = fit.leaks.assign(kind=fit.leaks["kind"].str.replace("_", " "))
+    return report.table(frame, columns, caption="Metrics that seem to know the outcome", layout="cards")
+
+
+def cohorts(fit: FitFacts) -> Piece:
+    """All deciles of all metrics, folded away."""
+    from healthlib.page_audit import ranges
+
+    frame = ranges(fit.metric_cohorts, said=("rate", "low", "high"))
+    frame["group"] = [f"{decile:.0f}" if decile else "not measured" for decile in frame["decile"]]
+    columns: Columns = {
+        "label": ("Metric", "text"),
+        "group": ("Tenth, lowest values first", "text"),
+        "mean_value": ("Mean value", "number"),
+        "cases": ("Cases", "count"),
+        "lost": ("Lost", "count"),
+        "said": ("Lost share", "text"),
+    }
+    return report.details(
+        "Every metric by tenths of its values", report.table(frame, columns, caption="Share lost by tenths of each metric’s values")
+    )

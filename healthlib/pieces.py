@@ -1,0 +1,302 @@
+"""Escaped pieces of HTML: sentences, tables, bars, tiles and figures. Whatever text comes in leaves as text."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from healthlib import palette, wording
+from healthlib.errors import HealthlibError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LONG_TABLE = 10
+"""Rows a table shows before the rest folds away."""
+WIDE = 24
+"""Letters above which a text takes the whole width of a card."""
+SVG_LIMIT = 150_000
+"""Bytes of SVG above which a figure is embedded as PNG."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a page whose HTML is already safe. Adding pieces puts one below the other; JupyterLab shows it as it is."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __add__(self, other: Piece) -> Piece:
+        return Piece(self.html + other.html)
+
+
+Kind = str | Callable[[Any], Piece]
+Columns = Mapping[str, tuple[str, Kind]]
+"""Column of the frame -> (heading, kind). Kinds: text, count, points, number, share, money CUR, change, money_change CUR,
+date, or a function from a value to a Piece."""
+
+_FORMATS: dict[str, Callable[..., str]] = {
+    "count": wording.count,
+    "points": wording.points,
+    "number": wording.number,
+    "share": wording.share,
+    "money": wording.money,
+    "change": wording.change,
+    "money_change": wording.money_change,
+    "date": wording.day,
+}
+
+
+def escape(text: Any) -> str:
+    """Any value as inert HTML text, its writing direction kept to itself; nothing for NaN."""
+    return f"<bdi>{html.escape(str(text))}</bdi>" if not wording.unknown(text) and str(text) else ""
+
+
+def _words(text: str) -> str:
+    """A sentence as HTML; a minus sign stays with its figure."""
+    return html.escape(text).replace("−", "−&#8288;")
+
+
+def show(*pieces: Piece) -> Piece:
+    """Pieces one below the other, as the last line of a cell."""
+    return Piece("".join(piece.html for piece in pieces))
+
+
+def columns(*pieces: Piece) -> Piece:
+    """Pieces side by side where there is room, one below the other on a phone."""
+    return Piece(f'<div class="columns">{"".join(f"<div>{piece.html}</div>" for piece in pieces)}</div>')
+
+
+def card(*pieces: Piece) -> Piece:
+    """Pieces on a sheet of their own, as wide as the page."""
+    return Piece(f'<div class="columns wide"><div>{show(*pieces).html}</div></div>')
+
+
+def claim(text: str) -> Piece:
+    """A sentence that claims something, before the picture that shows it."""
+    return Piece(f'<p class="claim">{_words(text)}</p>')
+
+
+def lead(text: str) -> Piece:
+    """The opening sentence of a page."""
+    return Piece(f'<p class="lead">{_words(text)}</p>')
+
+
+def text(words: str) -> Piece:
+    """A paragraph."""
+    return Piece(f"<p>{_words(words)}</p>")
+
+
+def heading(words: str, level: int = 2) -> Piece:
+    """A heading of level 2 to 4; level 1 is the title of the page."""
+    level = min(max(level, 2), 4)
+    return Piece(f"<h{level}>{html.escape(words)}</h{level}>")
+
+
+def note(words: str, kind: str = "note") -> Piece:
+    """A remark set apart. `kind` is "note", "warning" or "simulated"."""
+    return Piece(f'<p class="note {html.escape(kind)}">{html.escape(words)}</p>')
+
+
+def bullets(items: Iterable[str]) -> Piece:
+    """A list of sentences; nothing for none."""
+    rows = "".join(f"<li>{_words(item)}</li>" for item in items)
+    return Piece(f"<ul>{rows}</ul>" if rows else "")
+
+
+def definitions(meanings: Mapping[str, str]) -> Piece:
+    """Terms and what they mean."""
+    rows = "".join(f"<div><dt>{html.escape(term)}</dt><dd>{_words(meaning)}</dd></div>" for term, meaning in meanings.items())
+    return Piece(f'<dl class="definitions">{rows}</dl>')
+
+
+def details(summary: str, *pieces: Piece) -> Piece:
+    """Pieces folded away behind a sentence; printed on paper too."""
+    return Piece(f'<details class="open"><summary>{html.escape(summary)}</summary>{show(*pieces).html}</details>')
+
+
+def tiles(figures: Iterable[tuple[str, str, str]]) -> Piece:
+    """Headline figures: (label, figure, remark) each."""
+    rows = "".join(
+        f'<div class="tile"><dt>{html.escape(label)}</dt><dd><span class="figure">{html.escape(figure)}</span>'
+        f'<span class="remark">{html.escape(remark)}</span></dd></div>'
+        for label, figure, remark in figures
+    )
+    return Piece(f'<dl class="tiles">{rows}</dl>')
+
+
+def bands(names: Sequence[str]) -> Callable[[Any], Piece]:
+    """A column kind: the band with its colour and its shape. `names` from low to high."""
+    tones = palette.tones(names)
+
+    def chip(name: Any) -> Piece:
+        if wording.unknown(name) or name == "":
+            return Piece(wording.NOTHING)
+        tone = tones.get(name, palette.UNSCORED)
+        return Piece(f'<span class="band {tone}"><span aria-hidden="true">{palette.GLYPHS[tone]}</span> {escape(name)}</span>')
+
+    return chip
+
+
+def _cell(value: Any, kind: Kind) -> str:
+    if not isinstance(kind, str):
+        return kind(value).html
+    name, _, unit = kind.partition(" ")
+    if name == "text":
+        return escape(value)
+    if name not in _FORMATS:
+        raise HealthlibError(f"A table column has the kind {kind!r}; known kinds are text, {', '.join(_FORMATS)}.")
+    shown = html.escape(_FORMATS[name](value, *([unit] if unit and name.startswith("money") else [])))
+    machine = "" if wording.unknown(value) else value.isoformat()[:10] if name == "date" else repr(float(value))
+    return f'<data value="{machine}">{shown}</data>' if machine else shown
+
+
+def _guess(column: pd.Series) -> Kind:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "date"
+    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
+        return "text"
+    return "count" if pd.api.types.is_integer_dtype(column) else "number"
+
+
+def table(frame: pd.DataFrame, columns: Columns | None = None, *, caption: str, n: int | None = None, layout: str = "") -> Piece:
+    """A frame as a table with header cells, in a box that scrolls sideways on its own.
+
+    Parameters
+    ----------
+    columns : which columns, under which headings, as which kind; all columns, guessed from their types, if not given
+    caption : what the table shows
+    n : the number of cases behind it, said in the caption
+    layout : "cards" turns rows into cards on a phone; "fold" shows 10 rows and folds the rest away; "cards fold" does both
+
+    Returns
+    -------
+    Piece
+        A sentence that there is nothing to show, if the frame has no rows.
+    """
+    shown = columns or {str(c): (str(c).replace("_", " ").capitalize(), _guess(frame[c])) for c in frame.columns}
+    title = html.escape(caption) + (f' <span class="n">n = {wording.count(n)}</span>' if n is not None else "")
+    if frame.empty:
+        return Piece(f'<p class="note">{title}: nothing to show.</p>')
+    rows = [
+        _row([(name, *shown[name], record[i]) for i, name in enumerate(shown)])
+        for record in frame[list(shown)].itertuples(index=False, name=None)
+    ]
+    head = "".join(
+        f'<th scope="col" role="columnheader" class="{_align(kind)}">{html.escape(label)}</th>' for label, kind in shown.values()
+    )
+    cards = "cards" in layout
+    first, rest = (rows[:LONG_TABLE], rows[LONG_TABLE:]) if "fold" in layout else (rows, [])
+    body = _table(title, head, first, cards)
+    if rest:
+        again = f'<span class="quiet">{title}, continued</span>'
+        body += f"<details><summary>Show {wording.counted(len(rest), 'more row')}</summary>{_table(again, head, rest, cards)}</details>"
+    return Piece(body)
+
+
+def _align(kind: Kind) -> str:
+    return "num" if isinstance(kind, str) and kind != "text" else ""
+
+
+def _row(cells: list[tuple[str, str, Kind, Any]]) -> str:
+    (_, _, kind, value), *others = cells
+    out = f'<th scope="row" role="rowheader" class="{_align(kind)}">{_cell(value, kind)}</th>'
+    for _, label, kind, value in others:
+        wide = "wide" if kind == "text" and len(str(value)) > WIDE else _align(kind)
+        out += f'<td role="cell" class="{wide}" data-label="{html.escape(label)}">{_cell(value, kind)}</td>'
+    return f'<tr role="row">{out}</tr>'
+
+
+def _table(title: str, head: str, rows: list[str], cards: bool) -> str:
+    name = html.escape(re.sub(r"<[^>]+>", "", title), quote=True).replace("&amp;", "&")
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table role="table" class="{"cards" if cards else ""}">'
+        f'<caption><span>{title}</span></caption><thead role="rowgroup"><tr role="row">{head}</tr></thead>'
+        f'<tbody role="rowgroup">{"".join(rows)}</tbody></table></div>'
+    )
+
+
+def bars(frame: pd.DataFrame, label: str, value: str, *, kind: str = "count", caption: str) -> Piece:
+    """Horizontal bars as a table: they reflow, print and need no alternative text.
+
+    Parameters
+    ----------
+    frame : a row per bar; `low` and `high`, if present, are drawn as a whisker and written out; `tone`, if present, colours the bar
+        (a name of `palette.TONES`)
+    label, value : the columns to read
+    """
+    if frame.empty:
+        return Piece(f'<p class="note">{html.escape(caption)}: nothing to show.</p>')
+    interval = {"low", "high"} <= set(frame.columns)
+    top = float(frame[[value, "high"] if interval else [value]].abs().max().max()) or 1.0
+    rows = "".join(_bar(row, (label, value), kind, top) for row in rows_of(frame))
+    heads = f'<th scope="col">{html.escape(label.replace("_", " ").capitalize())}</th><th scope="col">Figure</th>'
+    return Piece(
+        f'<table class="bars"><caption>{html.escape(caption)}</caption><thead class="sr"><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as dictionaries by column name."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _bar(row: dict[str, Any], names: tuple[str, str], kind: str, top: float) -> str:
+    label, value = row[names[0]], row[names[1]]
+    width = 0 if wording.unknown(value) else 100 * abs(value) / top
+    tone = row.get("tone") or "accent"
+    shown = _cell(value, kind)
+    whisker = ""
+    if not wording.unknown(row.get("low")) and not wording.unknown(row.get("high")):
+        left, right = 100 * max(row["low"], 0) / top, 100 * row["high"] / top
+        whisker = f'<i class="whisker" style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
+        shown += f' <span class="range">{_cell(row["low"], kind)} to {_cell(row["high"], kind)}</span>'
+    glyph = palette.GLYPHS.get(tone)
+    mark = f'<span class="band {tone}" aria-hidden="true">{glyph}</span> ' if glyph else ""
+    return (
+        f'<tr><th scope="row">{mark}{escape(label)}</th><td><span class="track" aria-hidden="true"><i class="fill {tone}" '
+        f'style="width:{width:.1f}%"></i>{whisker}</span><span class="value">{shown}</span></td></tr>'
+    )
+
+
+def figure(drawing: Figure | Axes, *, alt: str, caption: str = "") -> Piece:
+    """A figure as an image inside the page: sharp SVG, byte-identical for the same figure; PNG where it has very many marks.
+
+    Parameters
+    ----------
+    alt : the finding in words, for who cannot see the figure
+    """
+    import matplotlib as mpl
+
+    fig: Any = drawing if hasattr(drawing, "savefig") else getattr(drawing, "figure")  # noqa: B009
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "healthlib", "text.parse_math": False}):
+        fig.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None, "Creator": None})
+    mime, data = "svg+xml", re.sub(rb"(<svg [^>]*>)", rb"\1" + palette.svg_dark_style().encode(), buffer.getvalue(), count=1)
+    if len(data) > SVG_LIMIT:
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format="png", dpi=200, bbox_inches="tight", facecolor="white", metadata={"Software": None})
+        mime, data = "png", buffer.getvalue()
+    _close(fig)
+    source = f"data:image/{mime};base64,{base64.b64encode(data).decode()}"
+    words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return Piece(f'<figure><img class="{mime[:3]}" src="{source}" alt="{html.escape(alt, quote=True)}">{words}</figure>')
+
+
+def _close(fig: Any) -> None:
+    """Keep JupyterLab from showing the figure a second time."""
+    import sys
+
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(fig)

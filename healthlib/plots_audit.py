@@ -1,0 +1,338 @@
+"""The figures of the audit: facts in, axes out; few marks, large type, because a phone shrinks them to 360 pixels."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from healthlib import palette, wording
+from healthlib.claims import words
+from healthlib.claims_audit import apart, trusted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from healthlib.studies.audit import AuditFacts
+
+INK, MUTED, LINE = (palette.INK[name][0] for name in ("ink", "muted", "line"))
+BAD, GOOD, ACCENT, GREY = (palette.TONES[name][0] for name in ("tone0", "tone4", "accent", "unscored"))
+WIDTH = 5.6
+"""Inches; text of 11 points is still 10 pixels high on a phone."""
+STYLE = {
+    "font.size": 11,
+    "font.family": "sans-serif",
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+def canvas(height: float, rows: int = 1, columns: int = 1, **sharing: bool) -> np.ndarray:
+    """Empty axes in the house style, as an array of `rows` x `columns`."""
+    mpl.rcParams.update(STYLE)
+    return Figure(figsize=(WIDTH, height), layout="constrained").subplots(rows, columns, squeeze=False, **sharing)
+
+
+def blank(message: str) -> Axes:
+    """Axes that only say why there is nothing to draw."""
+    ax = canvas(1.2)[0, 0]
+    ax.axis("off")
+    ax.text(0, 0.5, textwrap.fill(message, 62), va="center", color=MUTED, transform=ax.transAxes)
+    return ax
+
+
+def titled(ax: Axes, text: str, *, width: int = 56) -> None:
+    """A left-aligned title that wraps, ending flush with the figure, not the plot area."""
+    ax.figure.suptitle(textwrap.fill(text, width).replace("$", r"\$"), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+
+
+def dots(ax: Axes, frame: pd.DataFrame, labels: Sequence[str], *, colours: Sequence[str], reference: float | None = None) -> None:
+    """Dots with intervals (columns value, low, high), first row on top; a rule at `reference`."""
+    places = np.arange(len(frame))[::-1]
+    if reference is not None and np.isfinite(reference):
+        ax.axvline(reference, color=MUTED, lw=1.2, ls=(0, (4, 3)), zorder=1)
+    ax.hlines(places, frame["low"], frame["high"], color=list(colours), lw=2.2, zorder=2)
+    ax.scatter(frame["value"], places, color=list(colours), s=46, zorder=3)
+    ax.set_yticks(places, list(labels))
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x", color=LINE, lw=0.6)
+    ax.set_axisbelow(True)
+    ax.set_ylim(-0.7, len(frame) - 0.3)
+
+
+def percent(axis: mpl.axis.Axis) -> None:
+    """Ticks in percent."""
+    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.set_major_locator(MaxNLocator(5))
+
+
+def group_rates(audit: AuditFacts, *, most: int = 16) -> Axes:
+    """Loss rate by group with intervals, beside the overall rate; hollow-grey where the group is small."""
+    table = audit.rates
+    if table.empty or not audit.n_cases:
+        return blank("No groups to compare: bring an attribute such as segment or plan, and finished cases.")
+    order = table.groupby("dimension", sort=False).ngroup()
+    shown = table[order < 4].head(most)
+    frame = shown.rename(columns={"rate": "value"})
+    says, base = words(audit.kind), audit.base_rate.value
+    colours = [
+        GREY if small else BAD if low > base else GOOD if high < base else ACCENT
+        for small, low, high in zip(shown["small"], shown["low"], shown["high"], strict=True)
+    ]
+    labels = [f"{short(group, 17)} · n={cases:,}" for group, cases in zip(shown["group"], shown["cases"], strict=True)]
+    ax = canvas(1.3 + 0.33 * len(frame))[0, 0]
+    dots(ax, frame, labels, colours=colours, reference=base)
+    places = np.arange(len(frame))[::-1]
+    for start in np.flatnonzero(shown["dimension"].ne(shown["dimension"].shift()).to_numpy())[1:]:
+        ax.axhline(places[start] + 0.5, color=LINE, lw=1)
+    percent(ax.xaxis)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(f"{says['rate']}, 95% interval; dashed: overall {wording.share(base)}")
+    apart = sum(colour in (BAD, GOOD) for colour in colours)
+    titled(
+        ax,
+        f"{apart} of {len(frame)} groups differ from the overall {says['rate']}"
+        if apart
+        else f"No group differs from the overall {says['rate']}",
+    )
+    return ax
+
+
+def retention(audit: AuditFacts) -> Axes:
+    """Kaplan-Meier curves with intervals: up to four groups of the first attribute, or all accounts."""
+    if audit.curves.empty:
+        return blank("No retention curve: no account has been followed yet.")
+    whole = audit.curves[audit.curves["grouping"] == "all"]
+    other = audit.curves[~audit.curves["grouping"].isin(["all", "start year"])]
+    large = other.groupby("group", sort=False)["at_risk"].max().pipe(lambda n: n[n >= 20]).index[:4]
+    ax = canvas(3.9)[0, 0]
+    colours = [BAD, ACCENT, GOOD, palette.TONES["tone2"][0]]
+    parts = [(name, other[other["group"] == name]) for name in large] if len(large) >= 2 else [("all accounts", whole)]
+    for (name, part), colour, style in zip(parts, colours, ("-", "--", "-.", ":"), strict=False):
+        part = part[part["at_risk"] >= 10]
+        ax.step(part["months"], part["share"], where="post", color=colour, lw=2.2, ls=style, label=f"{short(name, 20)}")
+        ax.fill_between(part["months"], part["low"], part["high"], step="post", color=colour, alpha=0.13, lw=0)
+    ax.set_ylim(0, 1.02)
+    ax.set_xlim(left=0)
+    percent(ax.yaxis)
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 3, 6, 10]))
+    ax.set_xlabel("months since the first contract")
+    ax.set_ylabel("accounts still here")
+    ax.grid(axis="y", color=LINE, lw=0.6)
+    ax.legend(frameon=False, loc="lower left", labelcolor=INK)
+    titled(ax, _retention_title(audit, [name for name, _ in parts]))
+    return ax
+
+
+def _retention_title(audit: AuditFacts, names: Sequence[str]) -> str:
+    """Best and worst group after a year, or the overall share."""
+    year = audit.retained[(audit.retained["months"] == 12) & audit.retained["group"].isin(names)].sort_values("share")
+    if year.empty:
+        return "Accounts still here by time since the first contract"
+    low, high = year.iloc[0], year.iloc[-1]
+    if len(year) < 2:
+        return f"{wording.share(low['share'])} of accounts are still here after a year"
+    if high["low"] <= low["high"]:
+        return (
+            f"After a year {wording.share(low['share'])} to {wording.share(high['share'])} are still here; the groups cannot be told apart"
+        )
+    return f"After a year {wording.share(high['share'])} of {high['group']} are still here, {wording.share(low['share'])} of {low['group']}"
+
+
+def movements(audit: AuditFacts) -> Axes:
+    """ARR lost per year: with the account, and as downsell of accounts that stayed."""
+    table = audit.movements
+    if table.empty:
+        return blank("No movements: the exports show ARR on one day only.")
+    ax = canvas(3.4)[0, 0]
+    places = np.arange(len(table))
+    ax.bar(places, table["left_arr"], color=BAD, width=0.62, label="left with the account")
+    ax.bar(
+        places,
+        table["down_arr"],
+        bottom=table["left_arr"],
+        color=palette.TONES["tone2"][0],
+        hatch="///",
+        edgecolor="white",
+        width=0.62,
+        label="downsell, account stayed",
+    )
+    for place, left, down in zip(places, table["left_arr"], table["down_arr"], strict=True):
+        ax.annotate(_cash(left + down, audit), (place, left + down), ha="center", va="bottom", xytext=(0, 3), textcoords="offset points")
+    ax.set_xticks(places, table["year"].astype(int).astype(str))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _cash(value, audit)))
+    ax.yaxis.set_major_locator(MaxNLocator(4))
+    ax.margins(y=0.16)
+    ax.legend(frameon=False, loc="upper left", labelcolor=INK, bbox_to_anchor=(0, 1.0))
+    ax.set_ylim(top=ax.get_ylim()[1] * 1.25)
+    ax.set_ylabel("ARR lost")
+    worst = table.loc[(table["left_arr"] + table["down_arr"]).idxmax()]
+    titled(ax, f"{int(worst['year'])} lost most: {wording.money(worst['left_arr'] + worst['down_arr'], audit.currency)}")
+    return ax
+
+
+def before_end(audit: AuditFacts, *, most: int = 3) -> Axes:
+    """The metrics that came apart first: points of accounts that left and of those that stayed, by days before the end."""
+    if audit.apart.empty:
+        return blank("No picture of what went before: it takes accounts that left and accounts that stayed.")
+    names = (apart(audit) if len(apart(audit)) else audit.apart)["metric"].head(most).tolist()
+    grid = canvas(0.9 + 1.75 * len(names), len(names), 1, sharex=True, sharey=True)[:, 0]
+    kept = words(audit.kind)["kept"]
+    for ax, name in zip(grid, names, strict=True):
+        part = audit.before[audit.before["metric"] == name]
+        for side, colour, style, marker, label in (("kept", GOOD, "--", "s", kept), ("lost", BAD, "-", "o", "left")):
+            ax.plot(part["lead_days"], part[f"{side}_mean"], color=colour, ls=style, marker=marker, ms=5, lw=2.2, label=label)
+            ax.fill_between(part["lead_days"], part[f"{side}_low"], part[f"{side}_high"], color=colour, alpha=0.15, lw=0)
+        ax.set_title(part["label"].iloc[0], fontsize=11, loc="left", color=INK, fontweight="normal")
+        ax.grid(axis="y", color=LINE, lw=0.6)
+    grid[0].legend(frameon=False, loc="best", ncols=2, labelcolor=INK)
+    grid[0].set_ylim(0, 100)
+    grid[0].invert_xaxis()
+    grid[-1].set_xticks([180, 150, 120, 90, 60, 30])
+    grid[-1].set_xlabel("days before the end of the contract")
+    grid[len(grid) // 2].set_ylabel("points, 0 to 100")
+    clear = apart(audit)
+    first = f"{clear.iloc[0]['label']} is apart from {int(clear.iloc[0]['apart_days'])} days before the end" if len(clear) else ""
+    titled(grid[0], first or "No metric is apart before the end")
+    return grid[0]
+
+
+def metrics_alone(audit: AuditFacts, *, most: int = 14) -> Axes:
+    """AUC of each metric by itself, strongest first, with a rule at 0.5."""
+    known = audit.alone.dropna(subset=["auc", "low"]).head(most)
+    if known.empty:
+        return blank("No metric can be compared by itself: both outcomes must have been seen.")
+    ax = canvas(1.3 + 0.36 * len(known))[0, 0]
+    colours = [GOOD if low > 0.5 else BAD if high < 0.5 else GREY for low, high in zip(known["low"], known["high"], strict=True)]
+    dots(ax, known.rename(columns={"auc": "value"}), [short(label, 26) for label in known["label"]], colours=colours, reference=0.5)
+    ax.set_xlabel("AUC alone, 95% interval; 0.5 is a coin toss")
+    clear = sum(colour == GOOD for colour in colours)
+    titled(ax, f"{clear} of {len(known)} metrics rank better than a coin toss; {known.iloc[0]['label']} ranks best")
+    return ax
+
+
+def cohorts(audit: AuditFacts, *, most: int = 4) -> Axes:
+    """Loss rate from the worst fifth of a metric to its best, for the strongest metrics."""
+    names = trusted(audit)["metric"].head(most).tolist()
+    if not names:
+        return blank("No cohorts: no metric has two different values among the finished cases.")
+    labels = dict(zip(audit.alone["metric"], audit.alone["label"], strict=True))
+    return cohort_grid(audit.cohorts, names, labels, audit.base_rate.value, words(audit.kind)["rate"])
+
+
+def cohort_grid(table: pd.DataFrame, names: Sequence[str], labels: dict[str, str], base: float, rate: str) -> Axes:
+    """Small multiples of loss rate by cohort (columns metric, cohort, rate, low, high), two a row."""
+    rows = (len(names) + 1) // 2
+    grid = canvas(0.9 + 1.9 * rows, rows, 2 if len(names) > 1 else 1, sharey=True)
+    for ax, name in zip(grid.flat, names, strict=False):
+        part = table[table["metric"] == name]
+        ax.axhline(base, color=MUTED, lw=1.2, ls=(0, (4, 3)))
+        ax.vlines(part["cohort"], part["low"], part["high"], color=ACCENT, lw=2.2)
+        ax.plot(part["cohort"], part["rate"], color=ACCENT, marker="o", ms=6, lw=1)
+        ax.set_title(short(labels.get(name, name), 24), fontsize=11, loc="left", color=INK, fontweight="normal")
+        ax.set_xticks([part["cohort"].min(), part["cohort"].max()], ["worst", "best"])
+        ax.grid(axis="y", color=LINE, lw=0.6)
+    for ax in list(grid.flat)[len(names) :]:
+        ax.axis("off")
+    percent(grid[0, 0].yaxis)
+    grid[0, 0].set_ylim(bottom=0)
+    part = table[table["metric"] == names[0]]
+    first, last = part["rate"].iloc[0], part["rate"].iloc[-1]
+    titled(grid[0, 0], f"{labels.get(names[0], names[0])}: {rate} {wording.share(first)} at its worst, {wording.share(last)} at its best")
+    return grid[0, 0]
+
+
+def band_rates(audit: AuditFacts) -> Axes:
+    """Loss rate by band of the present scorecard."""
+    return bands_drawn(audit.score_bands, audit.bands, audit.base_rate.value, words(audit.kind)["rate"])
+
+
+def bands_drawn(table: pd.DataFrame, bands: Sequence[str], base: float, rate: str) -> Axes:
+    """Rate per band (columns group, cases, rate, low, high) with intervals, coloured and named."""
+    if table.empty:
+        return blank("No bands: there are no finished cases to score.")
+    tones = palette.tones(bands)
+    colours = [palette.TONES[tones.get(name, palette.UNSCORED)][0] for name in table["group"]]
+    labels = [
+        f"{palette.GLYPHS[tones.get(name, palette.UNSCORED)]} {name} · n={cases:,}"
+        for name, cases in zip(table["group"], table["cases"], strict=True)
+    ]
+    ax = canvas(1.5 + 0.42 * len(table))[0, 0]
+    dots(ax, table.rename(columns={"rate": "value"}), labels, colours=colours, reference=base)
+    percent(ax.xaxis)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(f"{rate}, 95% interval; dashed: overall {wording.share(base)}")
+    scored = table[table["group"].isin(bands)]
+    if len(scored) > 1 and scored["low"].iloc[0] > scored["high"].iloc[-1]:
+        titled(
+            ax,
+            f"{scored['group'].iloc[0].capitalize()} loses {wording.share(scored['rate'].iloc[0])}, "
+            f"{scored['group'].iloc[-1]} {wording.share(scored['rate'].iloc[-1])}",
+        )
+    else:
+        titled(ax, "The bands cannot be told apart")
+    return ax
+
+
+def flagged(audit: AuditFacts) -> Axes:
+    """Share of leavers, and of their ARR, that were in the worst band at each lead."""
+    table = audit.flagged
+    if table.empty:
+        return blank("Early warning cannot be shown: no account has left yet.")
+    ax = canvas(3.3)[0, 0]
+    for prefix, colour, style, marker, label in (("", BAD, "-", "o", "accounts"), ("arr_", ACCENT, "--", "s", "ARR")):
+        ax.plot(
+            table["lead_days"],
+            table[f"{prefix}rate"],
+            color=colour,
+            ls=style,
+            marker=marker,
+            ms=6,
+            lw=2.2,
+            label=f"share of {label} that left",
+        )
+        ax.fill_between(table["lead_days"], table[f"{prefix}low"], table[f"{prefix}high"], color=colour, alpha=0.13, lw=0)
+    ax.invert_xaxis()
+    ax.set_xticks(table["lead_days"])
+    ax.set_ylim(0, 1)
+    percent(ax.yaxis)
+    ax.set_xlabel("days before the end")
+    ax.set_ylabel(f"already {audit.bands[0]}")
+    ax.grid(axis="y", color=LINE, lw=0.6)
+    ax.legend(frameon=False, loc="upper left", labelcolor=INK)
+    far, near = table.iloc[0], table.iloc[-1]
+    titled(
+        ax,
+        f"{wording.share(far['rate'])} of those who left were {audit.bands[0]} {int(far['lead_days'])} days before, "
+        f"{wording.share(near['rate'])} {int(near['lead_days'])} days before",
+    )
+    return ax
+
+
+def short(text: object, most: int) -> str:
+    """A label cut to `most` characters; `$` is kept from starting mathematics."""
+    said = str(text)
+    return (said if len(said) <= most else said[: most - 1] + "…").replace("$", r"\$")
+
+
+def _cash(value: float, audit: AuditFacts) -> str:
+    """Money as a figure can write it."""
+    return wording.money(value, audit.currency).replace("$", r"\$")

@@ -1,0 +1,87 @@
+"""The figures of the weights report: facts in, axes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from healthlib import wording
+from healthlib.claims_fit import telling
+from healthlib.plots_audit import ACCENT, BAD, GOOD, GREY, LINE, MUTED, blank, canvas, dots, percent, short, titled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from healthlib.studies.fit import FitFacts
+
+
+def comparison(fit: FitFacts) -> Axes:
+    """AUC out of time of each scorecard, by accounts, with a rule at 0.5."""
+    rows = [(name, *(getattr(estimate, part) for part in ("value", "low", "high"))) for name, estimate in fit.auc.items()]
+    table = pd.DataFrame(rows, columns=["name", "value", "low", "high"]).dropna()
+    if table.empty:
+        return blank("Nothing to compare: no fold had both lost and kept cases to test on.")
+    ax = canvas(1.4 + 0.45 * len(table))[0, 0]
+    colours = [GOOD if name == "fitted" else ACCENT if name == "current" else GREY for name in table["name"]]
+    dots(
+        ax,
+        table,
+        [f"{name} {value:.2f}" for name, value in zip(table["name"], table["value"], strict=True)],
+        colours=colours,
+        reference=0.5,
+    )
+    ax.set_xlabel("AUC out of time, 95% interval; 0.5 is a coin toss")
+    best = table.loc[table["value"].idxmax(), "name"]
+    gain = fit.differences["fitted_minus_current"]
+    sure = "beat" if gain.low > 0 else "do worse than" if gain.high < 0 else "cannot be told from"
+    titled(ax, f"The fitted weights {sure} the current ones" if np.isfinite(gain.low) else f"{best} ranks best, as far as can be told")
+    return ax
+
+
+def weights(fit: FitFacts) -> Axes:
+    """Weight in use (hollow) against the fitted weight with its interval, largest fitted first; metrics without any weight are left out."""
+    table = fit.weights.dropna(subset=["fitted"])
+    table = table[(table["current"] > 0) | (table["high"] >= 1)].sort_values(["fitted", "current"], ascending=False, kind="stable")
+    if table.empty:
+        return blank("No fitted weights to draw.")
+    moved = [(low - 0.5 > now, high + 0.5 < now) for low, high, now in zip(table["low"], table["high"], table["current"], strict=True)]
+    colours = [GOOD if up else BAD if down else ACCENT for up, down in moved]
+    ax = canvas(1.7 + 0.36 * len(table))[0, 0]
+    dots(ax, table.rename(columns={"fitted": "value"}), [short(label, 25) for label in table["label"]], colours=colours)
+    ax.scatter(table["current"], np.arange(len(table))[::-1], marker="D", s=52, facecolor="white", edgecolor=MUTED, lw=1.8, zorder=4)
+    ax.set_xlim(left=-1)
+    ax.set_xlabel("points of 100: ◇ in use, ● fitted with 95% interval")
+    certain = sum(up or down for up, down in moved)
+    moves = "weight differs" if certain == 1 else "weights differ"
+    titled(
+        ax,
+        f"{certain} of {len(table)} fitted {moves} from the one in use for certain"
+        if certain
+        else "No fitted weight differs from the one in use for certain",
+    )
+    return ax
+
+
+def cohorts(fit: FitFacts, *, most: int = 6) -> Axes:
+    """Loss rate by decile of the metrics that divide most: small multiples with intervals and the overall rate."""
+    found = telling(fit).head(most)
+    if found.empty:
+        return blank("No cohorts: no metric has two different values among the finished cases.")
+    rows = (len(found) + 1) // 2
+    grid = canvas(0.9 + 1.7 * rows, rows, 2 if len(found) > 1 else 1, sharey=True)
+    for ax, name, label in zip(grid.flat, found["metric"], found["label"], strict=False):
+        part = fit.metric_cohorts[(fit.metric_cohorts["metric"] == name) & (fit.metric_cohorts["decile"] > 0)]
+        ax.axhline(fit.base_rate.value, color=MUTED, lw=1.2, ls=(0, (4, 3)))
+        ax.vlines(part["decile"], part["low"], part["high"], color=ACCENT, lw=1.8)
+        ax.plot(part["decile"], part["rate"], color=ACCENT, marker="o", ms=5, lw=1)
+        ax.set_title(short(label, 24), fontsize=11, loc="left", fontweight="normal")
+        ax.set_xticks([part["decile"].min(), part["decile"].max()], ["low", "high"])
+        ax.grid(axis="y", color=LINE, lw=0.6)
+    for ax in list(grid.flat)[len(found) :]:
+        ax.axis("off")
+    percent(grid[0, 0].yaxis)
+    grid[0, 0].set_ylim(bottom=0)
+    titled(grid[0, 0], f"{found['label'].iloc[0]} divides most; dashed: overall {wording.share(fit.base_rate.value)}")
+    return grid[0, 0]

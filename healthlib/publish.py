@@ -1,0 +1,112 @@
+"""Publishing in one step: built aside, swapped in whole, one run at a time; whatever dies leaves the last good folder."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .errors import HealthlibError
+
+LOCK = ".lock"
+ASIDE = ".new-"
+OLD = ".old-"
+_AT_FDCWD, _EXCHANGE = -100, 2
+
+
+class LockError(HealthlibError):
+    """Another run is writing to the same folder (exit 2). The message says who, where and since when."""
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Generator[None]:
+    """Hold `folder` for one run. The operating system drops the lock when its holder dies, so none is ever stale.
+
+    Raises
+    ------
+    LockError
+        At once, where somebody else holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            raise LockError(f"{folder} is held by another run: {_holder(folder / LOCK)}. Wait for it, or write to another --out.") from None
+        file.truncate(0)
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
+        file.flush()
+        try:
+            sweep(folder)
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _holder(path: Path) -> str:
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        who = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {who['pid']} on {who['host']} since {who['since']}"
+    return "a process that has just begun"
+
+
+def sweep(folder: Path) -> None:
+    """Clear away what dead runs left; a good folder caught half-way through a swap is put back. Only under the lock."""
+    for left in sorted(folder.glob(f"{OLD}*")):
+        target = folder / left.name.removeprefix(OLD)
+        if not target.exists():
+            left.rename(target)
+    for left in [*folder.glob(f"{ASIDE}*"), *folder.glob(f"{OLD}*")]:
+        shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def built_aside(target: Path) -> Generator[Path]:
+    """A hidden empty folder beside `target`, swapped into its place at the end; on any error it is removed and `target` untouched."""
+    aside = target.with_name(f"{ASIDE}{target.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        swap(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def swap(new: Path, target: Path) -> None:
+    """Put `new` in the place of `target` in one step where the system can exchange two names, else in two that `sweep` can finish."""
+    if not target.exists():
+        new.rename(target)
+    elif not _exchange(new, target):
+        old = target.with_name(f"{OLD}{target.name}")
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+        new.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) == 0
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text, encoding="utf-8", newline="")
+    aside.replace(path)

@@ -1,0 +1,208 @@
+"""Facts to pages: the masthead and colophon of a report, the export of a notebook to one self-contained file, and the list of runs.
+
+Decides nothing. The pieces a notebook puts on a page (`claim`, `table`, `figure` ...) are those of `pieces`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from healthlib import palette, wording
+from healthlib.errors import HealthlibError
+from healthlib.pieces import (
+    Piece,
+    bands,
+    bars,
+    bullets,
+    card,
+    claim,
+    columns,
+    definitions,
+    details,
+    escape,
+    figure,
+    heading,
+    lead,
+    note,
+    show,
+    table,
+    text,
+    tiles,
+)
+
+__all__ = [
+    "Piece",
+    "bands",
+    "bars",
+    "bullets",
+    "card",
+    "claim",
+    "columns",
+    "definitions",
+    "details",
+    "escape",
+    "export",
+    "figure",
+    "footer",
+    "heading",
+    "index_page",
+    "lead",
+    "masthead",
+    "note",
+    "show",
+    "table",
+    "text",
+    "tiles",
+]
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def masthead(title: str, *, context: Mapping[str, Any]) -> Piece:
+    """The title of the page, the day it speaks of, and whether the company is simulated.
+
+    Parameters
+    ----------
+    context : what every report says of itself: workspace, as_of, data_through, simulated, accounts, scorecard_sha256, seed, versions
+    """
+    when = wording.day(context["as_of"])
+    said = [] if when in title else [f"as of {when}"]
+    if not wording.unknown(context.get("data_through")):
+        said.append(f"data through {wording.day(context['data_through'])}")
+    about = f'<span class="about">{html.escape(", ".join(said))}</span>' if said else ""
+    banner = note("Simulated data. This company does not exist; its accounts, money and outcomes were made by a program.", "simulated")
+    return Piece(
+        f'<header class="masthead"><p class="eyebrow">{escape(context["workspace"])} {about}</p><h1>{escape(title)}</h1>'
+        '</header>'
+    ) + (banner if context.get("simulated") else Piece(""))
+
+
+def footer(context: Mapping[str, Any], meanings: Mapping[str, str] | None = None) -> Piece:
+    """What a reader needs to get the same numbers again, and what the words mean."""
+    rows = {
+        "Workspace": str(context["workspace"]),
+        "As of": wording.day(context["as_of"]),
+        "Data through": wording.day(context.get("data_through")),
+        "Active accounts": wording.count(context.get("accounts", float("nan"))),
+        "Scorecard": str(context.get("scorecard_sha256", ""))[:12],
+        "Seed": str(context.get("seed", "")),
+        "Versions": ", ".join(f"{k} {v}" for k, v in (context.get("versions") or {}).items()),
+    }
+    facts = definitions({term: said for term, said in rows.items() if said and said != wording.NOTHING})
+    words = details("What the figures mean", definitions(meanings)) if meanings else Piece("")
+    simulated = "<p>Simulated data.</p>" if context.get("simulated") else ""
+    return words + Piece(f'<footer class="colophon">{simulated}{facts.html}</footer>')
+
+
+@cache
+def _exporter() -> Any:
+    from nbconvert import HTMLExporter
+
+    return HTMLExporter(template_name="healthlib", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True, embed_images=False)
+
+
+def export(ipynb: Path | str, page: Path | str, *, title: str = "", context: Mapping[str, Any] | None = None) -> Path:
+    """Write an executed notebook as one self-contained HTML file, code hidden.
+
+    Parameters
+    ----------
+    ipynb : the executed notebook
+    page : where the HTML goes
+    title : the title of the page; the notebook's first heading if not given
+    context : as for `masthead`; adds masthead and footer to a notebook that does not show its own
+
+    Raises
+    ------
+    HealthlibError
+        If an output of the notebook is an error.
+    """
+    import nbformat
+
+    notebook = nbformat.read(ipynb, as_version=4)
+    failed = [out for cell in notebook.cells for out in cell.get("outputs", ()) if out.output_type == "error"]
+    if failed:
+        raise HealthlibError(f"{ipynb}: a cell failed with {failed[0].ename}: {failed[0].evalue}. No report is made of a failed notebook.")
+    named = _take_title(notebook)
+    shown = "".join(str(out.get("data", {}).get("text/html", "")) for cell in notebook.cells for out in cell.get("outputs", ()))
+    resources = _resources(title or named or Path(ipynb).stem)
+    own = re.search(r'<p class="eyebrow">(<bdi>.*?</bdi>).*?</p><h1>(.*?)</h1>', shown, flags=re.S)
+    if own:
+        company, heading_ = (html.unescape(re.sub(r"<[^>]+>", "", part)) for part in own.groups())
+        resources["title"] = title or f"{heading_} – {company}"
+    else:
+        title = str(resources["title"])
+        resources["masthead"] = masthead(title, context=context).html if context else f"<h1>{escape(title)}</h1>"
+    if context and 'class="colophon"' not in shown:
+        resources["footer"] = footer(context).html
+    body, _ = _exporter().from_notebook_node(notebook, resources=resources)
+    Path(page).write_text(body, encoding="utf-8")
+    return Path(page)
+
+
+def _resources(title: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "masthead": "",
+        "footer": "",
+        "palette": palette.css_variables(),
+        "palette_dark": palette.css_variables(dark=True),
+    }
+
+
+def _take_title(notebook: Any) -> str:
+    """Take the first-level heading out of the notebook, so that a page has one h1; further ones become second-level."""
+    found = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            match = re.search(r"^# (.+)$", cell.source, flags=re.M)
+            if match and not found:
+                found, cell.source = match.group(1), cell.source.replace(match.group(0), "", 1).strip()
+            cell.source = re.sub(r"^# ", "## ", cell.source, flags=re.M)
+    return found
+
+
+def index_page(runs: Sequence[Mapping[str, Any]]) -> str:
+    """All runs of all workspaces as one page, newest first.
+
+    Parameters
+    ----------
+    runs : of each run `workspace`, `as_of`, `href` (relative, of the executive report), and `summary` (its summary.json as a dict,
+        may be empty)
+    """
+    rows = sorted(runs, key=lambda run: (str(run["as_of"]), str(run["workspace"])), reverse=True)
+    body = "".join(_run(run) for run in rows)
+    head = "".join(
+        f'<th scope="col" class="{side}">{label}</th>'
+        for label, side in (("Company", ""), ("As of", ""), ("Accounts", "num"), ("ARR", "num"), ("GRR, 12 months", "num"), ("Weights", ""))
+    )
+    grid = f"<caption>All runs, newest first</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    listing = f'<div class="scroll" role="region" tabindex="0" aria-label="All runs"><table>{grid}</table></div>'
+    listing = listing if runs else '<p class="note">No run yet.</p>'
+    template = _exporter().environment.get_template("shell.html.j2")
+    header = '<header class="masthead"><p class="eyebrow">healthlib</p><h1>Customer health reports</h1></header>'
+    return template.render(resources=_resources("Customer health reports") | {"masthead": header, "footer": ""}, body=listing)
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    summary: Mapping[str, Any] = run.get("summary") or {}
+    currency = str(summary.get("currency", run.get("currency", "USD")))
+    grr = summary.get("retention", {}).get("grr_12m", {})
+    retained = wording.share_range(*(grr.get(key, float("nan")) for key in ("value", "low", "high")))
+    figures = [
+        wording.count(summary.get("accounts", {}).get("active", float("nan"))),
+        wording.money(summary.get("arr", {}).get("total", float("nan")), currency),
+        retained,
+    ]
+    advice = str(summary.get("weights", {}).get("recommendation", wording.NOTHING)).replace("_", " ")
+    label = escape(run["workspace"]) + (" (simulated)" if summary.get("simulated") else "")
+    link = f'<a href="{html.escape(str(run["href"]), quote=True)}">{label}</a>'
+    return (
+        f'<tr><th scope="row">{link}</th><td>{wording.day(run["as_of"])}</td>'
+        + "".join(f'<td class="num">{html.escape(figure)}</td>' for figure in figures)
+        + f"<td>{html.escape(advice)}</td></tr>"
+    )

@@ -1,0 +1,196 @@
+"""Account-level replicate weights, and the `Estimate` they give.
+
+Rows of one account share a fate, so what is resampled is accounts: a replicate is a column of counts, how often each account was drawn.
+Whatever takes case weights gets an interval from the matrix of such columns, without drawing rows and without a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Z95 = 1.959963984540054
+"""Two-sided 95 % quantile of the normal distribution."""
+
+BLOCK_BYTES = 64_000_000
+"""Replicates are worked on in blocks of about this size, so memory does not grow with their number."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval and what it rests on.
+
+    Attributes
+    ----------
+    value, low, high : the number and its interval; NaN where undefined
+    n : accounts it rests on
+    events : of the cases behind it, those in which the event happened (customers lost)
+    """
+
+    value: float
+    low: float
+    high: float
+    n: float = 0
+    events: float = 0
+
+    def as_dict(self) -> dict[str, float]:
+        """The five numbers by name, as in summary.json."""
+        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n, "events": self.events}
+
+
+NOTHING = Estimate(float("nan"), float("nan"), float("nan"))
+"""The estimate of what cannot be estimated."""
+
+
+def account_weights(account_ids: ArrayLike, replicates: int = 1000, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.int16]]:
+    """How often each account is drawn in each bootstrap replicate.
+
+    Accounts are numbered in sorted order, so the order of the rows changes nothing.
+
+    Returns
+    -------
+    codes : number of the account of each case, shape (cases,)
+    counts : draws of account i in replicate r, shape (accounts, replicates); every column sums to the number of accounts
+
+    Examples
+    --------
+    >>> codes, counts = account_weights(["b", "a", "b"], replicates=4, seed=1)
+    >>> codes.tolist(), counts.shape, counts.sum(axis=0).tolist()
+    ([1, 0, 1], (2, 4), [2, 2, 2, 2])
+    """
+    names, codes = np.unique(np.asarray(account_ids).astype(str), return_inverse=True)
+    accounts = len(names)
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((accounts, replicates), dtype=np.int16)
+    for replicate in range(replicates if accounts else 0):
+        counts[:, replicate] = np.bincount(rng.integers(0, accounts, accounts), minlength=accounts)
+    return codes.reshape(-1), counts
+
+
+def by_account(codes: NDArray[np.intp], values: ArrayLike, *, groups: NDArray[np.intp] | None = None, shape: tuple[int, int]) -> csr_array:
+    """Sum of `values` per group and account: a sparse matrix of `shape` (groups, accounts) that multiplies the counts."""
+    from scipy.sparse import coo_array
+
+    rows = np.zeros(len(codes), dtype=np.intp) if groups is None else groups
+    return coo_array((np.asarray(values, dtype=float), (rows, codes)), shape=shape).tocsr()
+
+
+def blocks(replicates: int, rows: int) -> Iterator[slice]:
+    """Slices over the replicates such that `rows` x slice of doubles stays near `BLOCK_BYTES`.
+
+    >>> list(blocks(5, 1))
+    [slice(0, 5, None)]
+    """
+    step = max(1, min(replicates, BLOCK_BYTES // (8 * max(rows, 1))))
+    for start in range(0, replicates, step):
+        yield slice(start, min(start + step, replicates))
+
+
+def percentile(value: float, draws: NDArray[np.float64], *, n: float = 0, events: float = 0) -> Estimate:
+    """The percentile interval of `draws` around `value`; the value itself always lies inside.
+
+    >>> percentile(2.0, np.array([1.0, 2.0, 3.0])).as_dict()
+    {'value': 2.0, 'low': 1.05, 'high': 2.95, 'n': 0, 'events': 0}
+    """
+    draws = draws[np.isfinite(draws)]
+    if not np.isfinite(value) or not len(draws):
+        return Estimate(float(value), float("nan"), float("nan"), n, events)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Estimate(float(value), float(min(low, value)), float(max(high, value)), n, events)
+
+
+def wilson(share: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95 % score interval of a share seen in `n` independent trials; `n` may be an effective number, arrays broadcast.
+
+    It does not collapse where nothing happened: 0 of 12 reads 0-24 %. Wilson (1927), doi:10.1080/01621459.1927.10502953.
+
+    >>> low, high = wilson(0.0, 12)
+    >>> round(float(low), 3), round(float(high), 3)
+    (0.0, 0.242)
+    """
+    p, size = np.asarray(share, dtype=float), np.asarray(n, dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shrink = 1 + Z95**2 / size
+        centre = (p + Z95**2 / (2 * size)) / shrink
+        half = Z95 / shrink * np.sqrt(p * (1 - p) / size + Z95**2 / (4 * size**2))
+    return np.where(p == 0, 0.0, np.maximum(centre - half, 0.0)), np.where(p == 1, 1.0, np.minimum(centre + half, 1.0))
+
+
+def rates(
+    happened: ArrayLike,
+    codes: NDArray[np.intp],
+    counts: NDArray[Any],
+    *,
+    case_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+) -> dict[str, NDArray[np.float64]]:
+    """Share of cases (or of their weight) in which something happened, per group, with 95 % intervals.
+
+    The interval is Wilson's at the effective number of accounts: p(1-p) over the variance between replicates, at most Kish's number
+    (sum w)^2 / sum w^2 over accounts. So it honours accounts and money, and stays honest at 0 of 12, where every replicate says zero.
+    Korn & Graubard (1998), Survey Methodology 24, 193-201, with Wilson's interval in the place of Clopper and Pearson's.
+
+    Parameters
+    ----------
+    happened : 0/1 per case
+    codes, counts : from `account_weights`
+    case_weight : e.g. ARR; default 1
+    groups : number of the group of each case, from 0; negative: in no group. Default: one group
+
+    Returns
+    -------
+    arrays over groups: value, low, high, accounts (distinct), events (cases that happened), weight (sum), weight_happened (sum),
+    n_effective
+    """
+    y = np.asarray(happened, dtype=float)
+    w = np.ones(len(y)) if case_weight is None else np.asarray(case_weight, dtype=float)
+    g = np.zeros(len(y), dtype=np.intp) if groups is None else np.asarray(groups, dtype=np.intp)
+    size = (int(g.max(initial=-1)) + 1, counts.shape[0])
+    use = g >= 0
+    y, w, g, c = y[use], w[use], g[use], codes[use]
+    base, part = by_account(c, w, groups=g, shape=size), by_account(c, w * y, groups=g, shape=size)
+    total, hit = np.asarray(base.sum(axis=1)).reshape(-1), np.asarray(part.sum(axis=1)).reshape(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = hit / total
+        kish = total**2 / np.asarray(base.power(2).sum(axis=1)).reshape(-1)
+        spread = _variance(part, base, counts)
+        effective = np.fmin(np.where(spread > 0, value * (1 - value) / spread, kish), kish)
+    low, high = wilson(value, effective)
+    accounts = np.asarray((base != 0).sum(axis=1)).reshape(-1).astype(float)
+    events = np.bincount(g, weights=y, minlength=size[0]).astype(float)
+    return {
+        "value": value, "low": low, "high": high, "accounts": accounts, "events": events, "weight": total, "weight_happened": hit,
+        "n_effective": effective,
+    }  # fmt: skip
+
+
+def _variance(part: csr_array, base: csr_array, counts: NDArray[Any]) -> NDArray[np.float64]:
+    """Variance between replicates of the ratio part / base, by group; NaN where no replicate has the group."""
+    draws = np.full((base.shape[0], counts.shape[1]), np.nan)
+    for block in blocks(counts.shape[1], counts.shape[0]):
+        drawn = counts[:, block].astype(np.float64)
+        draws[:, block] = (part @ drawn) / (base @ drawn)
+    seen = np.isfinite(draws)
+    mean = np.where(seen, draws, 0).sum(axis=1) / seen.sum(axis=1)
+    return np.where(seen, (draws - mean[:, None]) ** 2, 0).sum(axis=1) / seen.sum(axis=1)
+
+
+def rate(happened: ArrayLike, codes: NDArray[np.intp], counts: NDArray[Any], *, case_weight: ArrayLike | None = None) -> Estimate:
+    """One `rates` group as an `Estimate`; `n` is accounts, `events` the cases that happened.
+
+    >>> codes, counts = account_weights(list("abcdefghijkl"), replicates=50)
+    >>> found = rate([0] * 12, codes, counts)
+    >>> found.value, round(found.high, 3), found.n, found.events
+    (0.0, 0.242, 12.0, 0.0)
+    """
+    if not len(codes):
+        return NOTHING
+    found = rates(happened, codes, counts, case_weight=case_weight)
+    return Estimate(*(float(found[key][0]) for key in ("value", "low", "high", "accounts", "events")))

@@ -1,0 +1,240 @@
+"""The monthly job: facts once, four notebooks, the artifacts beside them, published in one step or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import artifacts, execution, publish, store, studies
+from .errors import HealthlibError
+
+NOTEBOOKS = {"audit": "01_audit", "fit": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report"}
+"""Study -> the notebook that shows it; a notebook starts as soon as its facts and those before it are known."""
+PAGES = {"audit": "audit", "fit": "weights", "backtest": "backtest", "executive": "executive"}
+"""Study -> name of its page."""
+SEED = 0
+PACKAGES = (
+    "healthlib", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib", "duckdb", "pyarrow", "papermill", "nbconvert",
+)  # fmt: skip
+"""Those whose version a run records."""
+
+Tell = Callable[[str, int, int], None]
+"""Called with (what begins, steps done, steps in all)."""
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass
+class Clock:
+    """What a run is doing, how long each step took, and whom to tell."""
+
+    tell: Tell = silent
+    total: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Generator[None]:
+        """Time one step and announce it."""
+        self.tell(name, len(self.seconds), self.total)
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - began, 3)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: the folder it left, the day it speaks of, seconds per step."""
+
+    folder: Path
+    as_of: str
+    seconds: dict[str, float]
+
+
+def run(
+    folder: Path | str, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent, notebooks: Path | None = None
+) -> Run:
+    """Reports and tables of one workspace and one day, to ``<out>/<workspace>/<as_of>/``.
+
+    Parameters
+    ----------
+    folder : the workspace
+    as_of : ISO date; None for the last day the data cover
+    out : receives ``<workspace>/<as_of>/``
+    tell : hears each step begin
+    notebooks : the folder of the four notebooks; the project's own where None
+
+    Raises
+    ------
+    HealthlibError
+        Whatever the workspace, the data or a notebook has wrong; the folder of the last good run is then as it was.
+    """
+    workspace, home = Path(folder), notebooks or find_notebooks()
+    shelf = Path(out) / workspace_name(workspace)
+    clock = Clock(tell, total=11)
+    check_notebooks(home)
+    with publish.lock(shelf):
+        with clock.step("open the workspace"):
+            book = open_workspace(workspace, as_of)
+        day = artifacts.day(book.as_of)
+        with publish.built_aside(shelf / day) as aside:
+            facts = _facts_and_notebooks(book, _shown(workspace, day), (home, aside, shelf), clock)
+            with clock.step("write the tables"):
+                write_artifacts(book, facts, aside)
+                _write_manifest(book, clock.seconds, aside)
+    with clock.step("list the runs"):
+        write_index(Path(out))
+    return Run(shelf / day, day, clock.seconds)
+
+
+def open_workspace(folder: Path, as_of: str | None) -> Any:
+    """The book of a workspace, refused with a clear message where a table lost more rows than it may."""
+    from .studies.book import load_book
+
+    return load_book(folder, as_of)
+
+
+def workspace_name(folder: Path) -> str:
+    """The name a workspace's reports are kept under: its folder's."""
+    return folder.resolve().name or "workspace"
+
+
+def find_notebooks() -> Path:
+    """The project's notebooks: beside the package, or below the working directory.
+
+    Raises
+    ------
+    HealthlibError
+        Where they are in neither place.
+    """
+    places = [Path(__file__).resolve().parent.parent / "notebooks", Path.cwd() / "notebooks"]
+    found = next((p for p in places if (p / f"{NOTEBOOKS['audit']}.ipynb").is_file()), None)
+    if found is None:
+        raise HealthlibError("the notebooks were not found; run from a checkout of the project, where the folder `notebooks` lies")
+    return found
+
+
+def check_notebooks(home: Path) -> None:
+    """All four notebooks are there and take the parameters a run gives them; said before any work is done."""
+    for name in NOTEBOOKS.values():
+        path = home / f"{name}.ipynb"
+        if not path.is_file():
+            raise HealthlibError(f"{path} is missing")
+        execution.check_parameters(path, {"workspace": "", "as_of": "", "facts": ""})
+
+
+def _shown(workspace: Path, day: str) -> dict[str, str]:
+    """The parameters that a reader of the executed notebook sees: the workspace from here, or by its name alone where it lies elsewhere."""
+    here = os.path.relpath(workspace)
+    return {"workspace": workspace_name(workspace) if here.startswith("..") else Path(here).as_posix(), "as_of": day, "facts": ""}
+
+
+def _facts_and_notebooks(book: Any, shown: dict[str, str], places: tuple[Path, Path, Path], clock: Clock) -> dict[str, Any]:
+    """Compute the studies in order; each notebook runs in its own kernel while the next study is computed. Then the pages."""
+    home, aside, shelf = places
+    facts: dict[str, Any] = {}
+    running: dict[str, Future[Path]] = {}
+    execution.quicken_jupyter()
+    with tempfile.TemporaryDirectory(prefix="healthlib-") as scratch, ThreadPoolExecutor(max_workers=2) as pool:
+        try:
+            for name in studies.STUDIES:
+                with clock.step(f"study {name}"):
+                    facts[name] = studies.compute(name, book, facts)
+                    store.save(facts[name], Path(scratch) / "facts" / name)
+                given = {**shown, "facts": str(Path(scratch).resolve() / "facts")}
+                notebook, page = home / f"{NOTEBOOKS[name]}.ipynb", Path(scratch) / f"{PAGES[name]}.ipynb"
+                running[name] = pool.submit(execution.execute, notebook, page, given, shown=shown)
+            for name, future in running.items():
+                with clock.step(f"notebook {NOTEBOOKS[name]}"):
+                    shutil.move(future.result(), aside / f"{PAGES[name]}.ipynb")
+                    export(aside / f"{PAGES[name]}.ipynb", page_context(book))
+        except execution.NotebookError:
+            _keep_failed(Path(scratch), shelf)
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return facts
+
+
+def _keep_failed(scratch: Path, shelf: Path) -> None:
+    """Leave the notebook with its error marked where the analyst can open it."""
+    for path in scratch.glob("*.failed.ipynb"):
+        shutil.copy(path, shelf / path.name)
+
+
+def page_context(book: Any) -> dict[str, Any]:
+    """What every page says of itself, for `report.export`."""
+    return {
+        "workspace": book.workspace.name,
+        "as_of": book.as_of,
+        "data_through": book.data_through,
+        "simulated": book.workspace.simulated,
+        "accounts": int((book.history["as_of"] == book.as_of).sum()),
+        "scorecard_sha256": book.scorecard.sha256,
+        "seed": SEED,
+        "versions": artifacts.versions(["healthlib"]),
+    }
+
+
+def export(ipynb: Path, context: dict[str, Any]) -> Path:
+    """The page of one executed notebook, beside it."""
+    from . import report
+
+    return report.export(ipynb, ipynb.with_suffix(".html"), context=context)
+
+
+def write_artifacts(book: Any, facts: dict[str, Any], folder: Path) -> None:
+    """Every CSV and ``summary.json`` of a run."""
+    executive = facts["executive"]
+    artifacts.write_csv(executive.scores, folder / "scores.csv", artifacts.scores_columns(executive.scores))
+    artifacts.write_csv(executive.alerts, folder / "alerts.csv", artifacts.ALERTS)
+    artifacts.write_csv(facts["fit"].weights, folder / "weights.csv", artifacts.WEIGHTS)
+    artifacts.write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", artifacts.LEAD_TIME)
+    artifacts.write_csv(facts["backtest"].table, folder / "backtest.csv", artifacts.BACKTEST)
+    artifacts.write_rejected(book.rejected, folder)
+    artifacts.write_json(executive.summary, folder / "summary.json")
+
+
+def _write_manifest(book: Any, seconds: dict[str, float], folder: Path) -> None:
+    inputs = book.tables.drop(columns=["first_day", "last_day"], errors="ignore")
+    manifest = {
+        "workspace": book.workspace.name,
+        "as_of": artifacts.day(book.as_of),
+        "data_through": artifacts.day(book.data_through),
+        "inputs": inputs,
+        "workspace_sha256": book.workspace.sha256,
+        "scorecard_sha256": book.scorecard.sha256,
+        "parameters": {"as_of": artifacts.day(book.as_of), "outcome": book.workspace.outcome.model_dump(mode="json")},
+        "seed": SEED,
+        "versions": artifacts.versions(PACKAGES),
+        "seconds": {**seconds, "total": round(sum(seconds.values()), 3)},
+    }
+    artifacts.write_json(manifest, folder / "manifest.json")
+
+
+def write_index(out: Path) -> Path:
+    """``index.html``: all runs of all workspaces, newest first, from what each run's folder says."""
+    import json
+
+    from . import report
+
+    runs = []
+    for page in sorted(out.glob("*/*/executive.html")):
+        folder = page.parent
+        if folder.name.startswith("."):
+            continue
+        told = folder / "summary.json"
+        summary = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
+        href = page.relative_to(out).as_posix()
+        runs.append({"workspace": summary.get("workspace", folder.parent.name), "as_of": folder.name, "href": href, "summary": summary})
+    publish.write_whole(out / "index.html", report.index_page(runs))
+    return out / "index.html"

@@ -1,0 +1,272 @@
+"""Values to points, points to groups to a score, and back: an explanation sums exactly to the score."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sized
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from healthlib.scales import Floats, Plan, holds, holds_for, plans, resolve_scales
+from healthlib.spec import Scorecard
+
+__all__ = [
+    "Scores",
+    "applies",
+    "explain",
+    "metric_scores",
+    "playbooks",
+    "resolve_scales",
+    "score",
+    "shortfalls",
+    "top_drivers",
+    "weight_matrix",
+]
+
+UNSCORED = "unscored"
+DECIMALS = 10
+"""Scores are rounded so far: a sum of weights that is 80 on paper must not miss the band from 80 by a rounding error."""
+BLOCK = 16_384
+"""Cases scored at a time, so that the work of one block stays in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `score` says of each case; every frame has the index of the cases.
+
+    Attributes
+    ----------
+    frame : account_id, as_of, score (0..100, NaN = unscored), band (text), coverage (0..1, NaN = no weight applies),
+        gate (name of the gate that lowered the score, or "")
+    groups : a column a group, 0..100 before gates; NaN where nothing of weight was measured
+    points : a column a metric; each row sums to the score, NaN where there is none. A gate's cut is charged to the gate's metric.
+    metric_scores : a column a metric, 0..100; NaN where missing or not applicable
+    scorecard, weights, cases : what the scores were made from
+    """
+
+    frame: pd.DataFrame
+    groups: pd.DataFrame
+    points: pd.DataFrame
+    metric_scores: pd.DataFrame
+    scorecard: Scorecard = field(repr=False)
+    weights: Mapping[str, float] | None = field(repr=False)
+    cases: pd.DataFrame = field(repr=False)
+
+
+def applies(scorecard: Scorecard, cases: pd.DataFrame) -> pd.DataFrame:
+    """Whether each metric applies to each case (`applies_to`); same index, a bool column a metric."""
+    masks = {name: holds_for(metric.applies_to, cases) for name, metric in scorecard.metrics.items()}
+    return pd.DataFrame(masks, index=cases.index)
+
+
+def metric_scores(scorecard: Scorecard, cases: pd.DataFrame) -> pd.DataFrame:
+    """Metric scores 100 * clip((value - worst) / (best - worst), 0, 1), after the rule for missing values.
+
+    Parameters
+    ----------
+    scorecard : with numbers as scale ends, see `resolve_scales`
+    cases : cases frame with a column a metric
+
+    Returns
+    -------
+    Same index, a float column a metric, 0..100. NaN: missing (`missing: exclude`) or not applicable.
+
+    Examples
+    --------
+    >>> from healthlib.spec import Band, Measure, Metric, Scorecard
+    >>> tickets = Metric(name="tickets", group="g", label="Tickets", measure=Measure(kind="count"), worst=8, best=0, weight=1)
+    >>> card = Scorecard(groups=("g",), metrics={"tickets": tickets}, bands=(Band(name="all", start=0),))
+    >>> metric_scores(card, pd.DataFrame({"tickets": [0.0, 2.0, 9.0]}))["tickets"].tolist()
+    [100.0, 75.0, 0.0]
+    """
+    result = _empty(cases, scorecard.metrics)
+    for j, plan in enumerate(plans(scorecard, cases, None)):
+        plan.fill(plan.measured(slice(None), result[:, j]), slice(None))
+    return _frame(result, cases, scorecard)
+
+
+def weight_matrix(scorecard: Scorecard, cases: pd.DataFrame) -> pd.DataFrame:
+    """The weight each metric carries for each case: that of its profile, 0 where it does not apply. Measured or not."""
+    result = _empty(cases, scorecard.metrics)
+    for j, plan in enumerate(plans(scorecard, cases, None)):
+        result[:, j] = plan.carried(slice(None))
+    return _frame(result, cases, scorecard)
+
+
+def score(scorecard: Scorecard, cases: pd.DataFrame, weights: Mapping[str, float] | None = None) -> Scores:
+    """Score every case: sum of weight * metric score / sum of weight over what is measured, then the lowest cap of the gates that hold.
+
+    Parameters
+    ----------
+    scorecard : with numbers as scale ends, see `resolve_scales`
+    cases : cases frame with a column a metric
+    weights : metric -> weight to use in place of the scorecard's and its profiles'; a metric left out weighs 0
+
+    Returns
+    -------
+    Scores. A case whose coverage (share of the weight that applies and was measured) is below `min_coverage` has no score.
+    """
+    ready = plans(scorecard, cases, weights)
+    members = {group: [j for j, metric in enumerate(scorecard.metrics.values()) if metric.group == group] for group in scorecard.groups}
+    result, points = _empty(cases, scorecard.metrics), _empty(cases, scorecard.metrics)
+    groups = _empty(cases, scorecard.groups)
+    total, coverage = np.full(len(cases), np.nan), np.full(len(cases), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for start in range(0, len(cases), BLOCK):
+            rows = slice(start, start + BLOCK)
+            total[rows], coverage[rows] = _score_block(ready, list(members.values()), rows, (result[rows], points[rows], groups[rows]))
+        total[~(coverage >= scorecard.min_coverage)] = np.nan
+    if np.isnan(total).any():
+        points[np.isnan(total)] = np.nan
+    gate = _apply_gates(scorecard, cases, total, points)
+    band = np.array([*(band.name for band in scorecard.bands), UNSCORED], dtype=object)
+    starts = [band.start for band in scorecard.bands]
+    place = np.where(np.isnan(total), len(starts), np.maximum(np.searchsorted(starts, total, side="right") - 1, 0))
+    frame = cases[["account_id", "as_of"]].assign(score=total, band=_texts(band, place), coverage=coverage, gate=gate)
+    return Scores(frame, pd.DataFrame(groups, cases.index, list(scorecard.groups), copy=False), _frame(points, cases, scorecard),
+                  _frame(result, cases, scorecard), scorecard, weights, cases)  # fmt: skip
+
+
+def shortfalls(scores: Scores) -> pd.DataFrame:
+    """What each metric keeps a score from 100: its share of the weight * (100 - metric score), and a gate's cut with the gate's metric.
+
+    Returns
+    -------
+    Same index as the scores, a column a metric; points + shortfalls sum to 100. 0 where not measured, NaN where unscored.
+    """
+    carried = _empty(scores.cases, scores.points.columns)
+    for j, plan in enumerate(plans(scores.scorecard, scores.cases, scores.weights)):
+        carried[:, j] = plan.carried(slice(None))
+    carried[np.isnan(scores.metric_scores.to_numpy())] = 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = carried / carried.sum(axis=1, keepdims=True)
+    return _frame(100 * share - scores.points.to_numpy(), scores.cases, scores.scorecard)
+
+
+def explain(scores: Scores, row: Hashable) -> pd.DataFrame:
+    """One score, metric by metric.
+
+    Parameters
+    ----------
+    row : index label of the case
+
+    Returns
+    -------
+    metric, label, group, value, metric_score, points (sum to the score), shortfall (largest first)
+    """
+    metrics, at = scores.scorecard.metrics, [row]
+    part = replace(scores, points=scores.points.loc[at], metric_scores=scores.metric_scores.loc[at], cases=scores.cases.loc[at])
+    columns = {
+        "metric": list(metrics),
+        "label": [metric.label for metric in metrics.values()],
+        "group": [metric.group for metric in metrics.values()],
+        "value": part.cases[list(metrics)].to_numpy(dtype=float)[0],
+        "metric_score": part.metric_scores.to_numpy()[0],
+        "points": part.points.to_numpy()[0],
+        "shortfall": shortfalls(part).to_numpy()[0],
+    }
+    return pd.DataFrame(columns).sort_values("shortfall", ascending=False, kind="stable", ignore_index=True)
+
+
+def top_drivers(scores: Scores, count: int = 3) -> pd.Series:
+    """The strongest pulls down and up of each score in plain words, with the value behind each; same index as the scores.
+
+    Down: what keeps the score from 100 (`shortfalls`); up: the points added by other metrics.
+    """
+    short, points = shortfalls(scores).to_numpy(), scores.points.to_numpy()
+    values = scores.cases[list(scores.points)].to_numpy(dtype=float)
+    labels = [metric.label for metric in scores.scorecard.metrics.values()]
+    caps = {gate.name: f"capped at {gate.cap:g} by {gate.name}; " for gate in scores.scorecard.gates}
+    down, up = np.argsort(-short, axis=1, kind="stable")[:, :count], np.argsort(-points, axis=1, kind="stable")
+    texts = []
+    for i, (gate, coverage) in enumerate(zip(scores.frame["gate"], scores.frame["coverage"].fillna(0.0), strict=True)):
+        if np.isnan(points[i]).all():
+            texts.append(f"not scored: {coverage:.0%} of the weight was measured")
+            continue
+        worst = [j for j in down[i] if short[i, j] >= 0.05]
+        best = [j for j in up[i] if points[i, j] >= 0.05 and j not in worst][:count]
+        sides = {"down": [(j, -short[i, j]) for j in worst], "up": [(j, points[i, j]) for j in best]}
+        told = [f"{side}: " + ", ".join(_driver(labels[j], values[i, j], by) for j, by in pulls) for side, pulls in sides.items() if pulls]
+        texts.append(caps.get(gate, "") + "; ".join(told))
+    return pd.Series(pd.array(texts, dtype="str"), index=scores.frame.index, name="top_drivers")
+
+
+def playbooks(scores: Scores) -> pd.Series:
+    """What to do with each account: of the playbooks for its band, that of the group with the largest shortfall; "" where there is none."""
+    groups = np.array([metric.group for metric in scores.scorecard.metrics.values()])
+    short = shortfalls(scores).to_numpy()
+    result = pd.Series("", index=scores.frame.index, dtype="str", name="playbook")
+    for band, plays in scores.scorecard.playbooks.items():
+        rows = np.flatnonzero((scores.frame["band"] == band).to_numpy())
+        known = [group for group in scores.scorecard.groups if group in plays]
+        if len(rows) and known:
+            pulls = np.column_stack([short[rows][:, groups == group].sum(axis=1) for group in known])
+            texts = np.array([*(plays[group] for group in known), ""], dtype=object)
+            result.iloc[rows] = texts[np.where(pulls.max(axis=1) > 0, pulls.argmax(axis=1), len(known))]
+    return result
+
+
+def _driver(label: str, value: float, by: float) -> str:
+    """A pull in words.
+
+    >>> _driver("Active seats", 0.214, -12.36), _driver("Calls", float("nan"), -3.0)
+    ('Active seats 0.21 (-12.4)', 'Calls not measured (-3.0)')
+    """
+    if np.isnan(value):
+        return f"{label} not measured ({by:+.1f})"
+    digits = f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.2f}"
+    return f"{label} {digits} ({by:+.1f})"
+
+
+def _score_block(ready: list[Plan], members: list[list[int]], rows: slice, out: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats]:
+    """Score a block of cases into `out` (metric scores, points, groups); returns scores before gates, and coverage."""
+    result, points, groups = out
+    due, seen, weight = np.zeros(len(result)), np.zeros(len(result)), np.zeros(len(result))
+    for group, columns in enumerate(members):
+        group_weight, earned = np.zeros(len(result)), np.zeros(len(result))
+        for j in columns:
+            plan, scores, earns = ready[j], result[:, j], points[:, j]
+            carried = plan.carried(rows)
+            due += carried
+            seen += carried * ~np.isnan(plan.measured(rows, scores))
+            plan.fill(scores, rows)
+            there = ~np.isnan(scores)
+            group_weight += carried * there
+            np.multiply(np.where(there, scores, 0.0), carried, out=earns)
+            earned += earns
+        groups[:, group] = np.round(earned / group_weight, DECIMALS)
+        weight += group_weight
+    points /= weight[:, None]
+    return np.round(points.sum(axis=1), DECIMALS), seen / due
+
+
+def _apply_gates(scorecard: Scorecard, cases: pd.DataFrame, total: Floats, points: Floats) -> pd.Series:
+    """Lower total to the lowest cap that holds and charge points of the gate's metric, both in place; the names of the gates that did."""
+    names = np.array([*(gate.name for gate in scorecard.gates), ""], dtype=object)
+    place, cap = np.full(len(cases), len(names) - 1), total.copy()
+    for i, gate in enumerate(scorecard.gates):
+        metric = scorecard.metrics[gate.metric]
+        caught = holds(gate.holds, cases[gate.metric].to_numpy(dtype=float, na_value=np.nan)) & (gate.cap < cap)
+        caught &= holds_for(metric.applies_to, cases)
+        place[caught], cap[caught] = i, gate.cap
+    columns = list(scorecard.metrics)
+    for i, gate in enumerate(scorecard.gates):
+        rows = np.flatnonzero(place == i)
+        points[rows, columns.index(gate.metric)] -= total[rows] - cap[rows]
+    total[:] = cap
+    return pd.Series(_texts(names, place), index=cases.index)
+
+
+def _empty(cases: pd.DataFrame, columns: Sized) -> Floats:
+    """Cases x columns, each column contiguous: that is how a frame stores it, so no copy follows."""
+    return np.empty((len(cases), len(columns)), order="F")
+
+
+def _frame(values: Floats, cases: pd.DataFrame, scorecard: Scorecard) -> pd.DataFrame:
+    return pd.DataFrame(values, index=cases.index, columns=list(scorecard.metrics), copy=False)
+
+
+def _texts(names: NDArray[np.object_], place: NDArray[np.int64]) -> pd.api.extensions.ExtensionArray:
+    return pd.array(names, dtype="str").take(place)

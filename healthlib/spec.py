@@ -1,0 +1,141 @@
+"""workspace.yaml and scorecard.yaml as frozen objects: every fault of both files at once, with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from healthlib.config import (
+    MEASURES,
+    Band,
+    Condition,
+    Frozen,
+    Gate,
+    Limit,
+    Measure,
+    Metric,
+    OutcomeSpec,
+    Profile,
+    Quantile,
+    Range,
+    Scorecard,
+    ScorecardHead,
+    TableSource,
+    Workspace,
+    WorkspaceHead,
+)
+from healthlib.crosschecks import Draft, check_scorecard, check_source, taken_names
+from healthlib.errors import Fault, SpecError
+from healthlib.parsing import Part, build, keys_of, section, unknown_key
+from healthlib.schema import TABLES
+from healthlib.yamlfile import Document, read_yaml
+
+__all__ = [
+    "MEASURES",
+    "Band",
+    "Condition",
+    "Gate",
+    "Limit",
+    "Measure",
+    "Metric",
+    "OutcomeSpec",
+    "Profile",
+    "Quantile",
+    "Range",
+    "Scorecard",
+    "TableSource",
+    "Workspace",
+    "load_scorecard",
+    "load_workspace",
+]
+
+NO_WORKSPACE = "a workspace is a folder with workspace.yaml and scorecard.yaml; `healthlib init` writes both from a folder of exports"
+NO_SCORECARD = "write one (README, `scorecard.yaml`); `healthlib init` writes a first one from a folder of exports"
+
+
+def load_workspace(folder: Path | str) -> Workspace:
+    """Read a workspace and its scorecard.
+
+    Parameters
+    ----------
+    folder : holds workspace.yaml and scorecard.yaml
+
+    Raises
+    ------
+    SpecError
+        with every fault of both files
+    """
+    folder = Path(folder)
+    document = read_yaml(folder / "workspace.yaml", NO_WORKSPACE)
+    head, sources, faults = _read_workspace(document)
+    declared = document.data.get("tables")
+    tables = [*TABLES, *(declared if isinstance(declared, dict) else ())]
+    taken = taken_names({name: source.columns for name, source in sources.items()})
+    scorecard, more = _read_scorecard(read_yaml(folder / "scorecard.yaml", NO_SCORECARD), tables, taken)
+    faults = _once([*faults, *more])
+    if faults or head is None or scorecard is None:
+        raise SpecError(f"{folder.as_posix()} cannot be used as it is", faults)
+    fields = {name: getattr(head, name) for name in WorkspaceHead.model_fields}
+    return Workspace(**fields, folder=folder, tables=sources, scorecard=scorecard, sha256=document.sha256)
+
+
+def load_scorecard(path: Path | str) -> Scorecard:
+    """Read one scorecard file alone; which tables exist is then not checked.
+
+    Raises
+    ------
+    SpecError
+        with every fault of the file
+    """
+    document = read_yaml(Path(path), NO_SCORECARD)
+    scorecard, faults = _read_scorecard(document, None, taken_names({}))
+    if scorecard is None:
+        raise SpecError(f"{document.file} cannot be used as it is", _once(faults))
+    return scorecard
+
+
+def _read_workspace(document: Document) -> tuple[WorkspaceHead | None, dict[str, TableSource], list[Fault]]:
+    if not document.data:
+        return None, {}, list(document.faults)
+    sources, faults = section(document, "tables", TableSource, "mapping")
+    for name, source in sources.items():
+        faults += check_source(document, name, source)
+    head, more = _head(document, WorkspaceHead, Workspace)
+    return head, sources, [*document.faults, *more, *faults]
+
+
+def _read_scorecard(document: Document, tables: Collection[str] | None, taken: Collection[str]) -> tuple[Scorecard | None, list[Fault]]:
+    """The scorecard, or None and its faults."""
+    if not document.data:
+        return None, list(document.faults)
+    head, faults = _head(document, ScorecardHead, Scorecard)
+    metrics, wrong_metrics = section(document, "metrics", Metric, "mapping")
+    bands, wrong_bands = section(document, "bands", Band, "list")
+    gates, wrong_gates = section(document, "gates", Gate, "list")
+    limits, wrong_limits = section(document, "limits", Limit, "mapping")
+    faults = [*document.faults, *faults, *wrong_metrics, *wrong_bands, *wrong_gates, *wrong_limits]
+    if not document.data.get("metrics"):
+        faults.append(document.fault(("metrics",), "nothing", "expected at least one metric"))
+    faults += check_scorecard(Draft(document, metrics, bands, gates, limits, tables, taken))
+    if faults or head is None:
+        return None, faults
+    fields = {name: getattr(head, name) for name in ScorecardHead.model_fields}
+    parts = {"metrics": metrics, "bands": tuple(bands.values()), "gates": tuple(gates.values()), "limits": limits}
+    return Scorecard(**fields, **parts, sha256=document.sha256), []
+
+
+def _head(document: Document, head: type[Part], whole: type[Frozen]) -> tuple[Part | None, list[Fault]]:
+    """The plain keys at the top of a file, and the faults of keys that nobody knows."""
+    known = keys_of(whole)
+    faults = [unknown_key(document, (key,), whole) for key in document.data if key not in known]
+    part, more = build(document, (), head, {key: value for key, value in document.data.items() if key in keys_of(head)})
+    return part, faults + more
+
+
+def _once(faults: list[Fault]) -> list[Fault]:
+    """The first fault of each place, in the order of the files and their lines."""
+    first: dict[tuple, Fault] = {}
+    for fault in faults:
+        first.setdefault((fault.file, fault.line, fault.where), fault)
+    files = list(dict.fromkeys(fault.file for fault in faults))
+    return sorted(first.values(), key=lambda fault: (files.index(fault.file), fault.line or 0))

@@ -1,0 +1,125 @@
+"""Weighted statistics on arrays, each with its formula and source; knows neither ARR nor frames.
+
+Scores point towards health: the AUC is the chance that a kept case scored higher than a lost one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from healthlib.resample import blocks, by_account
+
+Array = NDArray[np.float64]
+
+
+def _weights(case_weight: ArrayLike | None, n: int) -> Array:
+    return np.ones(n) if case_weight is None else np.asarray(case_weight, dtype=float)
+
+
+def logistic(x: ArrayLike) -> Array:
+    """1 / (1 + exp(-x)) without overflow.
+
+    >>> logistic([-1000.0, 0.0, 1000.0]).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    z = np.asarray(x, dtype=float)
+    small = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1.0, small) / (1.0 + small)
+
+
+def logit(p: ArrayLike) -> Array:
+    """log(p / (1 - p)), with p kept 1e-9 away from 0 and 1."""
+    q = np.clip(np.asarray(p, dtype=float), 1e-9, 1 - 1e-9)
+    return np.log(q) - np.log1p(-q)
+
+
+def rate(happened: ArrayLike, case_weight: ArrayLike | None = None) -> float:
+    """Weighted share of cases in which something happened; NaN for none.
+
+    >>> rate([1, 0, 0], [2, 1, 1])
+    0.5
+    """
+    y = np.asarray(happened, dtype=float)
+    w = _weights(case_weight, len(y))
+    return float(w @ y / w.sum()) if w.sum() > 0 else float("nan")
+
+
+def brier(probability: ArrayLike, lost: ArrayLike, case_weight: ArrayLike | None = None) -> float:
+    """Weighted mean squared distance of probability and outcome. Brier (1950).
+
+    >>> brier([0.5, 1.0], [1, 1])
+    0.125
+    """
+    p, y = np.asarray(probability, dtype=float), np.asarray(lost, dtype=float)
+    return rate((p - y) ** 2, case_weight)
+
+
+def log_loss(probability: ArrayLike, lost: ArrayLike, case_weight: ArrayLike | None = None) -> float:
+    """Weighted mean of -log of the probability given to what happened; probabilities are kept 1e-9 away from 0 and 1.
+
+    >>> round(log_loss([0.5, 0.5], [1, 0]), 6)
+    0.693147
+    """
+    p, y = np.clip(np.asarray(probability, dtype=float), 1e-9, 1 - 1e-9), np.asarray(lost, dtype=float)
+    return rate(-(y * np.log(p) + (1 - y) * np.log1p(-p)), case_weight)
+
+
+def auc(score: ArrayLike, lost: ArrayLike, case_weight: ArrayLike | None = None) -> float:
+    """Chance that a kept case scored higher than a lost one, ties counting half; NaN with one class only.
+
+    sum over pairs w_kept w_lost ([kept > lost] + [kept = lost] / 2) / (sum w_kept sum w_lost): the weighted Mann-Whitney statistic.
+    Hanley & McNeil (1982), doi:10.1148/radiology.143.1.7063747.
+
+    >>> auc([10, 20, 20, 30], [1, 1, 0, 0])
+    0.875
+    """
+    y = np.asarray(lost, dtype=float)
+    w = _weights(case_weight, len(y))
+    _, level = np.unique(np.asarray(score, dtype=float), return_inverse=True)
+    bad, good = np.bincount(level, weights=w * y).astype(float), np.bincount(level, weights=w * (1 - y)).astype(float)
+    return float(_auc(bad[:, None], good[:, None])[0]) if len(y) else float("nan")
+
+
+def auc_replicates(
+    score: ArrayLike, lost: ArrayLike, codes: NDArray[np.intp], counts: NDArray[Any], case_weight: ArrayLike | None = None
+) -> Array:
+    """`auc` in every replicate: levels of the score are sorted once, weights are added up by one matrix product and one cumulative sum.
+
+    Parameters
+    ----------
+    codes, counts : from `resample.account_weights`
+
+    Returns
+    -------
+    array of shape (replicates,); NaN where a replicate drew one class only
+    """
+    y = np.asarray(lost, dtype=float)
+    w = _weights(case_weight, len(y))
+    found, level = np.unique(np.asarray(score, dtype=float), return_inverse=True)
+    shape = (len(found), counts.shape[0])
+    bad, good = by_account(codes, w * y, groups=level, shape=shape), by_account(codes, w * (1 - y), groups=level, shape=shape)
+    draws = np.full(counts.shape[1], np.nan)
+    for part in blocks(counts.shape[1], max(shape[0] * 4, 1)):
+        drawn = counts[:, part].astype(float)
+        draws[part] = _auc(bad @ drawn, good @ drawn)
+    return draws
+
+
+def _auc(bad: Array, good: Array) -> Array:
+    """AUC of columns of weight by score level, lowest level first."""
+    below = np.cumsum(bad, axis=0) - bad / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (good * below).sum(axis=0) / (good.sum(axis=0) * bad.sum(axis=0))
+
+
+def effective_n(codes: NDArray[np.intp], case_weight: ArrayLike | None = None) -> float:
+    """Accounts' worth of information under unequal weights: (sum w)^2 / sum w^2 over accounts. Kish (1965).
+
+    >>> effective_n(np.array([0, 0, 1]), [1.0, 1.0, 2.0])
+    2.0
+    """
+    total = np.bincount(codes, weights=_weights(case_weight, len(codes)))
+    return float(total.sum() ** 2 / (total**2).sum()) if len(total) else 0.0

@@ -1,0 +1,90 @@
+"""The questions of each notebook: `load` gives a notebook its facts, from the runner's store or computed here."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import HealthlibError, nearest
+
+STUDIES = ("audit", "fit", "backtest", "executive")
+"""In the order they are computed; each may use the facts of those before it."""
+
+
+def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
+    """The facts of one study.
+
+    Parameters
+    ----------
+    name : audit, fit, backtest or executive
+    workspace : folder with the exports and the two YAML files; a relative one is also looked for above the working directory, so that
+        a notebook opened in its own folder finds it
+    as_of : ISO date; empty for the last day the data cover
+    facts : a folder of facts the runner has saved; empty to compute them here (once per process)
+
+    Returns
+    -------
+    AuditFacts, FitFacts, BacktestFacts or ExecutiveFacts
+
+    Raises
+    ------
+    HealthlibError
+        For an unknown study, and whatever the workspace has wrong.
+    """
+    if name not in STUDIES:
+        raise HealthlibError(f"no study is called {name!r}; there are {', '.join(STUDIES)} (nearest: {nearest(name, STUDIES)})")
+    if facts:
+        from .. import store
+
+        return store.load(Path(facts) / name)
+    return _computed(name, str(find_workspace(workspace)), as_of or None)
+
+
+def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
+    """One study over an opened book.
+
+    Parameters
+    ----------
+    name : one of `STUDIES`
+    book : a Book
+    done : study -> facts of the studies before this one
+    """
+    if name == "audit":
+        from .audit import audit_study
+
+        return audit_study(book)
+    if name == "fit":
+        from .fit import fit_study
+
+        return fit_study(book.cases, book.scorecard)
+    if name == "backtest":
+        from .backtest_bands import backtest_study
+
+        return backtest_study(book.cases, book.leads, book.scorecard, done["fit"])
+    from .executive import executive_study
+
+    return executive_study(book, done["audit"], done["fit"], done["backtest"])
+
+
+def find_workspace(folder: str | Path) -> Path:
+    """The workspace folder as given, or, where a relative one is not there, the same below the nearest parent of the working directory."""
+    given = Path(folder)
+    if given.is_absolute() or given.is_dir():
+        return given
+    found = (parent / given for parent in Path.cwd().parents)
+    return next((path for path in found if path.is_dir()), given)
+
+
+@lru_cache(maxsize=2)
+def _book(workspace: str, as_of: str | None) -> Any:
+    from .book import load_book
+
+    return load_book(workspace, as_of)
+
+
+@lru_cache(maxsize=16)
+def _computed(name: str, workspace: str, as_of: str | None) -> Any:
+    needs = {"audit": (), "fit": (), "backtest": ("fit",), "executive": ("audit", "fit", "backtest")}[name]
+    done = {need: _computed(need, workspace, as_of) for need in needs}
+    return compute(name, _book(workspace, as_of), done)

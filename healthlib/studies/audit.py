@@ -1,0 +1,268 @@
+"""The audit: who renews, who leaves, what went before, who only seems healthy, and how good the present score is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from healthlib import scoring
+from healthlib.resample import Estimate
+from healthlib.studies import alone, before_end, leaving, lists
+from healthlib.studies.groups import dimensions
+from healthlib.studies.leaks import find_leaks
+from healthlib.studies.rates import RATE_COLUMNS, overall, rates_by
+from healthlib.studies.readiness import readiness
+from healthlib.studies.survival import CURVE_COLUMNS, curve, lifetimes, retained_after
+
+if TYPE_CHECKING:
+    from healthlib.studies.book import Book
+
+GROUP_COLUMNS = ("dimension", *RATE_COLUMNS)
+RETAINED_COLUMNS = ("grouping", "group", "accounts", "left", "months", "share", "low", "high", "arr_share", "arr_low", "arr_high")
+
+
+@dataclass(frozen=True)
+class AuditFacts:
+    """Everything the audit says, in frames and numbers; every rate with n and a 95 % interval, in accounts and in ARR.
+
+    Attributes
+    ----------
+    kind : renewal, churn_within or expansion: what `lost` means
+    base_rate, arr_base_rate : share of all finished cases, and of their ARR, that was lost
+    rates : `rates_by` per `dimension` (segment, plan, term number, tenure ...)
+    curves : Kaplan-Meier curves: `grouping` (all, start year, or an attribute) then `survival.CURVE_COLUMNS`
+    retained : share of accounts and ARR still here after `months`, per group of each grouping
+    reasons, movements : see `leaving`
+    before, apart : see `before_end.compare` and `before_end.first_apart`
+    zombies, watermelons, false_alarms : accounts by name, see `lists`
+    zombie_outcomes : loss rate of past zombies and of all other cases
+    cohorts, alone : see `alone`
+    score_bands : loss rate by band of the present scorecard, worst first, `unscored` last
+    incumbent_bands : loss rate by quarter of the score the company's present tool gave; empty without score_history
+    auc : how well "current" (and "incumbent") tells leavers from stayers; "current by ARR" weighs cases by ARR
+    flagged : at each lead: share of the accounts that left, and of their ARR, that were in the worst band
+    leaks : metrics that seem to know the outcome (metric, kind, evidence)
+    readiness : see `readiness`
+    missing : question, needs: what could not be asked of these exports, and what it would take
+    """
+
+    name: str
+    as_of: str
+    currency: str
+    simulated: bool
+    kind: str
+    bands: tuple[str, ...]
+    n_cases: int
+    n_open: int
+    n_accounts: int
+    n_lost: int
+    base_rate: Estimate
+    arr_base_rate: Estimate
+    rates: pd.DataFrame
+    curves: pd.DataFrame
+    retained: pd.DataFrame
+    reasons: pd.DataFrame
+    movements: pd.DataFrame
+    before: pd.DataFrame
+    apart: pd.DataFrame
+    zombies: pd.DataFrame
+    zombie_outcomes: pd.DataFrame
+    watermelons: pd.DataFrame
+    false_alarms: pd.DataFrame
+    cohorts: pd.DataFrame
+    alone: pd.DataFrame
+    score_bands: pd.DataFrame
+    incumbent_bands: pd.DataFrame
+    auc: dict[str, Estimate]
+    flagged: pd.DataFrame
+    leaks: pd.DataFrame
+    readiness: pd.DataFrame
+    missing: pd.DataFrame
+
+
+def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFacts:
+    """Answer the audit's questions from one opened workspace.
+
+    Parameters
+    ----------
+    book : an opened workspace; every frame in it is as known on `book.as_of`
+    replicates, seed : account resamples behind every interval
+    """
+    finished = book.cases[book.cases["lost"].notna()].reset_index(drop=True)
+    finished = finished.assign(lost=finished["lost"].astype(float))
+    again = {"replicates": replicates, "seed": seed}
+    workspace = book.workspace
+    return AuditFacts(
+        name=workspace.name,
+        as_of=f"{book.as_of:%Y-%m-%d}",
+        currency=workspace.currency,
+        simulated=workspace.simulated,
+        kind=workspace.outcome.kind,
+        bands=tuple(band.name for band in book.scorecard.bands),
+        n_cases=len(finished),
+        n_open=len(book.cases) - len(finished),
+        n_accounts=int(finished["account_id"].nunique()),
+        n_lost=int(finished["lost"].sum()),
+        base_rate=overall(finished, **again),
+        arr_base_rate=overall(finished, money=True, **again),
+        rates=group_rates(book, finished, **again),
+        **_retention(book, **again),
+        reasons=leaving.reasons(book.churned),
+        movements=leaving.movements(book.ledger, book.churned),
+        **_before(book, finished, **again),
+        **_named(book, finished, **again),
+        **_metrics(book, finished, **again),
+        **_present_score(book, finished, **again),
+        leaks=find_leaks(finished, book.scorecard, seed=seed),
+        readiness=readiness(finished),
+        missing=missing(book, finished),
+    )
+
+
+def group_rates(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> pd.DataFrame:
+    """`rates_by` over every grouping, stacked; columns `GROUP_COLUMNS`."""
+    labels = dimensions(book.cases, book.scorecard, book.workspace.outcome.kind)
+    tables = [
+        rates_by(finished, values[book.cases["lost"].notna()].reset_index(drop=True), replicates=replicates, seed=seed).assign(
+            dimension=name
+        )
+        for name, values in labels.items()
+    ]
+    return pd.concat(tables, ignore_index=True)[list(GROUP_COLUMNS)] if tables else pd.DataFrame(columns=list(GROUP_COLUMNS))
+
+
+def _retention(book: Book, *, replicates: int, seed: int) -> dict[str, pd.DataFrame]:
+    """Curves, and what is left after 1, 2 and 3 years, for everybody, by start year and by the first attribute."""
+    lives = lifetimes(book.history, book.churned, book.ledger, book.as_of)
+    if lives.empty:
+        return {"curves": pd.DataFrame(columns=["grouping", *CURVE_COLUMNS]), "retained": pd.DataFrame(columns=list(RETAINED_COLUMNS))}
+    keys = {"all": pd.Series("all accounts", index=lives.index), "start year": lives["started"].dt.year.astype("string")}
+    keys |= {
+        name: values
+        for name, values in dimensions(lives.assign(as_of=book.as_of), book.scorecard, "churn_within").items()
+        if name not in ("tenure", "ARR")
+    }
+    curves, rows = [], []
+    for grouping, labels in list(keys.items())[:3]:
+        for group, part in lives.groupby(labels, observed=True):
+            curves.append(curve(part, str(group)).assign(grouping=grouping))
+            for months in (12, 24, 36):
+                shares = retained_after(part, months, replicates=replicates, seed=seed)
+                rows.append(
+                    {
+                        "grouping": grouping,
+                        "group": str(group),
+                        "accounts": len(part),
+                        "left": int(part["left"].sum()),
+                        "months": months,
+                        **shares,
+                    }
+                )
+    return {
+        "curves": pd.concat(curves, ignore_index=True)[["grouping", *CURVE_COLUMNS]],
+        "retained": pd.DataFrame(rows, columns=list(RETAINED_COLUMNS)).dropna(subset=["share"]).reset_index(drop=True),
+    }
+
+
+def _before(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, pd.DataFrame]:
+    """The event study and when each metric came apart."""
+    kept = before_end.kept_at_leads(book.history, finished)
+    study = before_end.compare(book.leads, kept, book.scorecard, replicates=replicates, seed=seed)
+    return {"before": study, "apart": before_end.first_apart(study)}
+
+
+def _named(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, pd.DataFrame]:
+    """The lists by name, and what became of past zombies."""
+    today = book.history[book.history["as_of"] == book.as_of].reset_index(drop=True)
+    scores = scoring.score(book.scorecard, finished)
+    watermelons, false_alarms = lists.surprises(finished, scores, book.scorecard, book.churned)
+    past = lists.is_zombie(finished, book.scorecard)
+    labels = past.map({True: "zombie at the time", False: "all others"})
+    return {
+        "zombies": lists.zombies(today, book.scorecard),
+        "watermelons": watermelons,
+        "false_alarms": false_alarms,
+        "zombie_outcomes": rates_by(finished, labels, replicates=replicates, seed=seed),
+    }
+
+
+def _metrics(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, pd.DataFrame]:
+    """Each metric alone."""
+    table = alone.cohorts(finished, book.scorecard, replicates=replicates, seed=seed)
+    return {"cohorts": table, "alone": alone.strength(finished, book.scorecard, table, replicates=replicates, seed=seed)}
+
+
+def _present_score(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, pd.DataFrame | dict[str, Estimate]]:
+    """How well the scorecard in use (and the present tool's score) told leavers from stayers."""
+    again = {"replicates": replicates, "seed": seed}
+    order = [*(band.name for band in book.scorecard.bands), "unscored"]
+    scores = scoring.score(book.scorecard, finished).frame
+    banded = pd.Series(pd.Categorical(scores["band"], categories=order, ordered=True), index=finished.index)
+    auc = {
+        "current": alone.auc_of(finished, scores["score"], **again),
+        "current by ARR": alone.auc_of(finished, scores["score"], money=True, **again),
+    }
+    quarters = pd.DataFrame(columns=list(RATE_COLUMNS))
+    if book.incumbent is not None and len(book.incumbent) and len(finished):
+        theirs = finished[["account_id", "as_of"]].merge(
+            book.incumbent.drop_duplicates(["account_id", "as_of"]), how="left", on=["account_id", "as_of"]
+        )
+        theirs = theirs["incumbent"].astype(float)
+        auc["incumbent"] = alone.auc_of(finished, theirs, **again)
+        auc["current where incumbent"] = alone.auc_of(finished, scores["score"].where(theirs.notna()), **again)
+        if theirs.nunique() >= 4:
+            cut = pd.qcut(theirs, 4, labels=False, duplicates="drop")
+            names = {number: f"quarter {number + 1:.0f}" for number in sorted(cut.dropna().unique())}
+            quarters = rates_by(finished, cut.map(names), **again)
+    return {
+        "score_bands": rates_by(finished, banded, **again),
+        "incumbent_bands": quarters,
+        "auc": auc,
+        "flagged": _flagged(book, **again),
+    }
+
+
+def _flagged(book: Book, *, replicates: int, seed: int) -> pd.DataFrame:
+    """Share of leavers, and of their ARR, in the worst band at each lead: columns lead_days + `RATE_COLUMNS` (lost = flagged)."""
+    columns = ["lead_days", *RATE_COLUMNS]
+    if book.leads.empty:
+        return pd.DataFrame(columns=columns)
+    leads = book.leads.reset_index(drop=True)
+    band = scoring.score(book.scorecard, leads).frame["band"]
+    caught = leads.assign(lost=(band == book.scorecard.bands[0].name).astype(float))
+    table = rates_by(caught, caught["lead_days"].astype(int), replicates=replicates, seed=seed)
+    return table.assign(lead_days=table["group"].astype(int))[columns].sort_values("lead_days", ascending=False).reset_index(drop=True)
+
+
+def missing(book: Book, finished: pd.DataFrame) -> pd.DataFrame:
+    """The questions these exports cannot answer, and what each would need."""
+    present = set(book.tables.loc[book.tables["rows_used"] > 0, "table"]) if len(book.tables) else set()
+    lost = int(finished["lost"].sum())
+    asks = [
+        ("Who leaves?", lost == 0, "terms that ended: contracts with end dates in the past, or a longer history"),
+        ("Who stays?", len(finished) > 0 and lost == len(finished), "accounts that stayed: the exports hold only those that left"),
+        (
+            "Which segment or plan?",
+            not dimensions(finished.assign(arr=np.nan, age_days=np.nan), book.scorecard, "churn_within"),
+            "an attribute of accounts with 2 to 10 values, such as segment or plan",
+        ),
+        (
+            "Why did they leave?",
+            len(book.churned) > 0 and not book.churned["reason"].notna().any(),
+            "churn_reason on the contracts that ended",
+        ),
+        (
+            "Who uses the product?",
+            "usage" not in present and not lists.use_metrics(book.scorecard),
+            "a usage table, or readings in an adoption or engagement group",
+        ),
+        (
+            "How good is the tool you have?",
+            book.incumbent is None or book.incumbent.empty,
+            "score_history: the scores your present tool gave, with their dates",
+        ),
+    ]
+    return pd.DataFrame([(question, needs) for question, absent, needs in asks if absent], columns=["question", "needs"])

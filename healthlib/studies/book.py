@@ -1,0 +1,177 @@
+"""The book: everything that was knowable about a workspace on one day, as frames. Opened once; every study starts from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from .. import asof, metrics, outcomes
+from ..errors import EvidenceError
+from ..schema import CASE_COLUMNS
+from ..scoring import resolve_scales
+from ..spec import Scorecard, Workspace
+from ..tables import Tables, load_tables
+
+
+@dataclass(frozen=True)
+class Book:
+    """A workspace as known on `as_of`. Nothing in it would change if every table were cut at that day.
+
+    Attributes
+    ----------
+    scorecard : the workspace's scorecard with quantile scales resolved from `history`
+    tables : DataFrame table, file, rows_in, rows_used, rows_rejected, first_day, last_day, sha256
+    rejected : table -> rows set aside
+    cases : the outcome's cases with as_of <= `as_of`, one row per (account_id, as_of), labelled; unfinished ones are open
+    history : month-end snapshots of all active accounts up to `as_of`, the last date being `as_of` itself
+    leads : snapshots of accounts that churned, 30 … 180 days before their end: as cases, plus lead_days, ended_on
+    ledger : account_id, month, arr of active accounts on every date of `history` and twelve months before `as_of`
+    churned : account_id, ended_on, arr, reason
+    incumbent : account_id, as_of, incumbent (the present tool's latest score then), one row a case; None without score_history
+    """
+
+    workspace: Workspace
+    scorecard: Scorecard
+    as_of: pd.Timestamp
+    data_through: pd.Timestamp
+    tables: pd.DataFrame
+    rejected: dict[str, pd.DataFrame]
+    warnings: tuple[str, ...]
+    cases: pd.DataFrame
+    history: pd.DataFrame
+    leads: pd.DataFrame
+    ledger: pd.DataFrame
+    churned: pd.DataFrame
+    incumbent: pd.DataFrame | None
+
+
+def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None) -> Book:
+    """Load, validate and measure a workspace as known on `as_of`.
+
+    Parameters
+    ----------
+    as_of : default: the last day the data cover. A later day is refused: nothing is known of it.
+
+    Raises
+    ------
+    DataError, EvidenceError
+    """
+    tables = load_tables(workspace)
+    through = pd.Timestamp(tables.data_through)
+    at = pd.Timestamp(as_of) if as_of is not None else through
+    if at > through:
+        raise EvidenceError(
+            f"as of {at:%Y-%m-%d} was asked for, but the data end on {through:%Y-%m-%d}; ask for that day or bring newer exports"
+        )
+    return book_of(tables, workspace, at)
+
+
+def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
+    """The book of loaded tables as known on `at`: see `open_book`."""
+    asof.open_door(tables, workspace)
+    dates = _dates(tables, at)
+    history = snapshots(tables, workspace, asof.active_spine(tables, dates))
+    outcomes.prepare(tables, workspace, at)
+    cases = _cases(tables, workspace, history, at)
+    left = outcomes.churned(tables, at, workspace.outcome.grace_days)
+    return Book(
+        workspace=workspace,
+        scorecard=resolve_scales(workspace.scorecard, history),
+        as_of=at,
+        data_through=pd.Timestamp(tables.data_through),
+        tables=tables.report,
+        rejected=tables.rejected,
+        warnings=tables.warnings,
+        cases=cases,
+        history=history,
+        leads=_leads(tables, workspace, left),
+        ledger=_ledger(tables, history, at),
+        churned=left,
+        incumbent=_incumbent(tables, cases),
+    )
+
+
+def _dates(tables: Tables, at: pd.Timestamp) -> list[pd.Timestamp]:
+    first = tables.engine.query("SELECT CAST(min(day) AS TIMESTAMP) AS first FROM known.contracts")["first"].iloc[0]
+    if pd.isna(first) or first > at:
+        raise EvidenceError(f"no contract had started by {at:%Y-%m-%d}; choose a later day or check contracts.start_date")
+    return asof.month_ends(pd.Timestamp(first), at)
+
+
+def snapshots(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd.DataFrame:
+    """State and metrics of each (account_id, as_of) of `spine`: the one door from events to frames, for today and for any past day.
+
+    Returns account_id, as_of, arr, seats, age_days, term_ends, attributes (text), then one float column a metric.
+    """
+    state = asof.state(tables, workspace, spine)
+    measured = metrics.measure(tables, workspace, state)
+    names = list(workspace.scorecard.metrics)
+    state = state.drop(columns=[c for c in state.columns if c in names and c not in CASE_COLUMNS])
+    return pd.concat([state, measured[names]], axis=1)
+
+
+def _cases(tables: Tables, workspace: Workspace, history: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
+    if workspace.outcome.kind == "churn_within":
+        return outcomes.label(tables, workspace, history, at)
+    spine = outcomes.term_spine(tables, workspace.outcome, at)
+    cases = snapshots(tables, workspace, spine[["account_id", "as_of"]]).merge(spine, how="left", on=["account_id", "as_of"])
+    return outcomes.label(tables, workspace, cases[cases["arr"] > 0].reset_index(drop=True), at).drop(columns="ends")
+
+
+def _leads(tables: Tables, workspace: Workspace, left: pd.DataFrame) -> pd.DataFrame:
+    spine = outcomes.lead_spine(left)
+    leads = snapshots(tables, workspace, spine[["account_id", "as_of"]].drop_duplicates()).merge(
+        spine, how="right", on=["account_id", "as_of"]
+    )
+    return leads[leads["arr"] > 0].reset_index(drop=True)
+
+
+def _ledger(tables: Tables, history: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
+    before = year_before(at)
+    extra = asof.active_spine(tables, [before])
+    frame = history[["account_id", "as_of", "arr"]]
+    if not (frame["as_of"] == before).any() and len(extra):
+        asof.put_spine(tables, extra)
+        arr = tables.engine.query(
+            """SELECT s.account_id, CAST(s.as_of AS TIMESTAMP) AS as_of, CAST(sum(CAST(c.arr AS DECIMAL(38, 6))) AS DOUBLE) AS arr
+            FROM spine s
+            JOIN known.contracts c ON c.account_id = s.account_id AND c.known <= s.as_of AND c.day <= s.as_of
+                AND (c.end_date IS NULL OR CAST(c.end_date AS DATE) > s.as_of) GROUP BY s.account_id, s.as_of"""
+        )
+        frame = pd.concat([frame, asof.tidy(arr)], ignore_index=True)
+    return asof.tidy(frame).rename(columns={"as_of": "month"})
+
+
+def year_before(day: pd.Timestamp) -> pd.Timestamp:
+    """Twelve months earlier; a month-end stays a month-end.
+
+    >>> year_before(pd.Timestamp("2025-02-28"))
+    Timestamp('2024-02-29 00:00:00')
+    """
+    back = day - pd.DateOffset(years=1)
+    return back + pd.offsets.MonthEnd(0) if day.is_month_end else back
+
+
+def _incumbent(tables: Tables, cases: pd.DataFrame) -> pd.DataFrame | None:
+    if "score_history" not in tables.columns or cases.empty:
+        return None
+    asof.put_spine(tables, cases)
+    latest = asof.tidy(
+        tables.engine.query(
+            """SELECT account_id, CAST(as_of AS TIMESTAMP) AS as_of, CAST(score AS DOUBLE) AS incumbent FROM (
+            SELECT s.account_id, s.as_of, h.score,
+                row_number() OVER (PARTITION BY s.place ORDER BY h.scored_on DESC, h.known DESC, h.score DESC) AS nth
+            FROM spine s JOIN known.score_history h ON h.account_id = s.account_id AND h.known <= s.as_of AND h.day <= s.as_of
+            ) r WHERE nth = 1"""
+        )
+    )
+    return cases[["account_id", "as_of"]].merge(latest, how="left", on=["account_id", "as_of"])
+
+
+def load_book(folder: Path | str, as_of: str | pd.Timestamp | None = None) -> Book:
+    """`open_book` for a folder: reads workspace.yaml and scorecard.yaml first. Raises SpecError, DataError, EvidenceError."""
+    from ..spec import load_workspace
+
+    return open_book(load_workspace(Path(folder)), pd.Timestamp(as_of) if as_of else None)

@@ -1,0 +1,241 @@
+"""The executive report's facts: the base today, what renews, which accounts first, and whether it can be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from healthlib import resample
+from healthlib.resample import NOTHING, Estimate
+from healthlib.studies import renewals, today
+from healthlib.studies.alerts import alerts
+from healthlib.studies.retention import moves, retention
+from healthlib.studies.summary import summary
+
+if TYPE_CHECKING:
+    from healthlib.calibration import Calibrator
+    from healthlib.spec import Scorecard
+    from healthlib.studies.audit import AuditFacts
+    from healthlib.studies.backtest_bands import BacktestFacts
+    from healthlib.studies.book import Book
+    from healthlib.studies.fit import FitFacts
+
+FLAG_DAYS = 90
+SOON_DAYS = 180
+
+
+@dataclass(frozen=True)
+class ExecutiveFacts:
+    """Everything the executive report says; `summary` holds the same figures under the names of summary.json.
+
+    Attributes
+    ----------
+    context : workspace, currency, as_of, data_through, simulated, accounts, scorecard_sha256, seed, versions, kind (of outcome), lead_days,
+        month, quarter, year (the earlier days compared with, NaT where history does not reach), segment_by, min_coverage
+    bands : band names from worst to best, then unscored
+    profile : name (account_id where there is none), segment, csm by account_id, of the active accounts
+    scores, alerts : as in scores.csv and alerts.csv
+    by_band : band, accounts and arr today, _before (previous month-end) and _year (a year ago; NaN where unknown)
+    trend, migration, groups : see `today`
+    retention, moves : over twelve months, see `retention`; empty where no account had ARR a year ago
+    due, forecast : see `renewals`
+    risks : which accounts first: account_id, name, segment, csm, arr, term_ends, days_left, score, change, band, loss, loss_low, loss_high, expected_lost, why, playbook
+    auc, arr_auc : the current scorecard's, out of time
+    flagged : share of churned accounts ("accounts") and of their ARR ("arr") in the worst band 90 days before; "base": of all accounts, the
+        share that was
+    advice : recommendation, reason
+    coverage : mean share of the weight measured; share of accounts scored
+    tables : table, rows_in, rows_used, rows_rejected, last_day
+    leaks : metric, kind, evidence
+    warnings : what the reader should know of the data
+    """
+
+    context: dict[str, Any]
+    bands: tuple[str, ...]
+    profile: pd.DataFrame
+    scores: pd.DataFrame
+    alerts: pd.DataFrame
+    by_band: pd.DataFrame
+    trend: pd.DataFrame
+    migration: pd.DataFrame
+    groups: pd.DataFrame
+    retention: dict[str, Estimate]
+    moves: pd.DataFrame
+    due: pd.DataFrame
+    forecast: pd.DataFrame
+    risks: pd.DataFrame
+    auc: Estimate
+    arr_auc: Estimate
+    flagged: dict[str, Estimate]
+    advice: dict[str, str]
+    coverage: dict[str, float]
+    tables: pd.DataFrame
+    leaks: pd.DataFrame
+    warnings: tuple[str, ...]
+    summary: dict[str, Any]
+
+
+def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: BacktestFacts, *, seed: int = 0) -> ExecutiveFacts:
+    """Compute the executive facts of one opened workspace.
+
+    Parameters
+    ----------
+    audit, fit, backtest : the facts of the other studies of the same book
+    seed : of the account resamples
+    """
+    from healthlib.studies.book import year_before
+
+    scored = today.score_history(book.scorecard, book.history)
+    bands = today.band_names(book.scorecard)
+    days = {"now": book.as_of, **today.earlier_days(book.history, book.as_of)}
+    snapshot = scored.on(book.as_of)
+    calibrator, forecast = _outlook(book, seed)
+    scores = _with_probability(today.scores_frame(scored, book.scorecard, book.as_of, days["month"]), calibrator)
+    year = year_before(book.as_of)
+    facts = ExecutiveFacts(
+        context=_context(book, days, snapshot, seed),
+        bands=tuple(bands),
+        profile=profile(snapshot),
+        scores=scores,
+        alerts=alerts(scored, book.scorecard, days, scores),
+        by_band=today.bands_on(scored, bands, {"": book.as_of, "_before": days["month"], "_year": days["year"]}),
+        trend=today.band_trend(scored, bands),
+        migration=today.migration(snapshot, scored.on(days["month"]), bands),
+        groups=today.group_view(scored, book.as_of, bands),
+        retention=retention(book.ledger, year, book.as_of, seed=seed),
+        moves=moves(book.ledger, year, book.as_of),
+        due=renewals.due(snapshot, bands, book.as_of, calibrator),
+        forecast=forecast,
+        risks=risks(scores, snapshot, book.as_of, book.scorecard),
+        auc=fit.auc.get("current", NOTHING),
+        arr_auc=fit.arr_auc.get("current", NOTHING),
+        flagged=flagged(book, scored, backtest.lead_time, seed=seed),
+        advice={"recommendation": fit.recommendation, "reason": fit.reason},
+        coverage={"mean": float(scores["coverage"].mean()), "scored": float(scores["score"].notna().mean())},
+        tables=book.tables[["table", "rows_in", "rows_used", "rows_rejected", "last_day"]].reset_index(drop=True),
+        leaks=fit.leaks,
+        warnings=tuple(book.warnings),
+        summary={},
+    )
+    return replace(facts, summary=summary(audit, fit, backtest, facts))
+
+
+def _outlook(book: Book, seed: int) -> tuple[Calibrator | None, pd.DataFrame]:
+    """The calibrator of today and its track record; none where the outcome is not loss."""
+    kind = book.workspace.outcome.kind
+    if kind == "expansion" or book.cases.empty:
+        return None, pd.DataFrame(columns=list(renewals.FORECAST_COLUMNS))
+    cases = renewals.scored_cases(book)
+    return renewals.chance_of_loss(cases, book.as_of, seed=seed), renewals.track_record(cases, book.as_of, kind, seed=seed)
+
+
+def _context(book: Book, days: dict[str, pd.Timestamp | None], snapshot: pd.DataFrame, seed: int) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    workspace = book.workspace
+    earlier = {name: pd.NaT if day is None else day for name, day in days.items() if name != "now"}
+    return {
+        "workspace": workspace.name,
+        "currency": workspace.currency,
+        "as_of": book.as_of,
+        "data_through": book.data_through,
+        "simulated": workspace.simulated,
+        "accounts": len(snapshot),
+        "scorecard_sha256": book.scorecard.sha256,
+        "seed": seed,
+        "versions": {name: version(name) for name in ("healthlib", "pandas", "scikit-learn", "duckdb")},
+        "kind": workspace.outcome.kind,
+        "lead_days": workspace.outcome.lead_days,
+        "horizon_days": workspace.outcome.horizon_days,
+        "segment_by": today.segment_column(snapshot),
+        "min_coverage": book.scorecard.min_coverage,
+        **earlier,
+    }
+
+
+def _with_probability(scores: pd.DataFrame, calibrator: Calibrator | None) -> pd.DataFrame:
+    """Add renewal_probability, probability_low and probability_high after term_ends; NaN where none can be fitted."""
+    chances = np.full((len(scores), 3), np.nan)
+    if calibrator is not None:
+        lost = calibrator.probability(scores["score"])
+        chances = 1 - lost[["probability_lost", "high", "low"]].to_numpy()
+    place = scores.columns.get_loc("term_ends") + 1
+    left, right = scores.iloc[:, :place], scores.iloc[:, place:]
+    names = ["renewal_probability", "probability_low", "probability_high"]
+    return pd.concat([left, pd.DataFrame(chances, columns=names, index=scores.index), right], axis=1)
+
+
+def profile(snapshot: pd.DataFrame) -> pd.DataFrame:
+    """Who each account is: name, segment, csm by account_id; an account without a name goes by its id."""
+    table = snapshot.reindex(columns=["name", "segment", "csm"]).astype("object")
+    return table.assign(name=table["name"].where(table["name"].notna(), snapshot["account_id"]))
+
+
+def risks(scores: pd.DataFrame, snapshot: pd.DataFrame, as_of: pd.Timestamp, scorecard: Scorecard) -> pd.DataFrame:
+    """Which accounts first: below the best band, those whose term ends within 180 days before the others, then by ARR x chance of loss.
+
+    Where no chance can be fitted, by band and ARR.
+    """
+    bands = [band.name for band in scorecard.bands]
+    rows = scores[scores["band"].isin(bands[:-1] or bands)].copy()
+    rows = rows.join(profile(snapshot), on="account_id")
+    rows["days_left"] = (rows["term_ends"] - as_of).dt.days.astype("float64")
+    rows["change"] = rows["score"] - rows["previous_score"]
+    rows["loss"], rows["loss_low"], rows["loss_high"] = 1 - rows["renewal_probability"], 1 - rows["probability_high"], 1 - rows["probability_low"]
+    rows["expected_lost"] = rows["loss"] * rows["arr"]
+    rows["why"] = rows["account_id"].map(today.reasons(scorecard, snapshot.loc[rows["account_id"]]))
+    rank = {band: place for place, band in enumerate(bands)}
+    order = pd.DataFrame(
+        {
+            "later": ~(rows["days_left"] <= SOON_DAYS),
+            "weight": -rows["expected_lost"].fillna(0.0),
+            "band": rows["band"].map(rank),
+            "arr": -rows["arr"],
+            "account": rows["account_id"],
+        }
+    )
+    columns = [
+        "account_id",
+        "name",
+        "segment",
+        "csm",
+        "arr",
+        "term_ends",
+        "days_left",
+        "score",
+        "change",
+        "band",
+        "loss",
+        "loss_low",
+        "loss_high",
+        "expected_lost",
+        "why",
+        "playbook",
+    ]
+    return rows.loc[order.sort_values(list(order.columns)).index, columns].reset_index(drop=True)
+
+
+def flagged(book: Book, scored: today.Scored, lead_time: pd.DataFrame, *, seed: int = 0) -> dict[str, Estimate]:
+    """Of the accounts that left, the share ("accounts") and the share of their ARR ("arr") that stood in the worst band 90 days before.
+
+    The shares are those of lead_time.csv; the interval of the ARR share is Wilson's at the effective number of accounts, (sum arr)^2 / sum arr^2.
+    "base" is the share of all account-months that stood there: what chance alone would have flagged.
+    """
+    worst = book.scorecard.bands[0].name
+    at = lead_time[lead_time["lead_days"] == FLAG_DAYS]
+    hit = at[at["band"] == worst]
+    if hit.empty:
+        return {}
+    row, n = hit.iloc[0], float(at["accounts_churned"].sum())
+    arr = book.leads.sort_values("lead_days").drop_duplicates(["account_id", "ended_on"])["arr"]
+    low, high = resample.wilson(row["share_of_churned_arr"], arr.sum() ** 2 / (arr**2).sum())
+    codes, counts = resample.account_weights(scored.rows["account_id"].to_numpy(), replicates=200, seed=seed)
+    events = float(row["accounts_churned"])
+    return {
+        "accounts": Estimate(float(row["share_of_churned_accounts"]), float(row["low"]), float(row["high"]), n, events),
+        "arr": Estimate(float(row["share_of_churned_arr"]), float(low), float(high), n, events),
+        "base": resample.rate((scored.rows["band"] == worst).astype(float).to_numpy(), codes, counts),
+    }

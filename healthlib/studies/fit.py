@@ -1,0 +1,239 @@
+"""Which weights do the outcomes support, and do they beat the ones in use?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from healthlib import scoring
+from healthlib.backtest import Replay, problem_of, replay
+from healthlib.resample import NOTHING, Estimate, account_weights, percentile, rate
+from healthlib.spec import Scorecard
+from healthlib.stats import auc, auc_replicates
+from healthlib.studies.cohorts import metric_cohorts
+from healthlib.studies.leaks import find_leaks
+from healthlib.studies.verdict import Verdict, recommend
+from healthlib.weight_intervals import weight_intervals
+from healthlib.weights import Fit, candidates, fit, whole
+
+WEIGHT_COLUMNS = ("metric", "group", "label", "current", "equal", "fitted", "low", "high", "selected_share", "recommended")
+
+DIFFERENCES = {
+    "fitted_minus_current": ("fitted", "current"),
+    "fitted_minus_equal": ("fitted", "equal"),
+    "free_minus_current": ("free", "current"),
+}
+
+MANY = 20_000
+"""With more test cases than this, scores are compared to two decimals: bins in the place of cases make a thousand replicates cheap."""
+
+
+@dataclass(frozen=True)
+class FitFacts:
+    """What the fit found. Frames as in the methods contract; scores and weights are points of 100.
+
+    Attributes
+    ----------
+    weights : metric, group, label, current, equal, fitted, low, high (95 % interval of fitted), selected_share, recommended
+    auc, arr_auc : current, equal, fitted and incumbent (if given): AUC out of time, by accounts and weighted by ARR
+    differences, arr_differences : fitted_minus_current, fitted_minus_equal: paired on the same cases and replicates
+    recommendation, reason : adopt, keep or insufficient_evidence, and why
+    folds : cutoff, train_cases, train_lost, test_cases, test_lost, train_until, test_from, test_to, strength
+    predictions : account_id, as_of, lost, arr, current, equal, fitted (scores out of time), free, current_band, cutoff [, incumbent]
+    thresholds : cutoff, scorecard, band, threshold_from: chosen on the fold's training cases at equal band sizes
+    fold_weights : cutoff, metric, weight
+    strength : of the pull towards the current weights; infinity is "stay with them"
+    strength_losses : strength, log_loss (out of time), cases
+    n_cases, n_accounts, n_lost : finished cases, their accounts, and those lost
+    base_rate, arr_base_rate : share of finished cases, and of their ARR, that was lost
+    metric_cohorts : metric, label, decile, mean_value, cases, lost, rate, low, high
+    leaks : metric, kind, evidence: metrics left out of every comparison, the fit and the recommendation
+    notes : what could not be done, in plain words
+    """
+
+    weights: pd.DataFrame
+    auc: dict[str, Estimate]
+    arr_auc: dict[str, Estimate]
+    differences: dict[str, Estimate]
+    arr_differences: dict[str, Estimate]
+    recommendation: str
+    reason: str
+    folds: pd.DataFrame
+    predictions: pd.DataFrame = field(repr=False)
+    thresholds: pd.DataFrame = field(repr=False)
+    fold_weights: pd.DataFrame = field(repr=False)
+    strength: float
+    strength_losses: pd.DataFrame
+    n_cases: int
+    n_accounts: int
+    n_lost: int
+    base_rate: Estimate
+    arr_base_rate: Estimate
+    metric_cohorts: pd.DataFrame = field(repr=False)
+    leaks: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+def fit_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, replicates: int = 1000) -> FitFacts:
+    """Screen for leaks, replay the past, compare current, equal and fitted weights out of time, fit on all finished cases, recommend.
+
+    Parameters
+    ----------
+    cases : cases frame with outcomes; an `incumbent` column (a score) joins the comparison
+    scorecard : as written, scale quantiles unresolved: they are resolved at each cut-off from the past alone
+    seed, replicates : of the account bootstrap
+
+    Returns
+    -------
+    FitFacts; with no outcomes, one class or a handful of churns the same facts, NaN where nothing can be said and the reason in words
+    """
+    done = cases[cases["lost"].notna()].sort_values(["as_of", "account_id"], kind="stable").reset_index(drop=True)
+    codes, counts = account_weights(done["account_id"], replicates, seed)
+    leaks = find_leaks(done, scorecard, seed=seed)
+    card = without(scorecard, tuple(leaks["metric"].unique()))
+    past = replay(done, card)
+    comparison = _compare(past.predictions, seed, replicates)
+    n_lost = int(done["lost"].sum())
+    verdict = _verdict(comparison, past, done)
+    table = _weights_table(_final_fit(done, card, past.strength), (done, codes, counts), (scorecard, card), verdict)
+    return FitFacts(
+        table, comparison["auc"], comparison["arr_auc"], comparison["differences"], comparison["arr_differences"],
+        verdict.recommendation, verdict.reason, past.folds, past.predictions, past.thresholds, past.weights, past.strength, past.losses,
+        len(done), counts.shape[0], n_lost, rate(done["lost"], codes, counts), rate(done["lost"], codes, counts, case_weight=done["arr"]),
+        metric_cohorts(done, scorecard, seed=seed), leaks, _notes(done, past, leaks),
+    )  # fmt: skip
+
+
+def without(scorecard: Scorecard, metrics: tuple[str, ...]) -> Scorecard:
+    """The scorecard with these metrics at weight 0: gates may still read them, scores do not."""
+    if not metrics:
+        return scorecard
+    changed = {
+        name: metric.model_copy(update={"weight": 0.0, "profiles": tuple(p.model_copy(update={"weight": None}) for p in metric.profiles)})
+        for name, metric in scorecard.metrics.items()
+        if name in metrics
+    }
+    return scorecard.model_copy(update={"metrics": {**scorecard.metrics, **changed}})
+
+
+def _compare(predictions: pd.DataFrame, seed: int, replicates: int) -> dict[str, Any]:
+    """AUC of every scorecard and their differences, by accounts and by ARR, on the cases that all of them score."""
+    names = [name for name in ("current", "equal", "fitted", "incumbent") if name in predictions]
+    paired = predictions.dropna(subset=[name for name in names if name != "incumbent"]).reset_index(drop=True)
+    codes, counts = account_weights(paired["account_id"], replicates, seed)
+    found = {}
+    for kind, weight in (("", None), ("arr_", paired["arr"].to_numpy(dtype=float))):
+        points, draws = {}, {}
+        for name in [*names, "free"]:
+            points[name], draws[name] = _auc_of(paired, name, (codes, counts), weight)
+        n, events = float(counts.shape[0]), float(paired["lost"].sum())
+        found[f"{kind}auc"] = {name: percentile(points[name], draws[name], n=n, events=events) for name in names}
+        found[f"{kind}differences"] = {
+            key: percentile(points[a] - points[b], draws[a] - draws[b], n=n, events=events) for key, (a, b) in DIFFERENCES.items()
+        }
+    return found
+
+
+def _auc_of(
+    paired: pd.DataFrame, name: str, accounts: tuple[NDArray[np.intp], NDArray[Any]], weight: NDArray | None
+) -> tuple[float, NDArray[np.float64]]:
+    score = paired[name].to_numpy(dtype=float)
+    use = np.isfinite(score) & (np.ones(len(score), dtype=bool) if weight is None else np.isfinite(weight))
+    lost, codes = paired["lost"].to_numpy(dtype=float)[use], accounts[0][use]
+    score = np.round(score[use], 2) if len(score) > MANY else score[use]
+    weight = None if weight is None else weight[use]
+    if not 0 < lost.sum() < len(lost):
+        return float("nan"), np.full(accounts[1].shape[1], np.nan)
+    return auc(score, lost, weight), auc_replicates(score, lost, codes, accounts[1], weight)
+
+
+def _verdict(comparison: dict[str, Any], past: Replay, done: pd.DataFrame) -> Verdict:
+    """The recommendation; free_minus_current serves it and is not reported with the others."""
+    free = comparison["differences"].pop("free_minus_current")
+    comparison["arr_differences"].pop("free_minus_current")
+    tested = int(past.predictions["lost"].sum()) if len(past.predictions) else 0
+    if past.folds.empty:
+        lost, kept = int((done["lost"] == 1).sum()), int((done["lost"] == 0).sum())
+        return Verdict("insufficient_evidence", _no_replay(lost, kept))
+    return recommend(comparison["differences"], free, tested)
+
+
+def _no_replay(lost: int, kept: int) -> str:
+    from healthlib.backtest import LEAST
+
+    if lost + kept == 0:
+        return f"No finished outcome yet: a comparison needs {LEAST} lost and {LEAST} kept cases, and some more after them to test on."
+    missing = [f"{LEAST - n} more {what}" for n, what in ((lost, "lost"), (kept, "kept")) if n < LEAST]
+    if missing:
+        return (
+            f"{lost} lost and {kept} kept cases have finished; to fit and still test out of time takes at least {LEAST} of each: "
+            f"{' and '.join(missing)} to begin with."
+        )
+    return (
+        f"{lost} lost and {kept} kept cases have finished, but none was scored after the first {LEAST} of each had: "
+        "wait for later outcomes to test on."
+    )
+
+
+def _final_fit(done: pd.DataFrame, card: Scorecard, strength: float) -> tuple[Scorecard, Fit | None]:
+    """The fit on all finished cases; None where there is one class only, or no metric to weigh."""
+    now = scoring.resolve_scales(card, done) if len(done) else card
+    if not candidates(card) or not 0 < done["lost"].sum() < len(done):
+        return now, None
+    return now, fit(problem_of(now, done), done["lost"], strength=strength)
+
+
+def _weights_table(
+    final: tuple[Scorecard, Fit | None],
+    data: tuple[pd.DataFrame, NDArray[np.intp], NDArray[Any]],
+    cards: tuple[Scorecard, Scorecard],
+    verdict: Verdict,
+) -> pd.DataFrame:
+    """weights.csv with labels; leaky and tracked metrics have weight 0 in equal, fitted and recommended."""
+    (now, fitted), (done, codes, counts), (scorecard, card) = final, data, cards
+    names = candidates(card)
+    table = pd.DataFrame({
+        "metric": list(scorecard.metrics), "group": [m.group for m in scorecard.metrics.values()],
+        "label": [m.label for m in scorecard.metrics.values()], "current": _percent(scorecard.weights),
+    }).set_index("metric", drop=False)  # fmt: skip
+    table = table.assign(equal=0.0, fitted=0.0, low=0.0, high=0.0, selected_share=0.0, recommended=0)
+    table.loc[list(names), "equal"] = 100 / max(len(names), 1)
+    if fitted is None:
+        table.loc[list(names), ["fitted", "low", "high", "selected_share"]] = [np.nan, 0.0, 100.0, np.nan]
+        adopted = table["current"]
+    else:
+        spans = weight_intervals(problem_of(now, done), done["lost"], fitted, codes, counts)
+        table.loc[list(names), ["fitted", "low", "high"]] = 100 * np.column_stack([fitted.weights, spans.low, spans.high])
+        table.loc[list(names), "selected_share"] = spans.selected
+        adopted = table["fitted"] if verdict.recommendation == "adopt" else table["current"]
+    points = adopted.loc[list(names)]
+    if len(names) and points.sum() > 0:
+        table.loc[list(names), "recommended"] = list(whole(dict(zip(names, points, strict=True)), scorecard).values())
+    return table[list(WEIGHT_COLUMNS)].reset_index(drop=True)
+
+
+def _percent(weights: dict[str, float]) -> list[float]:
+    total = sum(weights.values())
+    return [100 * value / total if total else 0.0 for value in weights.values()]
+
+
+def _notes(done: pd.DataFrame, past: Replay, leaks: pd.DataFrame) -> tuple[str, ...]:
+    notes = []
+    if not leaks.empty:
+        names = ", ".join(leaks["metric"].unique())
+        notes.append(f"Left out as seeming to know the outcome: {names}. The comparison is made without them.")
+    if len(past.predictions):
+        unscored = past.predictions[["current", "equal", "fitted"]].isna().any(axis=1).sum()
+        if unscored:
+            of = f"{unscored} of {len(past.predictions)} tested cases"
+            notes.append(f"{of} had too little measured for a score under every scheme and are not compared.")
+    if done.empty:
+        notes.append("There is no finished case.")
+    return tuple(notes)
+
+
+__all__ = ["NOTHING", "FitFacts", "fit_study", "without"]

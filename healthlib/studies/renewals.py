@@ -1,0 +1,100 @@
+"""What renews soon and what of it is likely to be lost, and whether earlier forecasts of the same kind came true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from healthlib import scoring
+from healthlib.backtest import trainable
+from healthlib.calibration import Calibrator, calibrate
+from healthlib.resample import NOTHING, Estimate
+
+if TYPE_CHECKING:
+    from healthlib.studies.book import Book
+
+WINDOWS = (90, 180)
+LEAST = 5
+"""Lost and kept accounts from which a probability is fitted; below, none is given."""
+FORECAST_MONTHS = 12
+
+DUE_COLUMNS = ("days", "band", "accounts", "arr", "expected_lost", "low", "high", "n", "events")
+FORECAST_COLUMNS = ("period", "accounts", "renewing_arr", "expected", "low", "high", "n", "events", "actual")
+
+
+def scored_cases(book: Book) -> pd.DataFrame:
+    """The book's cases with their present score: account_id, as_of, arr, term_ends, horizon_ends_on, lost, score (NaN unscored)."""
+    if book.cases.empty:
+        return book.cases.assign(score=pd.Series(dtype="float64"))
+    names = ["account_id", "as_of", "arr", "term_ends", "horizon_ends_on", "lost"]
+    return book.cases[names].assign(score=scoring.score(book.scorecard, book.cases).frame["score"]).reset_index(drop=True)
+
+
+def chance_of_loss(cases: pd.DataFrame, at: pd.Timestamp, *, replicates: int = 1000, seed: int = 0) -> Calibrator | None:
+    """The chance of loss by score, learnt from what had finished at `at`; None with fewer than 5 lost or 5 kept accounts."""
+    known = trainable(cases, at)
+    sides = known.groupby("lost")["account_id"].nunique()
+    if min(sides.get(1.0, 0), sides.get(0.0, 0)) < LEAST:
+        return None
+    return calibrate(known["score"], known["lost"], known["account_id"], replicates=replicates, seed=seed)
+
+
+def due(rows: pd.DataFrame, bands: Sequence[str], as_of: pd.Timestamp, calibrator: Calibrator | None) -> pd.DataFrame:
+    """Terms that end within 90 and 180 days, by band of today.
+
+    Parameters
+    ----------
+    rows : the scored snapshot of `as_of`: account_id, arr, term_ends, score, band
+
+    Returns
+    -------
+    DataFrame with `DUE_COLUMNS`, a row per window and band that has a term ending, and a row "all" per window; `expected_lost` with its
+    95 % interval mixes the chance of each renewal and what is unknown of the chances; NaN where no probability can be fitted
+    """
+    table = []
+    for days in WINDOWS:
+        ending = rows[(rows["term_ends"] > as_of) & (rows["term_ends"] <= as_of + pd.Timedelta(days=days))]
+        parts = [(band, ending[ending["band"] == band]) for band in bands] + [("all", ending)]
+        for band, part in parts:
+            if len(part):
+                lost = expected_lost(part, calibrator)
+                table.append((days, band, len(part), part["arr"].sum(), lost.value, lost.low, lost.high, lost.n, lost.events))
+    return pd.DataFrame(table, columns=list(DUE_COLUMNS))
+
+
+def expected_lost(part: pd.DataFrame, calibrator: Calibrator | None) -> Estimate:
+    """ARR expected to be lost of the accounts given; an unscored one counts at the base rate."""
+    return NOTHING if calibrator is None else calibrator.expected_lost(part["arr"], part["score"])
+
+
+def track_record(cases: pd.DataFrame, as_of: pd.Timestamp, kind: str, *, replicates: int = 300, seed: int = 0) -> pd.DataFrame:
+    """Forecast against actual for each of the last 12 months whose cases have all finished.
+
+    A month's forecast uses the scores read before it and a probability fitted on what had finished when the first of them was read.
+
+    Returns
+    -------
+    DataFrame with `FORECAST_COLUMNS`: period (2026-03), ARR up for renewal, ARR expected to renew with its interval, and what did
+    """
+    clock = "as_of" if kind == "churn_within" else "term_ends"
+    dated = cases[cases[clock].notna() & (cases["as_of"] < as_of)]
+    if dated.empty:
+        return pd.DataFrame(columns=list(FORECAST_COLUMNS))
+    months = dated[clock].dt.strftime("%Y-%m")
+    finished = [(month, part) for month, part in dated.groupby(months) if part["lost"].notna().all()]
+    rows = []
+    for month, part in finished[-FORECAST_MONTHS:]:
+        lost = expected_lost(part, chance_of_loss(cases, part["as_of"].min(), replicates=replicates, seed=seed))
+        total, actual = part["arr"].sum(), (part["arr"] * (1 - part["lost"])).sum()
+        rows.append((month, len(part), total, total - lost.value, total - lost.high, total - lost.low, lost.n, lost.events, actual))
+    table = pd.DataFrame(rows, columns=list(FORECAST_COLUMNS))
+    return table[table["expected"].notna()].reset_index(drop=True)
+
+
+def forecast_total(table: pd.DataFrame) -> dict[str, float]:
+    """Over all months of a track record: ARR up for renewal, expected, actual, and the months whose actual lay inside the interval."""
+    inside = (table["actual"] >= table["low"]) & (table["actual"] <= table["high"])
+    sums = {name: float(table[name].sum()) for name in ("renewing_arr", "expected", "actual")}
+    return sums | {"months": float(len(table)), "inside": float(inside.sum())}

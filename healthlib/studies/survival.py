@@ -1,0 +1,127 @@
+"""How long accounts stay: Kaplan-Meier curves of accounts and of the ARR they started with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from healthlib.resample import account_weights, wilson
+
+MONTH = 30.4375
+"""Days in an average month."""
+
+CURVE_COLUMNS = ("group", "months", "share", "low", "high", "at_risk", "left")
+
+
+def lifetimes(history: pd.DataFrame, churned: pd.DataFrame, ledger: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """One row an account: when it started, when it came into view, when it left or was last seen.
+
+    An account that was a customer before the first month we can see is followed from that month only (left truncation): those
+    who left earlier cannot be in the exports, so counting its early years would promise too much.
+
+    Returns
+    -------
+    DataFrame: account_id, started (Timestamp), entry_days, days, left (1 left, 0 still a customer on `as_of`), arr (at first sight), then
+    the attributes as first known.
+    """
+    if history.empty:
+        return pd.DataFrame(columns=["account_id", "started", "entry_days", "days", "left", "arr"])
+    first = history.sort_values("as_of", kind="stable").drop_duplicates("account_id")
+    seen = ledger.groupby("account_id", as_index=False)["month"].min().rename(columns={"month": "seen"})
+    ended = churned[["account_id", "ended_on"]].sort_values("ended_on").drop_duplicates("account_id", keep="last")
+    frame = first.merge(seen, how="left", on="account_id").merge(ended.rename(columns={"ended_on": "ended"}), how="left", on="account_id")
+    frame["seen"] = frame["seen"].fillna(frame["as_of"])
+    frame["started"] = frame["as_of"] - pd.to_timedelta(frame["age_days"].fillna(0), unit="D")
+    frame["left"] = (frame["ended"].notna() & (frame["ended"] <= as_of)).astype(int)
+    frame["days"] = (frame["ended"].where(frame["left"] == 1, as_of) - frame["started"]).dt.days
+    before_view = frame["started"] < ledger["month"].min() - pd.Timedelta(days=31) if len(ledger) else False
+    frame["entry_days"] = ((frame["seen"] - frame["started"]).dt.days).where(before_view, 0)
+    return frame[frame["days"] > frame["entry_days"]].drop(columns=["as_of", "ended", "seen"]).reset_index(drop=True)
+
+
+def curve(lives: pd.DataFrame, group: str) -> pd.DataFrame:
+    """Kaplan-Meier share of accounts still with us, with 95 % log-log intervals.
+
+    statsmodels' `SurvfuncRight` (equal to R's survival and to lifelines), accounts still here censored on the day.
+    S(t) = prod over leaving times u <= t of 1 - left(u) / at_risk(u). Kaplan & Meier (1958), doi:10.1080/01621459.1958.10501452.
+
+    Returns
+    -------
+    DataFrame with `CURVE_COLUMNS`, beginning at month 0 and ending where the last account is followed to.
+    """
+    if lives.empty:
+        return pd.DataFrame(columns=list(CURVE_COLUMNS))
+    from statsmodels.duration.survfunc import SurvfuncRight
+
+    entry = lives["entry_days"].to_numpy(float)
+    fitted = SurvfuncRight(lives["days"].to_numpy(float), lives["left"].to_numpy(int), entry=entry if entry.any() else None)
+    share, error = np.asarray(fitted.surv_prob, float), np.asarray(fitted.surv_prob_se, float)
+    low, high = log_log_interval(share, error)
+    return pd.DataFrame(
+        {
+            "group": group,
+            "months": np.r_[0.0, fitted.surv_times / MONTH],
+            "share": np.r_[1.0, share],
+            "low": np.r_[1.0, low],
+            "high": np.r_[1.0, high],
+            "at_risk": np.r_[len(lives), fitted.n_risk].astype(int),
+            "left": np.r_[0, fitted.n_events].astype(int),
+        }
+    )
+
+
+def log_log_interval(share: np.ndarray, error: np.ndarray, *, z: float = 1.959964) -> tuple[np.ndarray, np.ndarray]:
+    """95 % interval of a survival share on the log(-log) scale, which stays within 0..1 (R: conf.type = "log-log")."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        theta = z * error / (share * np.log(share))
+        low, high = share ** np.exp(-theta), share ** np.exp(theta)
+    flat = ~np.isfinite(theta)
+    return np.where(flat, share, low), np.where(flat, share, high)
+
+
+def retained_after(lives: pd.DataFrame, months: float, *, replicates: int = 400, seed: int = 0) -> dict[str, float]:
+    """Share of accounts, and of the ARR they started with, still here after so many months, with 95 % intervals.
+
+    Kaplan-Meier with weights (1, or starting ARR) per account; intervals from account resamples. NaN where nobody was
+    followed that long.
+    """
+    names = ("share", "low", "high", "arr_share", "arr_low", "arr_high")
+    if lives.empty or lives["days"].max() < months * MONTH:
+        return dict.fromkeys(names, float("nan"))
+    _, counts = account_weights(lives["account_id"], replicates, seed)
+    arr = np.nan_to_num(lives["arr"].to_numpy(float))
+    columns = np.c_[np.ones(len(lives)), counts]
+    ends: list[float] = []
+    for weight in (np.ones(len(lives)), arr):
+        survival = _weighted_survival(lives, weight[:, None] * columns, months * MONTH)
+        ends += [float(survival[0]), *_ends(survival, weight, int(((lives["left"] == 1) & (lives["days"] <= months * MONTH)).sum()))]
+    return dict(zip(names, ends, strict=True))
+
+
+def _ends(survival: np.ndarray, weight: np.ndarray, left: int) -> tuple[float, float]:
+    """Percentiles of the replicates; where fewer than 5 left, Wilson's interval on the effective number of accounts."""
+    if left < 5:
+        low, high = wilson(survival[0], weight.sum() ** 2 / (weight**2).sum()) if weight.sum() > 0 else (np.nan, np.nan)
+        return float(low), float(high)
+    low, high = np.nanpercentile(survival[1:], [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _weighted_survival(lives: pd.DataFrame, weights: np.ndarray, until: float) -> np.ndarray:
+    """S(until) for each column of account weights: one sort, one cumulative sum a clock."""
+    days, entry, left = (lives[name].to_numpy(float) for name in ("days", "entry_days", "left"))
+    times = np.unique(days[(left == 1) & (days <= until)])
+    if not len(times):
+        return np.ones(weights.shape[1])
+    leaving = np.zeros((len(times), weights.shape[1]))
+    gone = (left == 1) & (days <= until)
+    np.add.at(leaving, np.searchsorted(times, days[gone]), weights[gone])
+    at_risk = _weight_from(days, weights, times) - _weight_from(entry, weights, times)
+    return np.prod(1 - np.divide(leaving, at_risk, out=np.zeros_like(leaving), where=at_risk > 0), axis=0)
+
+
+def _weight_from(clock: np.ndarray, weights: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The weight of the accounts whose clock reads at least each of `times` (times x columns)."""
+    order = np.argsort(clock, kind="stable")
+    before = np.vstack([np.zeros(weights.shape[1]), np.cumsum(weights[order], axis=0)])
+    return before[-1] - before[np.searchsorted(clock[order], times, side="left")]

@@ -1,0 +1,180 @@
+"""The customer base on one day against an earlier one: every account's score, and accounts and ARR by band, segment and group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from healthlib import scoring
+from healthlib.palette import UNSCORED
+from healthlib.spec import Scorecard
+
+SEGMENTS = ("segment", "plan", "industry", "region")
+"""Attributes a base is divided by; the first that is there and has 2 to 12 values."""
+
+TREND_MONTHS = 13
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Snapshots with their scores; `rows` and every frame in `scores` share one index.
+
+    Attributes
+    ----------
+    rows : the snapshots, with score, band, coverage and gate
+    scores : what scoring says of them
+    """
+
+    rows: pd.DataFrame
+    scores: scoring.Scores
+
+    def on(self, day: pd.Timestamp | None) -> pd.DataFrame:
+        """The rows of one day, by account_id; no rows for no day."""
+        chosen = self.rows["as_of"] == day if day is not None else np.zeros(len(self.rows), dtype=bool)
+        return self.rows[chosen].set_index("account_id", drop=False).rename_axis(None).sort_index()
+
+
+def score_history(scorecard: Scorecard, history: pd.DataFrame) -> Scored:
+    """Score every snapshot."""
+    scores = scoring.score(scorecard, history)
+    return Scored(rows=history.join(scores.frame[["score", "band", "coverage", "gate"]]), scores=scores)
+
+
+def band_names(scorecard: Scorecard) -> list[str]:
+    """Bands from worst to best, then unscored."""
+    return [*(band.name for band in scorecard.bands), UNSCORED]
+
+
+def earlier_days(history: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, pd.Timestamp | None]:
+    """The previous month-end and the one closest to a year ago (at most 16 days off), where history reaches so far."""
+    days = sorted(day for day in history["as_of"].unique() if day < as_of)
+    year = as_of - pd.DateOffset(years=1)
+    near = [day for day in days if abs((day - year).days) <= 16]
+    quarter = [day for day in days if day <= as_of - pd.DateOffset(days=84)]
+    return {
+        "month": days[-1] if days else None,
+        "quarter": quarter[-1] if quarter and (as_of - quarter[-1]).days <= 125 else None,
+        "year": min(near, key=lambda day: (abs((day - year).days), day)) if near else None,
+    }
+
+
+def bands_on(scored: Scored, bands: Sequence[str], days: dict[str, pd.Timestamp | None]) -> pd.DataFrame:
+    """Accounts and ARR by band.
+
+    Parameters
+    ----------
+    days : suffix of the columns -> day; no day leaves NaN
+
+    Returns
+    -------
+    DataFrame band, then accounts<suffix> and arr<suffix> for each day; a row per band, zero where it is empty
+    """
+    table = pd.DataFrame({"band": list(bands)})
+    for suffix, day in days.items():
+        rows = scored.on(day)
+        by_band = rows.groupby("band")["arr"].agg(["size", "sum"]).reindex(list(bands)).fillna(0.0)
+        known = len(rows) > 0
+        table[f"accounts{suffix}"] = by_band["size"].to_numpy() if known else np.nan
+        table[f"arr{suffix}"] = by_band["sum"].to_numpy() if known else np.nan
+    return table
+
+
+def band_trend(scored: Scored, bands: Sequence[str]) -> pd.DataFrame:
+    """Accounts and ARR by band on each of the last 13 dates: as_of, band, accounts, arr (zero where a band is empty)."""
+    last = sorted(scored.rows["as_of"].unique())[-TREND_MONTHS:]
+    rows = scored.rows[scored.rows["as_of"].isin(last)]
+    grid = pd.MultiIndex.from_product([last, list(bands)], names=["as_of", "band"])
+    table = rows.groupby(["as_of", "band"])["arr"].agg(accounts="size", arr="sum").reindex(grid, fill_value=0)
+    return table.reset_index().astype({"accounts": "int64", "arr": "float64"})
+
+
+def migration(now: pd.DataFrame, before: pd.DataFrame, bands: Sequence[str]) -> pd.DataFrame:
+    """Who moved from which band to which: from, to, accounts, arr (today's; of accounts that left, what they had).
+
+    `from` is "new" for an account that was not active before, `to` is "left" for one that no longer is. Only moves that happened.
+    """
+    both = pd.DataFrame({"from": before["band"], "to": now["band"], "arr": now["arr"].combine_first(before["arr"])})
+    both = both.assign(**{"from": both["from"].fillna("new"), "to": both["to"].fillna("left")})
+    table = both.groupby(["from", "to"])["arr"].agg(accounts="size", arr="sum").reset_index()
+    order = {name: place for place, name in enumerate([*bands, "new", "left"])}
+    table = table.iloc[np.lexsort((table["to"].map(order), table["from"].map(order)))]
+    return table.reset_index(drop=True)
+
+
+def segment_column(rows: pd.DataFrame) -> str:
+    """The attribute the base is divided by, or "" where none divides it."""
+    return next((name for name in SEGMENTS if name in rows.columns and 2 <= rows[name].nunique() <= 12), "")
+
+
+def group_view(scored: Scored, day: pd.Timestamp, bands: Sequence[str]) -> pd.DataFrame:
+    """Where the base is strong and weak: per segment accounts, arr, arr_worst (in the worst band), and ARR-weighted points per group.
+
+    Returns
+    -------
+    DataFrame segment, accounts, arr, arr_worst, then a column `group:<name>` per group (0-100, NaN where nothing was measured); last row "All accounts"
+    """
+    rows = scored.rows[scored.rows["as_of"] == day]
+    name = segment_column(rows)
+    labels = rows[name].fillna("not stated") if name else pd.Series("", index=rows.index)
+    parts = [(str(label), part) for label, part in rows.groupby(labels)] if name else []
+    table = [_group_row(label, part, scored, bands[0]) for label, part in [*parts, ("All accounts", rows)]]
+    return pd.DataFrame(table)
+
+
+def _group_row(label: str, part: pd.DataFrame, scored: Scored, worst: str) -> dict[str, object]:
+    groups = scored.scores.groups.loc[part.index]
+    weight = groups.notna().mul(part["arr"], axis=0)
+    total = weight.sum()
+    points = (groups * weight).sum() / total.where(total > 0)
+    lowest = part.loc[part["band"] == worst, "arr"].sum()
+    return {"segment": label, "accounts": len(part), "arr": part["arr"].sum(), "arr_worst": lowest, **points.add_prefix("group:").to_dict()}
+
+
+def scores_frame(scored: Scored, scorecard: Scorecard, day: pd.Timestamp, before: pd.Timestamp | None) -> pd.DataFrame:
+    """The accounts of one day as in scores.csv, without probabilities: worst score first, unscored last."""
+    rows = scored.rows[scored.rows["as_of"] == day]
+    earlier = scored.on(before)
+    frame = rows[["account_id", "as_of", "score", "band", "coverage"]].copy()
+    frame["previous_score"] = rows["account_id"].map(earlier["score"])
+    frame["previous_band"] = rows["account_id"].map(earlier["band"])
+    frame["arr"], frame["term_ends"] = rows["arr"], rows["term_ends"]
+    frame = frame.join(scored.scores.groups.loc[rows.index].add_prefix("group:")).join(
+        scored.scores.points.loc[rows.index].add_prefix("points:")
+    )
+    again = scoring.score(scorecard, rows[scored.scores.cases.columns])
+    frame["top_drivers"], frame["playbook"] = scoring.top_drivers(again), scoring.playbooks(again)
+    return frame.sort_values(["score", "arr", "account_id"], ascending=[True, False, True]).reset_index(drop=True)
+
+
+def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3) -> pd.Series:
+    """What holds each account's score down most, in plain words: `Active seats: 0.21 (−12); NPS: not measured (−5)`, points in brackets.
+
+    Parameters
+    ----------
+    snapshot : scored rows of one day
+
+    Returns
+    -------
+    text by the index of `snapshot`; "" where nothing costs half a point
+    """
+    if snapshot.empty:
+        return pd.Series(dtype="object")
+    again = scoring.score(scorecard, snapshot)
+    short, labels = scoring.shortfalls(again).to_numpy(), [metric.label for metric in scorecard.metrics.values()]
+    values = snapshot[list(scorecard.metrics)].to_numpy(dtype=float)
+    caps = {gate.name: f"Capped at {gate.cap:g} by {gate.name}" for gate in scorecard.gates}
+    order = np.argsort(-np.nan_to_num(short), axis=1, kind="stable")[:, :count]
+    texts = []
+    for i, gate in enumerate(again.frame["gate"]):
+        told = [caps[gate]] if gate else []
+        told += [_reason(labels[j], values[i, j], short[i, j]) for j in order[i] if short[i, j] >= 0.5]
+        texts.append("; ".join(told))
+    return pd.Series(texts, index=snapshot.index, dtype="object")
+
+
+def _reason(label: str, value: float, cost: float) -> str:
+    where = "not measured" if np.isnan(value) else f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.2g}"
+    return f"{label}: {where} (−{cost:.0f})"

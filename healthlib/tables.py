@@ -1,0 +1,210 @@
+"""Exports to validated tables; rejected rows kept with the rule they broke."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from healthlib.engine import Engine, QueryError, quote
+from healthlib.errors import DataError, EvidenceError, Fault
+from healthlib.loading import Loaded, load_source
+from healthlib.schema import WHEN, TableSchema
+from healthlib.sources import Source, find_sources
+from healthlib.spec import Workspace
+
+LISTED = 100_000
+"""Most rejected rows listed per table; more than this is one fault repeated, and every one is counted."""
+
+NOT_EVENTS = ("accounts", "contracts", "attributes")
+"""Tables whose dates may lie ahead (a contract that starts next month), so that they say nothing about how far the exports reach."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Everything a workspace brought, checked.
+
+    Attributes
+    ----------
+    engine : each table is stored there as data.<table>: text VARCHAR, number BIGINT (all whole) or DOUBLE, when TIMESTAMP (UTC),
+        flag BOOLEAN, and `_line` BIGINT, the line in its file (header = 1; for Parquet and `sql:` the row + 1)
+    columns : table -> column -> text, number, when or flag
+    report : one row per table: table, file, rows_in, rows_used, rows_rejected, first_day, last_day (of the table's time), sha256
+    rejected : tables with rejected rows only -> file, line, column, value, rule, then the row as it was
+    schemas : table -> contract, including the user's own tables and date columns
+    data_through : the last day the exports cover
+    warnings : what a reader should know, in plain words
+    """
+
+    engine: Engine
+    columns: dict[str, dict[str, str]]
+    report: pd.DataFrame
+    rejected: dict[str, pd.DataFrame]
+    schemas: dict[str, TableSchema]
+    data_through: date
+    warnings: tuple[str, ...]
+
+
+class RejectedError(EvidenceError):
+    """More of a table was rejected than `max_rejected` allows; `tables` still carries every rejected row."""
+
+    def __init__(self, message: str, tables: Tables):
+        super().__init__(message)
+        self.tables = tables
+
+
+def load_tables(workspace: Workspace) -> Tables:
+    """Read, map, type and check every table of a workspace.
+
+    Parameters
+    ----------
+    workspace : from `load_workspace`
+
+    Raises
+    ------
+    DataError : tables missing, empty or unreadable, columns missing, queries that fail: all of them at once
+    RejectedError : more than `max_rejected` of a table's rows broke a rule
+    """
+    engine = Engine(workspace.folder)
+    with tempfile.TemporaryDirectory(prefix="healthlib-") as scratch:
+        sources, faults = find_sources(workspace, engine, Path(scratch))
+        if faults:
+            raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
+        loaded = _load_all(workspace, sources, engine, Path(scratch))
+    columns = {each.source.table: each.kinds for each in loaded}
+    schemas = {each.source.table: _full_schema(each) for each in loaded}
+    report = pd.DataFrame([_report_row(each, engine) for each in loaded])
+    report = report.astype({"first_day": "datetime64[s]", "last_day": "datetime64[s]"})
+    through, warnings = _data_through(workspace, loaded, engine)
+    if through is None:
+        warnings.append("no row of any table has a date, so nothing says how far the exports reach")
+    warnings += _contract_warnings(engine, columns["contracts"])
+    rejected = {each.source.table: each.rejected for each in loaded if len(each.rejected)}
+    tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings))
+    excess = [each for each in loaded if each.share_rejected > workspace.max_rejected]
+    if excess:
+        raise RejectedError(_excess_message(workspace, excess), tables)
+    if through is None:
+        fault = Fault("workspace.yaml", None, "data_through", "no row with a date in any table", "the last day the exports cover")
+        raise DataError(f"{workspace.name}: the exports cannot be used as they are", [fault])
+    return tables
+
+
+def _load_all(workspace: Workspace, sources: Sequence[Source], engine: Engine, scratch: Path) -> list[Loaded]:
+    """Load every source, accounts first; whatever cannot be read to its end is told together."""
+    loaded: list[Loaded] = []
+    faults: list[Fault] = []
+    for source in sources:
+        try:
+            loaded.append(load_source(source, engine, scratch, listed=LISTED))
+        except QueryError as error:
+            words = " ".join(str(error).split())[:200]
+            faults.append(Fault(source.label, None, source.table, f"a file that cannot be read to its end ({words})", "export it again"))
+            if source.table == "accounts":
+                break
+    if faults:
+        raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
+    return loaded
+
+
+def _full_schema(loaded: Loaded) -> TableSchema:
+    """The contract with the columns that came. A date the contract does not know is hidden until that date: nobody knew it earlier."""
+    schema, kinds = loaded.source.schema, loaded.kinds
+    own = {name: name for name, kind in kinds.items() if kind == WHEN and name not in schema.columns and name != "recorded_at"}
+    return replace(schema, columns={**schema.columns, **kinds}, filled_later={**schema.filled_later, **own})
+
+
+def _report_row(loaded: Loaded, engine: Engine) -> dict[str, object]:
+    source, time = loaded.source, loaded.source.schema.time
+    first, last = _span(source.table, time, engine) if time in loaded.kinds else (pd.NaT, pd.NaT)
+    return {
+        "table": source.table, "file": source.label, "rows_in": loaded.rows_in, "rows_used": loaded.rows_used,
+        "rows_rejected": loaded.rows_in - loaded.rows_used, "first_day": first, "last_day": last, "sha256": source.sha256,
+    }
+
+
+def _span(table: str, column: str | None, engine: Engine) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First and last day of a date column; NaT where it is empty."""
+    name = quote(str(column))
+    row = engine.query(f"SELECT min({name}) AS first, max({name}) AS last FROM data.{quote(table)}").iloc[0]
+    return pd.Timestamp(row["first"]).floor("D"), pd.Timestamp(row["last"]).floor("D")
+
+
+def _clocks(loaded: Loaded) -> list[str]:
+    """Date columns of an event table that say when something happened or was written down, never when it is due."""
+    schema = loaded.source.schema
+    names = [schema.time, "recorded_at"] if schema.time else [*schema.filled_later.values(), "recorded_at"]
+    return [name for name in dict.fromkeys(names) if name and name in loaded.kinds]
+
+
+def _data_through(workspace: Workspace, loaded: Sequence[Loaded], engine: Engine) -> tuple[date | None, list[str]]:
+    """The day given, or the newest day in any event table; and warnings where a clock seems to run ahead."""
+    events = [(each.source.table, column) for each in loaded if each.source.table not in NOT_EVENTS for column in _clocks(each)]
+    warnings: list[str] = []
+    if workspace.data_through is not None:
+        for table, column in events:
+            name, rows = quote(column), f"data.{quote(table)}"
+            after = f"SELECT count(*) AS rows, max({name}) AS last FROM {rows} WHERE CAST({name} AS DATE) > ?"
+            found = engine.query(after, [workspace.data_through]).iloc[0]
+            if found["rows"]:
+                warnings.append(f"{table}: {int(found['rows'])} rows lie after data_through {workspace.data_through} "
+                                f"({column} up to {pd.Timestamp(found['last']).date()}); no figure uses them")
+        return workspace.data_through, warnings
+    days = [last for table, column in events if not pd.isna(last := _span(table, column, engine)[1])]
+    if days:
+        through = max(days)
+        warnings += _lonely_end(through, events, engine)
+        return through.date(), warnings
+    through = _span("contracts", "start_date", engine)[1]
+    if pd.isna(through):
+        return None, warnings
+    return through.date(), [f"no table of events says how far the exports reach; the last contract start, {through.date()}, is taken. "
+                            "Set data_through in workspace.yaml"]
+
+
+def _lonely_end(through: pd.Timestamp, events: Sequence[tuple[str, str]], engine: Engine) -> list[str]:
+    """One stray date years ahead would turn every customer into a lost one, so a last day that stands alone is called out."""
+    days = " UNION ALL ".join(f"SELECT CAST({quote(column)} AS DATE) AS day FROM data.{quote(table)}" for table, column in events)
+    before = engine.query(f"SELECT max(day) AS day FROM ({days}) WHERE day < ?", [through.date()])["day"].iloc[0]
+    gap = (through - pd.Timestamp(before)).days if not pd.isna(before) else 0
+    if gap <= 92:
+        return []
+    return [f"the newest day, {through.date()}, lies {gap} days after the one before it ({pd.Timestamp(before).date()}); "
+            "if it is a wrong clock, set data_through in workspace.yaml"]
+
+
+def _contract_warnings(engine: Engine, columns: dict[str, str]) -> list[str]:
+    """Accounts that never had a contract, and contracts told twice."""
+    warnings = []
+    contracted = "account_id IN (SELECT account_id FROM data.contracts)"
+    without = engine.query(f"SELECT account_id FROM data.accounts WHERE NOT {contracted} ORDER BY _line")["account_id"].tolist()
+    total = int(engine.query("SELECT count(*) AS rows FROM data.accounts")["rows"].iloc[0])
+    if without:
+        warnings.append(f"{len(without)} of {total} accounts have no contract and are never active (first: {without[0]})")
+    same = ", ".join(quote(name) for name in columns)
+    groups = f"SELECT {same}, count(*) AS rows FROM data.contracts GROUP BY ALL HAVING count(*) > 1"
+    twice = engine.query(f"SELECT min(account_id) AS first, sum(rows - 1) AS rows FROM ({groups})").iloc[0]
+    if not pd.isna(twice["rows"]):
+        warnings.append(f"{int(twice['rows'])} contracts repeat another one in every column (first: account {twice['first']}); "
+                        "each counts towards ARR. Add contract_id to tell a copy from a second contract")
+    return warnings
+
+
+def _excess_message(workspace: Workspace, excess: Sequence[Loaded]) -> str:
+    """What, how many of how many, the first example, and the cure: for each table that lost too much."""
+    lines = [f"{workspace.name}: more than {workspace.max_rejected:.2%} of the rows of {len(excess)} "
+             f"table{'s were' if len(excess) > 1 else ' was'} rejected (max_rejected)"]
+    for each in excess:
+        first = each.rejected.iloc[0]
+        rule, rows = max(each.rules.items(), key=lambda item: item[1])
+        where = f"{first['column']}: " if first["column"] else ""
+        lines.append(
+            f"  {each.source.table}: {each.rows_in - each.rows_used} of {each.rows_in} rows ({each.share_rejected:.1%}), most often "
+            f"\"{rule}\" ({rows}); first {first['file']}:{first['line']}: {where}found {str(first['value'])[:80]!r}: {first['rule']}"
+        )
+    lines.append("Mend the export or the mapping, or raise max_rejected in workspace.yaml; rejected/<table>.csv lists the rows.")
+    return "\n".join(lines)

@@ -1,0 +1,170 @@
+"""Numbers into words: money, shares, counts, changes and intervals, with no more digits than they support."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+NOTHING = "–"
+SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CNY": "CN¥", "INR": "₹"}
+
+
+def unknown(value: Any) -> bool:
+    """Whether there is nothing to say: None, NaN or NaT."""
+    return value is None or bool(pd.isna(value))
+
+
+def count(value: float) -> str:
+    """A whole number with thousands separators.
+
+    >>> count(12345.0)
+    '12,345'
+    """
+    return NOTHING if unknown(value) else f"{round(value):,}"
+
+
+def counted(value: float, noun: str, plural: str | None = None) -> str:
+    """A count with its noun in the singular or the plural.
+
+    >>> counted(1, "account"), counted(0, "account"), counted(3, "churn", "churns")
+    ('1 account', '0 accounts', '3 churns')
+    """
+    return f"{count(value)} {noun if value == 1 else plural or noun + 's'}"
+
+
+def money(value: float, currency: str = "USD", digits: int = 3) -> str:
+    """Money with three significant digits, or as many as asked.
+
+    >>> money(4821333), money(48213, "EUR"), money(-512, "CHF"), money(4821333, "USD", 2)
+    ('$4.82M', '€48.2k', '−CHF\\xa0512', '$4.8M')
+    """
+    if unknown(value):
+        return NOTHING
+    size = float(f"{abs(value):.{digits}g}")
+    scale, letter = next(((s, x) for s, x in ((1e9, "bn"), (1e6, "M"), (1e3, "k")) if size >= s), (1.0, ""))
+    number = size / scale
+    decimals = max(0, digits - 1 - math.floor(math.log10(number))) if number > 0 and letter else 0
+    sign = "−" if value < 0 and number > 0 else ""
+    return f"{sign}{SYMBOLS.get(currency, currency + chr(160))}{number:,.{decimals}f}{letter}"
+
+
+def share(value: float, digits: int = 0) -> str:
+    """A proportion as a percentage.
+
+    >>> share(0.914), share(0.0034, 1), share(0.003)
+    ('91%', '0.3%', 'under 1%')
+    """
+    if unknown(value):
+        return NOTHING
+    if digits == 0 and 0 < value < 0.005:
+        return "under 1%"
+    if digits == 0 and 0.995 < value < 1:
+        return "over 99%"
+    return f"{100 * value:.{digits}f}%".replace("-", "−")
+
+
+def number(value: float, digits: int = 1) -> str:
+    """A plain number.
+
+    >>> number(-3.14159, 2)
+    '−3.14'
+    """
+    return NOTHING if unknown(value) else f"{value:,.{digits}f}".replace("-", "−")
+
+
+def points(value: float) -> str:
+    """A score, in whole points."""
+    return number(value, 0)
+
+
+def change(value: float, digits: int = 0) -> str:
+    """A difference with its sign.
+
+    >>> change(3), change(-2), change(0)
+    ('+3', '−2', '±0')
+    """
+    if unknown(value):
+        return NOTHING
+    shown = f"{abs(value):,.{digits}f}"
+    return ("±" if float(shown.replace(",", "")) == 0 else "+" if value > 0 else "−") + shown
+
+
+def money_change(value: float, currency: str = "USD") -> str:
+    """A difference of money with its sign.
+
+    >>> money_change(-12000), money_change(0)
+    ('−$12.0k', '±$0')
+    """
+    if unknown(value):
+        return NOTHING
+    return ("+" if value > 0 else "" if value < 0 else "±") + money(value, currency)
+
+
+def day(value: Any) -> str:
+    """A date in one unambiguous form.
+
+    >>> day(pd.Timestamp("2026-10-05"))
+    '5 Oct 2026'
+    """
+    if unknown(value):
+        return NOTHING
+    when = pd.Timestamp(value)
+    return f"{when.day} {when:%b %Y}"
+
+
+def short_day(value: Any) -> str:
+    """A date without its year, where the year is plain.
+
+    >>> short_day(pd.Timestamp("2026-09-30"))
+    '30 Sep'
+    """
+    return day(value).rpartition(" ")[0] or NOTHING
+
+
+def isolated(text: str) -> str:
+    """A name inside a sentence, so that right-to-left marks in it turn nothing else around.
+
+    >>> isolated("a") == chr(0x2068) + "a" + chr(0x2069)
+    True
+    """
+    return f"\u2068{text}\u2069"
+
+
+def share_digits(low: float, high: float) -> int:
+    """One decimal where the interval is narrower than two points of percent, none elsewhere."""
+    return 0 if unknown(low) or unknown(high) or high - low > 0.02 else 1
+
+
+def share_range(value: float, low: float, high: float) -> str:
+    """A proportion with its interval, in the digits the interval supports.
+
+    >>> share_range(0.914, 0.88, 0.94)
+    '91% (88–94%)'
+    >>> share_range(0.914, float("nan"), float("nan"))
+    '91%'
+    """
+    if unknown(low) or unknown(high):
+        return share(value)
+    digits = share_digits(low, high)
+    return f"{share(value, digits)} ({number(100 * low, digits)}–{number(100 * high, digits)}%)"
+
+
+def money_range(low: float, high: float, currency: str = "USD") -> str:
+    """A range of money, in two significant digits.
+
+    >>> money_range(121000, 343000)
+    '$120k to $340k'
+    """
+    return NOTHING if unknown(low) or unknown(high) else f"{money(low, currency, 2)} to {money(high, currency, 2)}"
+
+
+def listed(items: Sequence[str], last: str = "and") -> str:
+    """Words in a row.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""

@@ -1,0 +1,192 @@
+"""End to end on a small simulated company: all files of the contract, the same bytes twice, and nothing lost when a notebook fails."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from healthlib import artifacts, execution, publish, runner, studies
+from healthlib.demo import make_demo
+from healthlib.studies import book as book_module
+
+ROOT = Path(__file__).parents[1]
+AS_OF = "2026-10-31"
+PAGES = ("audit", "weights", "backtest", "executive")
+TABLES = {
+    "weights.csv": artifacts.WEIGHTS,
+    "lead_time.csv": artifacts.LEAD_TIME,
+    "backtest.csv": artifacts.BACKTEST,
+    "alerts.csv": artifacts.ALERTS,
+}
+
+
+@dataclass
+class Done:
+    """One finished run, with the facts it computed, so that other tests need not compute them again."""
+
+    workspace: Path
+    out: Path
+    folder: Path
+    told: list[tuple[str, int, int]]
+    facts: dict[str, Any]
+    book: Any
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    home = tmp_path_factory.mktemp("river")
+    make_demo(home / "acme", accounts=120)
+    told: list[tuple[str, int, int]] = []
+    facts: dict[str, Any] = {}
+    books: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        compute, load_book = studies.compute, book_module.load_book
+        patch.setattr(studies, "compute", lambda name, book, done: facts.setdefault(name, compute(name, book, done)))
+        patch.setattr(book_module, "load_book", lambda folder, as_of=None: books.append(load_book(folder, as_of)) or books[-1])
+        left = runner.run(home / "acme", None, home / "out", tell=lambda *said: told.append(said))
+    assert left.as_of == AS_OF
+    return Done(home / "acme", home / "out", left.folder, told, facts, books[0])
+
+
+def again(done: Done, patch: pytest.MonkeyPatch) -> None:
+    """Let the next run find its facts computed."""
+    patch.setattr(studies, "compute", lambda name, book, before: done.facts[name])
+    patch.setattr(book_module, "load_book", lambda folder, as_of=None: done.book)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock"}
+
+
+def test_a_run_leaves_the_files_of_the_contract_and_no_others(done: Done) -> None:
+    """PRODUCT.md section 4. The demo plants unusable rows in usage, tickets and surveys."""
+    expected = {*TABLES, "scores.csv", "summary.json", "manifest.json"}
+    expected |= {f"{page}.{kind}" for page in PAGES for kind in ("html", "ipynb")}
+    found = set(contents(done.folder))
+    assert {name for name in found if not name.startswith("rejected/")} == expected
+    assert {"rejected/usage.csv", "rejected/tickets.csv"} <= found
+    assert done.folder == done.out / "acme" / AS_OF
+    assert sorted(p.name for p in done.out.iterdir()) == ["acme", "index.html"]
+    assert sorted(p.name for p in done.folder.parent.iterdir()) == [".lock", AS_OF]
+
+
+def test_tables_have_the_columns_of_the_contract(done: Done) -> None:
+    for name, columns in TABLES.items():
+        with (done.folder / name).open(encoding="utf-8", newline="") as file:
+            assert tuple(next(csv.reader(file))) == columns, name
+    with (done.folder / "scores.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0])[: len(artifacts.SCORES)] == artifacts.SCORES
+    assert tuple(rows[0])[-2:] == ("top_drivers", "playbook")
+    for row in (row for row in rows if row["score"]):
+        points = sum(float(v or 0) for k, v in row.items() if k.startswith("points:"))
+        assert points == pytest.approx(float(row["score"]), abs=1e-4), row["account_id"]
+
+
+def test_the_summary_says_what_the_tables_say(done: Done) -> None:
+    summary = json.loads((done.folder / "summary.json").read_text())
+    with (done.folder / "scores.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert summary["as_of"] == AS_OF
+    assert summary["simulated"] is True
+    assert summary["accounts"]["active"] == len(rows)
+    assert summary["arr"]["total"] == pytest.approx(sum(float(row["arr"]) for row in rows))
+    assert {b["band"]: b["accounts"] for b in summary["bands"] if b["accounts"] and b["band"] != "all"} == {
+        band: sum(row["band"] == band for row in rows) for band in {row["band"] for row in rows}
+    }
+    keys = (
+        "workspace data_through scorecard_sha256 warnings retention renewals_due tables readiness outcomes leaks weights backtest forecast"
+    )
+    assert set(keys.split()) <= set(summary)
+    assert summary["weights"]["recommendation"] in ("adopt", "keep", "insufficient_evidence")
+
+
+def test_the_manifest_lets_the_run_be_made_again(done: Done) -> None:
+    manifest = json.loads((done.folder / "manifest.json").read_text())
+    usage = next(row for row in manifest["inputs"] if row["table"] == "usage")
+    assert usage["sha256"] == artifacts.sha256(done.workspace / "usage.csv.gz")
+    assert usage["rows_in"] == usage["rows_used"] + usage["rows_rejected"]
+    assert manifest["scorecard_sha256"] == artifacts.sha256(done.workspace / "scorecard.yaml")
+    assert manifest["workspace_sha256"] == artifacts.sha256(done.workspace / "workspace.yaml")
+    assert {"healthlib", "pandas", "duckdb"} <= set(manifest["versions"])
+    assert manifest["seconds"]["study fit"] > 0
+
+
+def test_progress_names_every_step_once(done: Done) -> None:
+    assert [said[1] for said in done.told] == list(range(11))
+    assert {said[2] for said in done.told} == {11}
+    assert done.told[0][0] == "open the workspace"
+
+
+def test_pages_are_whole_offline_and_inert(done: Done) -> None:
+    for page in PAGES:
+        text = (done.folder / f"{page}.html").read_text(encoding="utf-8")
+        assert "Content-Security-Policy" in text, page
+        assert "<script" not in text.lower(), page
+        assert "imulated" in text, page
+        assert "Traceback" not in text, page
+    assert f'href="acme/{AS_OF}/executive.html"' in (done.out / "index.html").read_text(encoding="utf-8")
+
+
+def test_executed_notebooks_ran_every_cell_and_carry_no_time_and_no_path(done: Done) -> None:
+    for page in PAGES:
+        notebook = nbformat.read(done.folder / f"{page}.ipynb", as_version=4)
+        assert execution.unproven(notebook) == ""
+        text = (done.folder / f"{page}.ipynb").read_text(encoding="utf-8")
+        assert str(done.workspace.parent) not in text
+        assert "start_time" not in text
+
+
+def test_the_same_inputs_give_the_same_bytes_in_another_time_zone_language_and_hash_order(done: Done, tmp_path: Path) -> None:
+    code = "import sys; from healthlib import runner; runner.run(sys.argv[1], None, sys.argv[2])"
+    odd = {**os.environ, "TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "7", "PYTHONUTF8": "1"}
+    subprocess.run([sys.executable, "-c", code, str(done.workspace), str(tmp_path)], cwd=ROOT, env=odd, check=True)
+    one, two = contents(done.out), contents(tmp_path)
+    manifest = f"acme/{AS_OF}/manifest.json"
+    assert one.keys() == two.keys()
+    assert [name for name in one if one[name] != two[name]] in ([], [manifest])
+
+
+@pytest.mark.parametrize("fault", ["raise ValueError('no such column')", "import os; os._exit(3)"])
+def test_a_failed_notebook_leaves_the_last_good_folder(fault: str, done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    again(done, monkeypatch)
+    for name in runner.NOTEBOOKS.values():
+        notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        notebook.cells = code[:1]
+        if name == "03_backtest_bands":
+            code[1].source = fault
+            notebook.cells = code[:2]
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    before = contents(done.out)
+    with pytest.raises(execution.NotebookError, match="03_backtest_bands"):
+        runner.run(done.workspace, None, done.out, notebooks=tmp_path)
+    after = contents(done.out)
+    marked = {name: after.pop(name) for name in list(after) if name.endswith(".failed.ipynb")}
+    assert after == before
+    if "ValueError" in fault:
+        assert b"no such column" in marked["acme/backtest.failed.ipynb"]
+    for name in marked:
+        (done.out / name).unlink()
+
+
+def test_a_second_run_hears_who_holds_the_lock(done: Done) -> None:
+    with publish.lock(done.folder.parent), pytest.raises(publish.LockError, match=f"process {os.getpid()} on"):
+        runner.run(done.workspace, None, done.out)
+
+
+def test_a_notebook_without_our_parameters_is_refused_before_any_work(done: Done, tmp_path: Path) -> None:
+    for name in runner.NOTEBOOKS.values():
+        text = (ROOT / "notebooks" / f"{name}.ipynb").read_text()
+        (tmp_path / f"{name}.ipynb").write_text(text.replace("as_of = ", "asof = ") if name.startswith("02") else text)
+    with pytest.raises(execution.ParameterError, match="Did you mean 'asof'"):
+        runner.run(done.workspace, None, done.out, notebooks=tmp_path)
