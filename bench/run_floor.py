@@ -25,7 +25,7 @@ import sys; from pathlib import Path
 import nbconvert, papermill
 exporter = nbconvert.HTMLExporter()
 for path in sorted(Path(sys.argv[1]).glob("*.ipynb")):
-    out = path.with_suffix(".done")
+    out = path.parent / "done" / path.name
     papermill.execute_notebook(str(path), str(out), progress_bar=False, kernel_name="python3")
     path.with_suffix(".html").write_text(exporter.from_filename(str(out))[0])
 """
@@ -33,7 +33,7 @@ TUNED = """
 import sys; from concurrent.futures import ThreadPoolExecutor; from pathlib import Path
 from healthlib import execution, report
 def make(path):
-    return execution.execute(path, path.with_suffix(".done"), {})
+    return execution.execute(path, path.parent / "done" / path.name, {})
 with ThreadPoolExecutor(2) as pool:
     for done in pool.map(make, sorted(Path(sys.argv[1]).glob("*.ipynb"))):
         report.export(done, done.with_suffix(".html"))
@@ -54,6 +54,7 @@ def empty_notebooks(folder: Path) -> None:
         code[1].source = "\n".join([*imports, "None"])
         notebook.cells = code[:2]
         nbformat.write(notebook, folder / path.name)
+    (folder / "done").mkdir()
 
 
 def timed(code: str, *arguments: str) -> tuple[float, float, str]:
@@ -94,9 +95,8 @@ def main() -> int:
     steps = ast.literal_eval(best["run"][2].strip())
     print("  steps of the run: " + json.dumps(steps))
     for name in ("floor", "tuned floor"):
-        print(
-            f"  run / {name}: {best['run'][0] / best[name][0]:.2f} x by the clock, {best['run'][1] / best[name][1]:.2f} x in CPU (aim {AIM} x)"
-        )
+        clock, work = (best["run"][i] / best[name][i] for i in (0, 1))
+        print(f"  run / {name}: {clock:.2f} x by the clock, {work:.2f} x in CPU (aim {AIM} x)")
     return 0
 
 

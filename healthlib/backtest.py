@@ -19,7 +19,7 @@ LEAST = 15
 """A replay starts once this many lost and this many kept cases have finished."""
 
 LEAST_TESTED = 10
-"""A strength other than infinite is chosen once this many lost cases were tested: less evidence does not speak against the weights in use."""
+"""A strength other than infinite is chosen once this many lost cases were tested; less says nothing against those in use."""
 
 MOST_ROWS = 20_000
 """Thresholds and strengths are read from at most this many training cases; more would change neither."""
@@ -93,10 +93,15 @@ def has_quantiles(scorecard: Scorecard) -> bool:
 
 
 def problem_of(scorecard: Scorecard, cases: pd.DataFrame) -> Problem:
-    """The cases as metric scores / 100, over the metrics a fit may weigh; scales must be resolved."""
+    """The cases as metric scores / 100, over the metrics a fit may weigh; scales must be resolved.
+
+    Cases with less than `min_coverage` of the current weight measured have no score and so teach none: all NaN.
+    """
     names = candidates(scorecard)
     scores = scoring.metric_scores(scorecard, cases)[list(names)].to_numpy(dtype=float) / 100
-    return Problem(names, scores, current_weights(scorecard, names), cone(scorecard, names))
+    current = current_weights(scorecard, names)
+    scores[np.isfinite(scores) @ current < scorecard.min_coverage] = np.nan
+    return Problem(names, scores, current, cone(scorecard, names))
 
 
 def replay(cases: pd.DataFrame, scorecard: Scorecard) -> Replay:
@@ -185,8 +190,11 @@ class _State:
         columns = {"current": self.current[test], "equal": self.equal[test], "fitted": self._score(weights, test)}
         learned = {"equal": self.equal[few], "fitted": self._score(weights, few)}
         frame = scored[["account_id", "as_of", "lost", "arr"]].assign(
-            **columns, free=self._score(dict(zip(self.names, free.weights, strict=True)), test), current_band=self.band[test],
-            probability=self._probability(train, test), cutoff=cutoff,
+            **columns,
+            free=self._score(dict(zip(self.names, free.weights, strict=True)), test),
+            current_band=self.band[test],
+            probability=self._probability(train, test),
+            cutoff=cutoff,
         )
         if "incumbent" in self.done:
             frame["incumbent"] = scored["incumbent"].to_numpy(dtype=float)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from healthlib.resample import rates
+from healthlib.resample import rates, shares
 from healthlib.spec import Scorecard
 
 UNSCORED = "unscored"
@@ -104,9 +104,7 @@ def band_table(cases: pd.DataFrame, names: Sequence[str], draws: Replicates) -> 
     lost, arr = cases["lost"].to_numpy(dtype=float), cases["arr"].to_numpy(dtype=float)
     place = pd.Index(names).get_indexer(pd.Index(cases["band"]))
     k = len(names)
-    both = np.concatenate([np.where(place < 0, -1, place), np.full(len(cases), k)])
-    twice = Replicates(np.concatenate([draws.codes, draws.codes]), draws.counts)
-    by_count, by_money = (_groups(np.tile(lost, 2), twice, weight=w, groups=both, size=k + 1) for w in (None, np.tile(arr, 2)))
+    by_count, by_money = (_by_band(lost, place, k, draws, weight=weight) for weight in (None, np.nan_to_num(arr)))
     table = pd.DataFrame({
         "band": [*names, "all"], "accounts": by_count["weight"], "churned": by_count["events"],
         "arr": by_money["weight"], "arr_churned": by_money["weight_happened"],
@@ -120,39 +118,36 @@ def band_table(cases: pd.DataFrame, names: Sequence[str], draws: Replicates) -> 
         "share_of_accounts": ("share_of_accounts", None),
     }  # fmt: skip
     for name, (prefix, weight) in wanted.items():
-        shares = shares_of(place, k, draws, case_weight=weight)
-        whole = [1.0 if len(cases) and (weight is None or np.nansum(weight) > 0) else np.nan]
-        table[name] = [*shares["value"], *whole]
-        table[f"{prefix}_low"], table[f"{prefix}_high"] = [*shares["low"], *whole], [*shares["high"], *whole]
+        found = shares(place, k, draws.codes, draws.counts, case_weight=weight)
+        whole = 1.0 if len(cases) and (weight is None or np.nansum(weight) > 0) else np.nan
+        for column, key in ((name, "value"), (f"{prefix}_low", "low"), (f"{prefix}_high", "high")):
+            table[column] = [*found[key], whole]
     return table[list(TABLE_COLUMNS)]
 
 
 def _with_lift(table: pd.DataFrame) -> pd.DataFrame:
-    """Lift = band rate / rate of all; its interval is the rate's: the base rate rests on many times the accounts of a band."""
+    """Lift = band rate / rate of all; its interval is the rate's over the base rate, which rests on the accounts of all bands.
+
+    The rate of all is taken as known, and has no interval against itself. That errs on the wide side: a band is part of the whole, so the
+    two move together.
+    """
     base = table["churn_rate"].iloc[-1]
     base = base if base > 0 else np.nan
-    return table.assign(lift=table["churn_rate"] / base, lift_low=table["churn_low"] / base, lift_high=table["churn_high"] / base)
+    lift = table.assign(lift=table["churn_rate"] / base, lift_low=table["churn_low"] / base, lift_high=table["churn_high"] / base)
+    lift.loc[lift.index[-1], ["lift_low", "lift_high"]] = lift["lift"].iloc[-1]
+    return lift
 
 
-def shares_of(
-    place: NDArray[np.intp], size: int, draws: Replicates, *, case_weight: ArrayLike | None = None
+def _by_band(
+    lost: NDArray[np.float64], place: NDArray[np.intp], size: int, draws: Replicates, *, weight: NDArray[np.float64] | None
 ) -> dict[str, NDArray[np.float64]]:
-    """Share of the (weighted) cases that lie in each of `size` places, with intervals; arrays over places as `resample.rates`."""
-    w = np.ones(len(place)) if case_weight is None else np.nan_to_num(np.asarray(case_weight, dtype=float))
-    keys = ("value", "low", "high", "accounts", "events", "weight", "weight_happened", "n_effective")
-    found: dict[str, list[float]] = {key: [] for key in keys}
-    use = w > 0
-    for at in range(size):
-        one = _groups(place[use] == at, Replicates(draws.codes[use], draws.counts), weight=w[use], groups=None, size=1)
-        for key in keys:
-            found[key].append(float(one[key][0]))
-    return {key: np.array(values) for key, values in found.items()}
-
-
-def _groups(
-    happened: ArrayLike, draws: Replicates, *, weight: ArrayLike | None, groups: NDArray[np.intp] | None, size: int
-) -> dict[str, NDArray[np.float64]]:
-    """`resample.rates` padded to `size` groups: counts of an absent group are 0, its rates NaN."""
-    found = rates(happened, draws.codes, draws.counts, case_weight=weight, groups=groups)
+    """`resample.rates` of each band and then of all: counts of an empty band are 0, its rates NaN."""
+    found = rates(lost, draws.codes, draws.counts, case_weight=weight, groups=place)
+    whole = rates(lost, draws.codes, draws.counts, case_weight=weight)
     blank = {"accounts": 0.0, "events": 0.0, "weight": 0.0, "weight_happened": 0.0}
-    return {key: np.pad(values, (0, size - len(values)), constant_values=blank.get(key, np.nan)) for key, values in found.items()}
+    result = {}
+    for key, values in found.items():
+        empty = blank.get(key, np.nan)
+        total = whole[key] if len(whole[key]) else [empty]
+        result[key] = np.concatenate([values, np.full(size - len(values), empty), total])
+    return result

@@ -70,6 +70,22 @@ def signed_range(estimate: Estimate, digits: int = 3) -> str:
     return f"{wording.change(estimate.value, digits)} ({low} to {high})"
 
 
+def largest(frame: pd.DataFrame, by: str) -> pd.Series:
+    """The row with the largest value in a column; the first of equals."""
+    return frame.iloc[int(frame[by].to_numpy(dtype=float).argmax())]
+
+
+def smallest(frame: pd.DataFrame, by: str) -> pd.Series:
+    """The row with the smallest value in a column; the first of equals."""
+    return frame.iloc[int(frame[by].to_numpy(dtype=float).argmin())]
+
+
+def row_of(frame: pd.DataFrame, group: str) -> pd.Series | None:
+    """The row of a rates table with this label; None where there is none."""
+    rows = frame[frame["group"] == group]
+    return rows.iloc[0] if len(rows) else None
+
+
 def against(low: float, high: float, base: float) -> str:
     """Whether an interval lies above, below or across a base: "above", "below", "cannot tell".
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from healthlib.claims import against, named, ranged, row_rate, score_range, words
+from healthlib.claims import against, largest, named, ranged, row_of, row_rate, score_range, smallest, words
 from healthlib.studies.audit import AuditFacts
 from healthlib.wording import count, counted, listed, money, share, share_range
 
@@ -17,7 +17,8 @@ def opening(audit: AuditFacts) -> str:
         return NO_OUTCOMES
     says = words(audit.kind)
     return (
-        f"Of {counted(audit.n_cases, says['case'])} that {says['came']} ({counted(audit.n_accounts, 'account')}), {count(audit.n_lost)} {says['lost']}: "
+        f"Of {counted(audit.n_cases, says['case'])} that {says['came']} ({counted(audit.n_accounts, 'account')}), "
+        f"{count(audit.n_lost)} {says['lost']}: "
         f"{ranged(audit.base_rate)} by count, and {ranged(audit.arr_base_rate)} of the ARR."
     )
 
@@ -32,9 +33,9 @@ def who(audit: AuditFacts) -> str:
     overall = f"against {ranged(audit.base_rate)} overall"
     said = []
     if len(above):
-        said.append(f"The highest {says['rate']} is {_group(above.loc[above['rate'].idxmax()], audit.kind)}")
+        said.append(f"The highest {says['rate']} is {_group(largest(above, 'rate'), audit.kind)}")
     if len(below):
-        said.append(f"{'the' if said else 'The'} lowest {_group(below.loc[below['rate'].idxmin()], audit.kind)}")
+        said.append(f"{'the' if said else 'The'} lowest {_group(smallest(below, 'rate'), audit.kind)}")
     if not said:
         return f"No group can be told from the {says['rate']} of {ranged(audit.base_rate)}: every interval includes it."
     return f"{', '.join(said)}, {overall}."
@@ -50,7 +51,8 @@ def chance(audit: AuditFacts) -> str:
     """How many of the compared groups would stand out by luck alone."""
     compared = int((~audit.rates["small"].astype(bool)).sum()) if len(audit.rates) else 0
     return (
-        f"{counted(compared, 'group')} of 20 cases or more {'was' if compared == 1 else 'were'} compared; with 95% intervals about one in twenty stands out "
+        f"{counted(compared, 'group')} of 20 cases or more {'was' if compared == 1 else 'were'} compared; with 95% intervals "
+        "about one in twenty stands out "
         "by luck alone. Smaller groups are marked, and their shrunk rate is pulled towards the overall one."
     )
 
@@ -86,7 +88,8 @@ def reasons(audit: AuditFacts) -> str:
     unsaid = n - int(stated["accounts"].sum())
     tail = f"; {counted(unsaid, 'account')} gave no reason" if unsaid else ""
     return (
-        f"“{top['reason']}” is the stated reason behind {share_range(top['arr_share'], top['arr_low'], top['arr_high'])} of the {money(total, audit.currency)} "
+        f"“{top['reason']}” is the stated reason behind {share_range(top['arr_share'], top['arr_low'], top['arr_high'])} of "
+        f"the {money(total, audit.currency)} "
         f"lost ({count(top['accounts'])} of {counted(n, 'account')}){tail}."
     )
 
@@ -101,7 +104,10 @@ def movements(audit: AuditFacts) -> str:
     full = f"Full churn took {money(left, audit.currency)} {years} ({counted(table['left_accounts'].sum(), 'account')})"
     if not down:
         return f"{full}; no account that stayed reduced its ARR."
-    return f"{full}, downsell another {money(down, audit.currency)}: {share(down / (left + down))} of the lost ARR went quietly, with accounts that stayed."
+    return (
+        f"{full}, downsell another {money(down, audit.currency)}: {share(down / (left + down))} of the lost ARR went quietly, "
+        "with accounts that stayed."
+    )
 
 
 def before(audit: AuditFacts) -> str:
@@ -114,7 +120,9 @@ def before(audit: AuditFacts) -> str:
     top, kept = clear.iloc[0], words(audit.kind)["kept"]
     together = int((clear["apart_days"] == top["apart_days"]).sum())
     since = f"from {int(top['apart_days'])} days before the end"
-    first = f"{top['label']} is apart first, {since}" if together == 1 else f"{together} metrics are apart {since}, {top['label']} the furthest"
+    first = (
+        f"{top['label']} is apart first, {since}" if together == 1 else f"{together} metrics are apart {since}, {top['label']} the furthest"
+    )
     return (
         f"{first}: near the end, accounts that left are {top['gap']:.0f} points ({top['gap_low']:.0f}–{top['gap_high']:.0f}) "
         f"below those that {kept} (n = {count(top['n_lost'])} and {count(top['n_kept'])})."
@@ -137,12 +145,14 @@ def zombies(audit: AuditFacts) -> str:
         )
     else:
         now = "No paying account of more than a year hardly uses the product"
-    past = audit.zombie_outcomes.set_index("group") if len(audit.zombie_outcomes) else pd.DataFrame()
-    if "zombie at the time" not in past.index or "all others" not in past.index:
+    then, others = row_of(audit.zombie_outcomes, "zombie at the time"), row_of(audit.zombie_outcomes, "all others")
+    if then is None or others is None:
         return f"{now}; no such account has come to a finished case yet, so what becomes of them is not known."
-    then, others = past.loc["zombie at the time"], past.loc["all others"]
     apart = "" if against(then["low"], then["high"], others["rate"]) != "cannot tell" else ", too few to tell apart"
-    return f"{now}. Of {counted(then['cases'], 'such case')} before, {row_rate(then)} {says['lost']}, against {row_rate(others)} of all others{apart}."
+    return (
+        f"{now}. Of {counted(then['cases'], 'such case')} before, {row_rate(then)} {says['lost']}, against {row_rate(others)} "
+        f"of all others{apart}."
+    )
 
 
 def surprises(audit: AuditFacts) -> str:
@@ -154,7 +164,8 @@ def surprises(audit: AuditFacts) -> str:
     red = audit.score_bands[audit.score_bands["group"] == worst]
     n_red = int(red["cases"].sum())
     return (
-        f"{count(len(gone))} of {counted(audit.n_lost, 'case')} that {says['lost']} {'was' if len(gone) == 1 else 'were'} {best} {says['date']} "
+        f"{count(len(gone))} of {counted(audit.n_lost, 'case')} that {says['lost']} {'was' if len(gone) == 1 else 'were'} "
+        f"{best} {says['date']} "
         f"({money(gone['arr'].sum(), audit.currency)}); {count(len(stayed))} of {counted(n_red, f'{worst} case')} {says['kept']} after all "
         f"({money(stayed['arr'].sum(), audit.currency)})."
     )
@@ -170,7 +181,8 @@ def alone(audit: AuditFacts) -> str:
     wrong = known.loc[known["high"] < 0.5, "label"].tolist()
     tail = f" {named(wrong)} {'points' if len(wrong) == 1 else 'point'} the wrong way." if wrong else ""
     return (
-        f"{top['label']} alone tells most: AUC {top['auc']:.2f} ({top['low']:.2f}–{top['high']:.2f}; n = {counted(top['cases'], 'case')}, {count(top['lost'])} lost), "
+        f"{top['label']} alone tells most: AUC {top['auc']:.2f} ({top['low']:.2f}–{top['high']:.2f}; n = "
+        f"{counted(top['cases'], 'case')}, {count(top['lost'])} lost), "
         f"with {share(top['worst_rate'])} lost in its worst fifth and {share(top['best_rate'])} in its best. "
         f"{count(weak)} of {counted(len(known), 'metric')} cannot be told from tossing a coin.{tail}"
     )
@@ -184,7 +196,10 @@ def cohorts(audit: AuditFacts) -> str:
     if not tables:
         return "No metric can be shown by fifths: both outcomes must have been seen."
     if not steady:
-        return f"None of the {len(tables)} strongest metrics loses evenly from its worst fifth to its best: straight scales are a simplification here."
+        return (
+            f"None of the {len(tables)} strongest metrics loses evenly from its worst fifth to its best: straight scales are a "
+            "simplification here."
+        )
     others = len(tables) - len(steady)
     tail = (
         f"; the other {count(others)} of the strongest {len(tables)} {'goes' if others == 1 else 'go'} up and down on the way"
@@ -202,18 +217,20 @@ def trusted(audit: AuditFacts) -> pd.DataFrame:
 
 def score(audit: AuditFacts) -> str:
     """How well the present score tells leavers from stayers."""
-    bands = audit.score_bands.set_index("group") if len(audit.score_bands) else pd.DataFrame()
-    worst, best = audit.bands[0], audit.bands[-1]
-    auc = audit.auc["current"]
-    if pd.isna(auc.value) or bands.empty:
+    auc, lost = audit.auc["current"], words(audit.kind)["lost"]
+    rows = [(band, row_of(audit.score_bands, band)) for band in (audit.bands[0], audit.bands[-1])]
+    rates = [f"{row_rate(row)} of {counted(row['cases'], f'{band} case')}" for band, row in rows if row is not None]
+    if pd.isna(auc.value) or not rates:
         return "How good the present score is cannot be told yet: both outcomes must have been seen."
-    rates = [
-        f"{row_rate(bands.loc[band])} of {counted(bands.loc[band, 'cases'], f'{band} case')}"
-        for band in (worst, best)
-        if band in bands.index
-    ]
-    lost = words(audit.kind)["lost"]
-    return f"The present score has an AUC of {score_range(auc)}: {listed(rates)} {lost}, against {ranged(audit.base_rate)} overall."
+    counting = audit.leaks[audit.leaks["weight"] > 0].drop_duplicates("metric")
+    flattered = (
+        f" It is flattered by {counted(len(counting), 'metric')} that {'seems' if len(counting) == 1 else 'seem'} to know the outcome."
+        if len(counting)
+        else ""
+    )
+    return (
+        f"The present score has an AUC of {score_range(auc)}: {listed(rates)} {lost}, against {ranged(audit.base_rate)} overall.{flattered}"
+    )
 
 
 def flagged(audit: AuditFacts) -> str:
@@ -221,9 +238,10 @@ def flagged(audit: AuditFacts) -> str:
     table = audit.flagged
     if table.empty:
         return "Early warning cannot be shown: no account has left yet."
-    row = table.loc[(table["lead_days"] - 90).abs().idxmin()]
+    row = smallest(table.assign(apart=(table["lead_days"] - 90).abs()), "apart")
     return (
-        f"{int(row['lead_days'])} days before the end, {row_rate(row)} of the {counted(row['accounts'], 'account')} that left and {row_rate(row, 'arr_')} of their ARR "
+        f"{int(row['lead_days'])} days before the end, {row_rate(row)} of the {counted(row['accounts'], 'account')} that left "
+        f"and {row_rate(row, 'arr_')} of their ARR "
         f"were {audit.bands[0]}."
     )
 
@@ -252,4 +270,7 @@ def leaks(audit: AuditFacts) -> str:
         return "No metric looks as if it knew the outcome beforehand."
     labels = dict(zip(audit.alone["metric"], audit.alone["label"], strict=True))
     names = [f"“{labels.get(name, name)}”" for name in found["metric"]]
-    return f"{named(names)} {'seems' if len(names) == 1 else 'seem'} to know the outcome and {'is' if len(names) == 1 else 'are'} not to be trusted as a warning."
+    return (
+        f"{named(names)} {'seems' if len(names) == 1 else 'seem'} to know the outcome and {'is' if len(names) == 1 else 'are'} "
+        "not to be trusted as a warning."
+    )

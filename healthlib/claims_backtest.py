@@ -47,7 +47,8 @@ def opening(backtest: BacktestFacts) -> str:
         else "; fewer than the base rate"
     )
     return (
-        f"Replayed at {counted(backtest.cutoffs, 'past date')}: accounts that were {worst['band']} left at {_rate(worst)}, {_lift(worst)} times the base rate of "
+        f"Replayed at {counted(backtest.cutoffs, 'past date')}: accounts that were {worst['band']} left at {_rate(worst)}, "
+        f"{_lift(worst)} times the base rate of "
         f"{_rate(base)}{sure} (n = {counted(base['accounts'], 'case')}, {count(base['churned'])} lost)."
     )
 
@@ -74,7 +75,8 @@ def caught(backtest: BacktestFacts) -> str:
         return "What the bands caught cannot be said: nobody left in the cases replayed." if len(table) else empty(backtest)
     worst = table.iloc[0]
     return (
-        f"{str(worst['band']).capitalize()} held {share_range(worst['share_of_accounts'], worst['share_of_accounts_low'], worst['share_of_accounts_high'])} of the cases, "
+        f"{str(worst['band']).capitalize()} held "
+        f"{share_range(worst['share_of_accounts'], worst['share_of_accounts_low'], worst['share_of_accounts_high'])} of the cases, "
         f"{share_range(worst['share_of_churned_accounts'], worst['share_low'], worst['share_high'])} of those that left and "
         f"{share_range(worst['share_of_churned_arr'], worst['arr_share_low'], worst['arr_share_high'])} of the churned ARR."
     )
@@ -92,7 +94,10 @@ def lead_time(backtest: BacktestFacts) -> str:
         f"{share_range(row['share_of_churned_accounts'], row['low'], row['high'])} {int(row['lead_days'])} days before the end"
         for row in rows
     ]
-    return f"Of {counted(n, 'account')} that left, {' and '.join(said)} {'was' if n == 1 else 'were'} {worst} ({share(rows[0]['share_of_churned_arr'])} and {share(rows[1]['share_of_churned_arr'])} of their ARR)."
+    return (
+        f"Of {counted(n, 'account')} that left, {' and '.join(said)} {'was' if n == 1 else 'were'} {worst} "
+        f"({share(rows[0]['share_of_churned_arr'])} and {share(rows[1]['share_of_churned_arr'])} of their ARR)."
+    )
 
 
 def calibration(backtest: BacktestFacts) -> str:
@@ -104,7 +109,8 @@ def calibration(backtest: BacktestFacts) -> str:
     promised = float(np.average(table["mean_probability"], weights=table["n"]))
     seen = float(np.average(table["rate"], weights=table["n"]))
     return (
-        f"Promised {share(promised)} lost, seen {share(seen)}: in {count(within)} of {counted(len(table), 'group')} the promise lies within the interval of what happened "
+        f"Promised {share(promised)} lost, seen {share(seen)}: in {count(within)} of {counted(len(table), 'group')} the "
+        "promise lies within the interval of what happened "
         f"(n = {counted(table['n'].sum(), 'case')})."
     )
 
@@ -136,7 +142,8 @@ def false_alarms(backtest: BacktestFacts) -> str:
         return empty(backtest)
     worst = table.iloc[0]
     return (
-        f"{count(backtest.false_alarms_count)} of {counted(worst['accounts'], str(worst['band']) + ' case')} stayed: the price of the warnings, or the work of those who heeded them. "
+        f"{count(backtest.false_alarms_count)} of {counted(worst['accounts'], str(worst['band']) + ' case')} stayed: the price "
+        "of the warnings, or the work of those who heeded them. "
         "The score cannot tell which."
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from healthlib.claims import ranged
+from healthlib.claims import against, ranged
 from healthlib.palette import UNSCORED
 from healthlib.resample import Estimate
 from healthlib.studies.executive import FLAG_DAYS, ExecutiveFacts
@@ -25,7 +26,12 @@ def _cash(facts: ExecutiveFacts, value: float) -> str:
 
 
 def _row(facts: ExecutiveFacts, band: str) -> pd.Series:
-    return facts.by_band.set_index("band").loc[band]
+    return facts.by_band[facts.by_band["band"] == band].iloc[0]
+
+
+def _worst(facts: ExecutiveFacts) -> str:
+    """The worst band at the head of a sentence."""
+    return facts.bands[0][:1].upper() + facts.bands[0][1:]
 
 
 def title(facts: ExecutiveFacts) -> str:
@@ -43,7 +49,8 @@ def opening(facts: ExecutiveFacts) -> str:
     if len(facts.scores) == int(_row(facts, UNSCORED)["accounts"]):
         return f"{said}. None of them can be scored: less than {share(facts.context['min_coverage'])} of the scorecard is measured."
     holding = f", holding {_cash(facts, worst['arr'])}{part}" if worst["accounts"] else ""
-    said += f"; {count(worst['accounts']) if worst['accounts'] else 'none'} {'are' if worst['accounts'] > 1 else 'is'} {facts.bands[0]}{holding}"
+    many = f"{count(worst['accounts'])} are" if worst["accounts"] > 1 else "1 is" if worst["accounts"] else "none is"
+    said += f"; {many} {facts.bands[0]}{holding}"
     moved = worst["accounts"] - worst["accounts_before"]
     if not unknown(moved):
         said += (
@@ -60,9 +67,13 @@ def _against(moved: float, noun: str) -> str:
 
 def _soon(facts: ExecutiveFacts) -> str:
     """What renews within 90 days, in one sentence."""
-    row = _due_all(facts, 90)
+    evergreen = facts.context["kind"] == "churn_within"
+    row = _due_all(facts, facts.context["horizon_days"] if evergreen else 90)
     if row is None:
         return ""
+    if evergreen:
+        lost = money_range(row["low"], row["high"], facts.context["currency"])
+        return f"Of this ARR {lost} is likely to be lost within {facts.context['horizon_days']} days."
     said = f"{_cash(facts, row['arr'])} comes up for renewal within 90 days"
     if unknown(row["expected_lost"]):
         return f"{said}."
@@ -80,7 +91,8 @@ def bands(facts: ExecutiveFacts) -> str:
     if unknown(worst["accounts_before"]):
         return "There is no earlier month to compare with: this is the first snapshot."
     shares = {name: worst[f"arr{name}"] / facts.by_band[f"arr{name}"].sum() for name in ("", "_before", "_year")}
-    said = f"{facts.bands[0].capitalize()} holds {share(shares[''])} of ARR, against {share(shares['_before'])} on {day(facts.context['month'])}"
+    month = day(facts.context["month"])
+    said = f"{_worst(facts)} holds {share(shares[''])} of ARR, against {share(shares['_before'])} on {month}"
     return said + (f" and {share(shares['_year'])} a year ago." if not unknown(shares["_year"]) else ".")
 
 
@@ -88,8 +100,11 @@ def renewals(facts: ExecutiveFacts) -> str:
     """What renews in 90 and 180 days and what is likely to be lost of it."""
     if facts.due.empty:
         if facts.context["kind"] == "churn_within":
-            return "Contracts here have no end date, so there is no renewal calendar; the risk of leaving is shown by account below."
+            return "Contracts here have no end date, and too few accounts have left yet to learn a chance of loss from."
         return "No contract ends within the next 180 days."
+    if facts.context["kind"] == "churn_within":
+        row = facts.due[facts.due["band"] == "all"].iloc[0]
+        return f"Contracts here have no end date. Within {row['days']} days about {_lost(row, facts)} is likely to be lost."
     row = facts.due[(facts.due["days"] == 180) & (facts.due["band"] == "all")].iloc[0]
     said = f"Within 180 days {_cash(facts, row['arr'])} ({counted(row['accounts'], 'account')}) comes up for renewal"
     if unknown(row["expected_lost"]):
@@ -98,7 +113,8 @@ def renewals(facts: ExecutiveFacts) -> str:
 
 
 def _lost(row: pd.Series, facts: ExecutiveFacts) -> str:
-    return f"{money(row['expected_lost'], facts.context['currency'], 2)} ({money_range(row['low'], row['high'], facts.context['currency'])})"
+    currency = facts.context["currency"]
+    return f"{money(row['expected_lost'], currency, 2)} ({money_range(row['low'], row['high'], currency)})"
 
 
 def first(facts: ExecutiveFacts) -> str:
@@ -138,9 +154,11 @@ def _flagged(facts: ExecutiveFacts) -> str:
     if not facts.flagged:
         return "Cannot tell: no account has left yet whose score 90 days before is known."
     arr, accounts, base = (facts.flagged[name] for name in ("arr", "accounts", "base"))
+    side = against(arr.low, arr.high, base.value)
+    versus = {"above": "more than chance would flag", "below": "less than chance would flag"}.get(side, "cannot be told from chance")
     return (
         f"{ranged(arr)} of the ARR that left, and {ranged(accounts)} of the {counted(accounts.n, 'account')} that left, stood in "
-        f"{facts.bands[0]} {FLAG_DAYS} days before. Of all accounts in all months {share(base.value)} did: that is what chance would flag."
+        f"{facts.bands[0]} {FLAG_DAYS} days before. Of all accounts in all months {share(base.value)} did: {versus}."
         + (f" Only {count(accounts.n)} left: too few to rely on." if accounts.n < FEW else "")
     )
 
@@ -149,21 +167,26 @@ def _forecast(facts: ExecutiveFacts) -> str:
     if facts.forecast.empty:
         return "Cannot tell: no month with a forecast has finished yet."
     total = forecast_total(facts.forecast)
-    return (
-        f"Over {counted(total['months'], 'month')}, {_cash(facts, total['expected'])} was expected to stay of {_cash(facts, total['renewing_arr'])}; "
-        f"{_cash(facts, total['actual'])} did. The outcome lay inside the 95% interval in {count(total['inside'])} of {count(total['months'])}."
-    )
+    base, expected, actual = (_cash(facts, total[name]) for name in ("renewing_arr", "expected", "actual"))
+    said = f"{expected} was expected to stay of {base}; {actual} did"
+    if facts.context["kind"] == "churn_within":  # months overlap, so their sums of money mean nothing
+        expected, actual = (share(total[name] / total["renewing_arr"], 1) for name in ("expected", "actual"))
+        said = f"{expected} of ARR was expected to stay {facts.context['horizon_days']} days; {actual} did"
+    inside = f"The outcome lay inside the 95% interval in {count(total['inside'])} of {count(total['months'])}"
+    narrow = ", fewer than it should: take the ranges as too narrow" if total["inside"] < 0.8 * total["months"] else ""
+    return f"Over {counted(total['months'], 'month')}, {said}. {inside}{narrow}."
 
 
 def _data(facts: ExecutiveFacts) -> str:
     scored, n = int(facts.scores["score"].notna().sum()), len(facts.scores)
     rejected, rows = int(facts.tables["rows_rejected"].sum()), int(facts.tables["rows_in"].sum())
-    said = f"{count(scored)} of {counted(n, 'account')} could be scored; on average {share(facts.coverage['mean'])} of the scorecard is measured. "
+    said = f"{count(scored)} of {counted(n, 'account')} could be scored"
+    said += f"; on average {share(facts.coverage['mean'])} of the scorecard is measured. " if n else ". "
     said += f"{count(rejected)} of {counted(rows, 'input row')} {'was' if rejected == 1 else 'were'} set aside as faulty"
     said += f"; {counted(len(facts.warnings), 'warning')}, listed below." if facts.warnings else "."
     if len(facts.leaks):
-        verb = "is" if len(facts.leaks) == 1 else "are"
-        said += f" {counted(len(facts.leaks), 'metric')} that {'seems' if verb == 'is' else 'seem'} to know the future {verb} kept out of the fit."
+        leaky = facts.leaks["metric"].nunique()
+        said += f" {'1 metric that seems' if leaky == 1 else f'{count(leaky)} metrics that seem'} to know the future, kept out of the fit."
     return said
 
 
@@ -178,7 +201,7 @@ def trend(facts: ExecutiveFacts) -> str:
     way = "rose" if new - old > 0.005 else "fell" if old - new > 0.005 else "stood still"
     move = f"from {share(old)} to {share(new)}" if way != "stood still" else f"at {share(new)}"
     return (
-        f"{facts.bands[0].capitalize()}'s share of ARR {way} {move} between {day(days[0])} and {day(days[-1])}; "
+        f"{_worst(facts)}'s share of ARR {way} {move} between {day(days[0])} and {day(days[-1])}; "
         f"its accounts went from {count(worst.loc[days[0], 'accounts'])} to {count(worst.loc[days[-1], 'accounts'])}."
     )
 
@@ -216,10 +239,9 @@ def migrated(facts: ExecutiveFacts) -> str:
     both = facts.migration[facts.migration["from"].isin(rank) & facts.migration["to"].isin(rank)]
     step = both["to"].map(rank).astype(float) - both["from"].map(rank).astype(float)
     down, up = both[step < 0], both[step > 0]
-    return (
-        f"Since {day(facts.context['month'])}, {counted(down['accounts'].sum(), 'account')} ({_cash(facts, down['arr'].sum())}) fell by a band or "
-        f"more and {count(up['accounts'].sum())} ({_cash(facts, up['arr'].sum())}) rose."
-    )
+    fell = f"{counted(down['accounts'].sum(), 'account')} ({_cash(facts, down['arr'].sum())})"
+    rose = f"{count(up['accounts'].sum())} ({_cash(facts, up['arr'].sum())})"
+    return f"Since {day(facts.context['month'])}, {fell} fell by a band or more and {rose} rose."
 
 
 def group_name(column: str) -> str:
@@ -239,12 +261,14 @@ def groups(facts: ExecutiveFacts) -> str:
     whole = table.iloc[-1][list(names.values())].astype(float).dropna()
     if len(whole) < 2:
         return "Too little is measured to compare groups of metrics."
-    said = f"Across the base {whole.idxmax()} is strongest ({number(whole.max(), 0)} of 100) and {whole.idxmin()} weakest ({number(whole.min(), 0)})"
+    best, least = f"{number(whole.max(), 0)} of 100", number(whole.min(), 0)
+    said = f"Across the base {whole.idxmax()} is strongest ({best}) and {whole.idxmin()} weakest ({least})"
     parts = table.iloc[:-1]
     cells = parts.set_index("segment")[list(names.values())].astype(float).stack().dropna() if len(parts) else pd.Series(dtype="float64")
     if len(cells):
+        lowest = float(np.min(cells.to_numpy(dtype=float)))
         segment, group = cells.idxmin()  # ty: ignore[not-iterable]
-        said += f"; the weakest spot is {group} in {isolated(str(segment))} ({number(cells.min(), 0)})"
+        said += f"; the weakest spot is {group} in {isolated(str(segment))} ({number(lowest, 0)})"
     return f"{said}."
 
 
@@ -275,7 +299,7 @@ def moved_by(now: float, before: float, since: str) -> str:
 MEANINGS = {
     "Account": "A customer with ARR above zero on the day of the report.",
     "ARR": "The yearly amount of all contracts that cover the day: start date on or before it, end date after it.",
-    "Score": "0 to 100, higher is healthier: the weighted mean of the metric scores measured for the account on that day, capped where a gate applies.",
+    "Score": "0 to 100, higher is healthier: the weighted mean of the metric scores measured on that day, capped where a gate applies.",
     "Band": "The highest band whose starting score the account reaches. Unscored: too little of the scorecard is measured to give a score.",
     "Coverage": "The share of the scorecard's weight that applies to an account and was measured.",
     "GRR, 12 months": "Of the ARR of twelve months ago, what the same accounts still pay, growth not counted.",
@@ -283,7 +307,7 @@ MEANINGS = {
     "Logo churn, 12 months": "The share of the accounts of twelve months ago that have no ARR today.",
     "Likely lost": "ARR times the chance of loss at its score, summed; the range holds the outcome 95 times in 100 if the past is a guide.",
     "Chance of loss": "The share of past accounts with such a score that left, smoothed so that a lower score never means less risk.",
-    "95% interval": "Where the figure would lie in 95 of 100 draws of accounts like these. Cannot tell: the interval holds the opposite answer.",
+    "95% interval": "Where the figure would lie in 95 of 100 draws of accounts like these. “Cannot tell”: it holds the opposite too.",
     "AUC": "How often, of one account that left and one that stayed, the leaver had the lower score: 1 is always, 0.5 is a coin toss.",
     "Out of time": "Scored with what was known before, judged on what came after.",
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from healthlib.claims import against, named, ranged, score_range, signed_range
+from healthlib.claims import against, largest, named, ranged, score_range, signed_range, smallest
 from healthlib.wording import count, counted, day, listed, number, share, share_range
 
 if TYPE_CHECKING:
@@ -67,7 +67,10 @@ def weights(fit: FitFacts) -> str:
     low, high = table["low"] - 0.5, table["high"] + 0.5
     up, down = table[low > table["current"]], table[high < table["current"]]
     if up.empty and down.empty:
-        return f"No weight's 95% interval excludes the weight in use: on {counted(fit.n_lost, 'lost case')} none of the {len(table)} moves is certain (cannot tell)."
+        return (
+            f"No weight's 95% interval excludes the weight in use: on {counted(fit.n_lost, 'lost case')} none of the "
+            f"{len(table)} moves is certain (cannot tell)."
+        )
     parts = [
         f"{'more' if way > 0 else 'less'} on {named([_move(row) for _, row in _largest(rows).iterrows()], 2)}"
         for way, rows in ((1, up), (-1, down))
@@ -96,7 +99,8 @@ def folds(fit: FitFacts) -> str:
     tested, lost = int(table["test_cases"].sum()), int(table["test_lost"].sum())
     fold = counted(len(table), "fold")
     return (
-        f"{fold}, scored from {day(table['test_from'].min())} to {day(table['test_to'].max())}: {counted(tested, 'case')} tested, {count(lost)} lost, "
+        f"{fold}, scored from {day(table['test_from'].min())} to {day(table['test_to'].max())}: {counted(tested, 'case')} "
+        f"tested, {count(lost)} lost, "
         "each by weights that had seen only cases whose whole horizon had passed."
     )
 
@@ -109,25 +113,30 @@ def leaks(fit: FitFacts) -> str:
     labels = dict(zip(fit.weights["metric"], fit.weights["label"], strict=True))
     names = [f"“{labels.get(name, name)}”" for name in found["metric"]]
     one = len(names) == 1
-    return f"{named(names)} {'seems' if one else 'seem'} to know the outcome and {'was' if one else 'were'} left out of the fit and the recommendation."
+    return (
+        f"{named(names)} {'seems' if one else 'seem'} to know the outcome and {'was' if one else 'were'} left out of the fit "
+        "and the recommendation."
+    )
 
 
 def cohorts(fit: FitFacts) -> str:
     """The metric whose deciles differ most in what was lost."""
     table = telling(fit)
-    if table.empty:
-        return "No metric can be shown by deciles: there are no finished cases with two different values."
+    if table.empty or not fit.n_lost:
+        return "No metric can be shown to divide the lost from the kept: it takes finished cases of both kinds."
     name = table.iloc[0]["metric"]
     part = fit.metric_cohorts[(fit.metric_cohorts["metric"] == name) & (fit.metric_cohorts["decile"] > 0)]
-    high, low = part.loc[part["rate"].idxmax()], part.loc[part["rate"].idxmin()]
+    high, low = largest(part, "rate"), smallest(part, "rate")
     return (
-        f"{part['label'].iloc[0]} divides most: {share_range(high['rate'], high['low'], high['high'])} of {counted(high['cases'], 'case')} were lost in one tenth of its "
-        f"values, {share_range(low['rate'], low['low'], low['high'])} of {count(low['cases'])} in another, against {ranged(fit.base_rate)} overall."
+        f"{part['label'].iloc[0]} divides most: {share_range(high['rate'], high['low'], high['high'])} of "
+        f"{counted(high['cases'], 'case')} were lost in one tenth of its "
+        f"values, {share_range(low['rate'], low['low'], low['high'])} of {count(low['cases'])} in another, against "
+        f"{ranged(fit.base_rate)} overall."
     )
 
 
 def telling(fit: FitFacts) -> pd.DataFrame:
-    """Metrics by how much the loss rate of their lowest third of deciles differs from that of the highest, widest first (leaks left out)."""
+    """Metrics by how much the loss rate of their lower deciles differs from that of the upper, widest first, leaks left out."""
     table = fit.metric_cohorts[(fit.metric_cohorts["decile"] > 0) & ~fit.metric_cohorts["metric"].isin(fit.leaks["metric"])]
     rows = []
     for name, part in table.groupby("metric", sort=False):
@@ -153,6 +162,7 @@ def evidence(fit: FitFacts) -> str:
         else "is pulled towards the current weights, as strongly as did best out of time"
     )
     return (
-        f"The fit rests on {counted(fit.n_cases, 'finished case')} of {counted(fit.n_accounts, 'account')}, {count(fit.n_lost)} of them lost "
+        f"The fit rests on {counted(fit.n_cases, 'finished case')} of {counted(fit.n_accounts, 'account')}, "
+        f"{count(fit.n_lost)} of them lost "
         f"({ranged(fit.base_rate)}; {share(fit.arr_base_rate.value)} by ARR), and {pull}."
     )

@@ -33,6 +33,13 @@ def quicken_jupyter() -> None:
     sys.modules.setdefault("rfc3987_syntax", None)  # ty: ignore[no-matching-overload]
 
 
+def warm_up() -> None:
+    """Import what running and exporting notebooks needs; a runner does so in a thread while the database works."""
+    quicken_jupyter()
+    import nbconvert  # noqa: F401
+    import papermill  # noqa: F401
+
+
 def declared_parameters(notebook: Path) -> dict[str, Any]:
     """Name -> default of the notebook's cell tagged ``parameters``; defaults are literals."""
     import nbformat

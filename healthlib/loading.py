@@ -20,6 +20,9 @@ PLACES = ("file", "line", "column", "value", "rule")
 
 STAGE = "_stage"
 
+LISTED = 100_000
+"""Most rows listed of a table that stops the run: beyond this it is one fault repeated. All are counted."""
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -56,7 +59,7 @@ class Relation:
     broken: tuple[Broken, ...]
 
 
-def load_source(source: Source, engine: Engine, scratch: Path, *, listed: int) -> Loaded:
+def load_source(source: Source, engine: Engine, scratch: Path, *, allowed: float) -> Loaded:
     """Store the rows of a source that keep every rule as data.<table>.
 
     Parameters
@@ -64,7 +67,7 @@ def load_source(source: Source, engine: Engine, scratch: Path, *, listed: int) -
     source : from `find_sources`
     engine : the database; data.accounts must be there already, except for accounts itself
     scratch : folder for a tidied copy of a CSV that needs one
-    listed : most rejected rows to list where more than one in a hundred broke a rule; all are counted
+    allowed : share of rows that may be rejected; up to it every rejected row is listed, beyond it the first `LISTED`
 
     Raises
     ------
@@ -72,6 +75,7 @@ def load_source(source: Source, engine: Engine, scratch: Path, *, listed: int) -
     """
     rules = rules_for(source.table, source.schema, source.columns)
     relation = _stage(source, rules, engine, scratch)
+    rules = [*rules, *_mark_strangers(source, len(rules) + 1, engine)]
     rules = [*rules, *_mark_duplicates(source, len(rules) + 1, engine)]
     kinds = _store(source, relation, engine)
     counted = engine.query(f"SELECT CAST(_fault AS INTEGER) AS code, count(*) AS rows FROM {STAGE} GROUP BY code ORDER BY code")
@@ -79,9 +83,11 @@ def load_source(source: Source, engine: Engine, scratch: Path, *, listed: int) -
     used = counts.pop(0, 0)
     broke = {f"{rules[code - 1].column}: {rules[code - 1].text}": rows for code, rows in counts.items()}
     broke.update(Counter(line.rule for line in relation.broken))
+    rows_in = used + sum(broke.values())
+    listed = LISTED if rows_in - used > allowed * rows_in else rows_in
     rejected = _rejected(source, relation, rules, engine, listed)
     engine.run(f"DROP TABLE {STAGE}")
-    return Loaded(source, kinds, used + sum(broke.values()), used, rejected, broke)
+    return Loaded(source, kinds, rows_in, used, rejected, broke)
 
 
 def _stage(source: Source, rules: Sequence[Rule], engine: Engine, scratch: Path) -> Relation:
@@ -109,7 +115,10 @@ def _staged(engine: Engine) -> int:
 
 def _fill_stage(source: Source, relation: str, rules: Sequence[Rule], engine: Engine, *, line: str = "0") -> None:
     """Typed columns, `_line`, and `_fault`: 0, or the number (from 1) of the first rule the row breaks."""
-    inner = [f"{typed(quote(column.raw), column.native, column.kind or TEXT)} AS {quote(column.name)}" for column in source.columns]
+    inner = [
+        f"{typed(quote(column.raw), column.native, column.kind or TEXT, key=column.name == 'account_id')} AS {quote(column.name)}"
+        for column in source.columns
+    ]
     inner += [f"{quote(column.raw)} AS _r{position}" for position, column in enumerate(source.columns)]
     inner += [f"{line} AS _line"]
     cases = " ".join(f"WHEN {rule.condition} THEN {code}" for code, rule in enumerate(rules, start=1))
@@ -119,6 +128,16 @@ def _fill_stage(source: Source, relation: str, rules: Sequence[Rule], engine: En
         f"CREATE OR REPLACE TEMP TABLE {STAGE} AS SELECT {', '.join(outer)}, _line, CAST({fault} AS USMALLINT) AS _fault "
         f"FROM (SELECT {', '.join(inner)} FROM {relation})"
     )
+
+
+def _mark_strangers(source: Source, code: int, engine: Engine) -> list[Rule]:
+    """Mark sound rows of unknown accounts: here and not while reading, because a join does not keep the order of the file."""
+    if source.table == "accounts":
+        return []
+    unknown = "account_id NOT IN (SELECT account_id FROM data.accounts)"
+    if not engine.query(f"SELECT 1 FROM {STAGE} WHERE _fault = 0 AND {unknown} LIMIT 1").empty:
+        engine.run(f"UPDATE {STAGE} SET _fault = {code} WHERE _fault = 0 AND {unknown}")
+    return [Rule("account_id", "an account that is not in accounts", "")]
 
 
 def _mark_duplicates(source: Source, code: int, engine: Engine) -> list[Rule]:
@@ -168,8 +187,7 @@ def _rejected(source: Source, relation: Relation, rules: Sequence[Rule], engine:
     raws = list(dict.fromkeys(column.raw for column in source.columns))
     line = f"CAST({relation.line} AS BIGINT)"
     faulty = f"SELECT rowid AS _row, {line} AS _line, _fault FROM {STAGE} WHERE _fault > 0 ORDER BY rowid LIMIT {listed}"
-    frame = engine.query(f"SELECT count(*) AS rows FROM {STAGE} WHERE _fault > 0")
-    if frame["rows"].iloc[0] == 0:
+    if engine.query(f"SELECT 1 FROM {STAGE} WHERE _fault > 0 LIMIT 1").empty:
         judged = pd.DataFrame(columns=["_line", "_fault", *raws])
     else:
         cells = ", ".join(f"CAST({quote(raw)} AS VARCHAR) AS {quote(raw)}" for raw in raws)

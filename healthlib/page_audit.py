@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
 
 
+LISTED = 50
+"""Accounts of a list shown by name, largest ARR first; the caption says how many there are."""
+
+
+def interval(said: str) -> Piece:
+    """A column kind: `12% (10–14%)` as the figure with its interval below, neither broken."""
+    figure, _, rest = said.partition(" (")
+    under = f'<span class="quiet under">{report.escape(rest.removesuffix(")"))}</span>' if rest else ""
+    return Piece(f'<span style="display:block;padding-left:.8rem" class="nowrap">{report.escape(figure)}{under}</span>')
+
+
+def unbroken(said: str) -> Piece:
+    """A column kind: a short text that is not broken over lines."""
+    return Piece(f'<span class="nowrap">{report.escape(said)}</span>')
+
+
 def ranges(frame: pd.DataFrame, **columns: tuple[str, str, str]) -> pd.DataFrame:
     """The frame with text columns `12% (10–14%)`, each from (value, low, high).
 
@@ -33,16 +49,19 @@ def rate_table(frame: pd.DataFrame, kind: str, currency: str, *, first: dict[str
     says = words(kind)
     shown = ranges(frame, by_count=("rate", "low", "high"), by_arr=("arr_rate", "arr_low", "arr_high"))
     shown["few"] = [f"fewer than {SMALL} cases" if small else "" for small in shown["small"]]
-    columns: Columns = {
-        **{name: (heading, "text") for name, heading in first.items()},
+    (name, heading), *others = first.items()
+    columns: dict[str, tuple[str, Kind]] = {
+        name: (heading, "text"),
+        "by_count": (says["rate"].capitalize(), interval),
+        "by_arr": ("By ARR", interval),
         "cases": ("Cases", "count"),
         "lost": (says["lost"].capitalize(), "count"),
-        "by_count": (says["rate"].capitalize(), "text"),
-        "shrunk": ("Shrunk", "share"),
         "arr": ("ARR", f"money {currency}"),
-        "by_arr": ("By ARR", "text"),
-        "few": ("Note", "text"),
+        "shrunk": ("Shrunk", "share"),
     }
+    columns |= {name: (heading, unbroken) for name, heading in others}
+    if len(shown) and shown["small"].any():
+        columns["few"] = ("Note", unbroken)
     return report.table(shown, columns, caption=caption, layout="fold")
 
 
@@ -60,12 +79,12 @@ def retained(audit: AuditFacts) -> Piece:
     frame = frame.assign(years=frame["months"] // 12)
     columns: Columns = {
         "group": ("Group", "text"),
-        "grouping": ("By", "text"),
         "years": ("Years", "count"),
+        "by_count": ("Still here", interval),
+        "by_arr": ("Of starting ARR", interval),
         "accounts": ("Accounts", "count"),
         "left": ("Left", "count"),
-        "by_count": ("Still here", "text"),
-        "by_arr": ("Of starting ARR", "text"),
+        "grouping": ("By", unbroken),
     }
     return report.table(frame, columns, caption="Still here after whole years (Kaplan–Meier), with 95% intervals", layout="fold")
 
@@ -82,9 +101,9 @@ def reasons(audit: AuditFacts) -> Piece:
     columns: Columns = {
         "reason": ("Reason", "text"),
         "accounts": ("Accounts", "count"),
-        "by_count": ("Of accounts", "text"),
+        "by_count": ("Of accounts", interval),
         "arr": ("ARR lost", f"money {audit.currency}"),
-        "by_arr": ("Of ARR lost", "text"),
+        "by_arr": ("Of ARR lost", interval),
     }
     return report.table(frame, columns, caption="By stated reason", layout="fold")
 
@@ -97,7 +116,7 @@ def movements(audit: AuditFacts) -> Piece:
         "year": ("Year", "text"),
         "accounts_start": ("Accounts at start", "count"),
         "left_accounts": ("Left", "count"),
-        "left_said": ("Of those at start", "text"),
+        "left_said": ("Of those at start", interval),
         "left_arr": ("ARR left", money),
         "down_accounts": ("Downsold", "count"),
         "down_arr": ("ARR downsold", money),
@@ -117,8 +136,8 @@ def before(audit: AuditFacts) -> Piece:
     ]
     columns: Columns = {
         "label": ("Metric", "text"),
-        "since": ("Apart from", "text"),
-        "gap_said": ("Points below those that stayed", "text"),
+        "since": ("Apart from", unbroken),
+        "gap_said": ("Points below those that stayed", interval),
         "n_lost": ("n left", "count"),
         "n_kept": ("n stayed", "count"),
     }
@@ -129,7 +148,7 @@ def before(audit: AuditFacts) -> Piece:
 
 def zombies(audit: AuditFacts) -> Piece:
     """Zombies by name, and what became of past ones."""
-    columns = _named(
+    columns = named_columns(
         audit.zombies,
         {
             "arr": ("ARR", f"money {audit.currency}"),
@@ -146,7 +165,7 @@ def zombies(audit: AuditFacts) -> Piece:
 
 def zombie_bars(audit: AuditFacts) -> Piece:
     """Loss rate of past zombies beside all others, as bars."""
-    frame = audit.zombie_outcomes[["group", "rate", "low", "high"]]
+    frame = audit.zombie_outcomes[["group", "rate", "low", "high"]].iloc[::-1]
     return report.bars(
         frame, "group", "rate", kind="share", caption=f"{words(audit.kind)['rate'].capitalize()} of past zombies and of all others"
     )
@@ -163,7 +182,7 @@ def leaks(audit: AuditFacts) -> Piece:
 def watermelons(audit: AuditFacts) -> Piece:
     """Best band, then lost."""
     says = words(audit.kind)
-    columns = _named(
+    columns = named_columns(
         audit.watermelons,
         {
             "as_of": ("Scored on", "date"),
@@ -173,13 +192,19 @@ def watermelons(audit: AuditFacts) -> Piece:
             "reason": ("Stated reason", "text"),
         },
     )
-    return report.table(audit.watermelons, columns, caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}", layout="cards fold")
+    return report.table(
+        audit.watermelons.head(LISTED),
+        columns,
+        n=len(audit.watermelons),
+        caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}",
+        layout="cards fold",
+    )
 
 
 def false_alarms(audit: AuditFacts) -> Piece:
     """Worst band, yet kept."""
     says = words(audit.kind)
-    columns = _named(
+    columns = named_columns(
         audit.false_alarms,
         {
             "as_of": ("Scored on", "date"),
@@ -188,7 +213,13 @@ def false_alarms(audit: AuditFacts) -> Piece:
             "weakest": ("Weakest metric then", "text"),
         },
     )
-    return report.table(audit.false_alarms, columns, caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}", layout="cards fold")
+    return report.table(
+        audit.false_alarms.head(LISTED),
+        columns,
+        n=len(audit.false_alarms),
+        caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}",
+        layout="cards fold",
+    )
 
 
 def alone(audit: AuditFacts) -> Piece:
@@ -201,8 +232,8 @@ def alone(audit: AuditFacts) -> Piece:
         "cases": ("Cases", "count"),
         "lost": ("Lost", "count"),
         "measured": ("Measured", "share"),
-        "auc_said": ("AUC alone", "text"),
-        "arr_said": ("AUC by ARR", "text"),
+        "auc_said": ("AUC alone", interval),
+        "arr_said": ("AUC by ARR", interval),
         "worst_rate": ("Lost, worst fifth", "share"),
         "best_rate": ("Lost, best fifth", "share"),
     }
@@ -230,9 +261,9 @@ def flagged(audit: AuditFacts) -> Piece:
         "lead_days": ("Days before the end", "count"),
         "accounts": ("Accounts that left", "count"),
         "lost": (f"Were {audit.bands[0]}", "count"),
-        "by_count": ("Share", "text"),
+        "by_count": ("Share", interval),
         "arr": ("Their ARR", f"money {audit.currency}"),
-        "by_arr": ("Share of ARR", "text"),
+        "by_arr": ("Share of ARR", interval),
     }
     return report.table(frame, columns, caption=f"Of those that left, already {audit.bands[0]}")
 
@@ -283,7 +314,7 @@ def opening(audit: AuditFacts) -> Piece:
     return report.show(report.lead(claims_audit.opening(audit)), tiles, report.note(ASSOCIATED))
 
 
-def _named(frame: pd.DataFrame, columns: Columns) -> Columns:
+def named_columns(frame: pd.DataFrame, columns: Columns) -> Columns:
     """Leading columns of a list by name: the name where the exports have one, the id, the segment where known."""
     lead: dict[str, tuple[str, Kind]] = {}
     if frame["name"].notna().any():

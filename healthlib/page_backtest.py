@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from healthlib import claims_backtest, report, wording
-from healthlib.page_audit import ranges
+from healthlib.page_audit import interval, named_columns, ranges
 from healthlib.pieces import Columns, Kind, Piece
 
 if TYPE_CHECKING:
+    from healthlib.studies.audit import AuditFacts
     from healthlib.studies.backtest_bands import BacktestFacts
 
 ANSWERS = {"met": "▲ met", "not_met": "▼ not met", "cannot_tell": "◆ cannot tell"}
@@ -56,9 +57,9 @@ def bands(backtest: BacktestFacts) -> Piece:
         "accounts": ("Cases", "count"),
         "n": ("Accounts", "count"),
         "churned": ("Left", "count"),
-        "rate": ("Churn rate", "text"),
-        "lift_said": ("Lift", "text"),
-        "by_arr": ("By ARR", "text"),
+        "rate": ("Churn rate", interval),
+        "lift_said": ("Lift", interval),
+        "by_arr": ("By ARR", interval),
     }
     return report.table(frame, columns, caption="Bands of the present scorecard, all past dates together; an account counts once per case")
 
@@ -73,9 +74,9 @@ def caught(backtest: BacktestFacts) -> Piece:
     )
     columns: Columns = {
         "band": ("Band", _chips(backtest)),
-        "cases": ("Of all cases", "text"),
-        "left": ("Of those that left", "text"),
-        "arr_left": ("Of churned ARR", "text"),
+        "cases": ("Of all cases", interval),
+        "left": ("Of those that left", interval),
+        "arr_left": ("Of churned ARR", interval),
     }
     return report.table(
         frame,
@@ -94,7 +95,7 @@ def lead_time(backtest: BacktestFacts) -> Piece:
         "lead_days": ("Days before the end", "count"),
         "band": ("Band", _chips(backtest)),
         "accounts_churned": ("Accounts that left", "count"),
-        "said": ("Of accounts", "text"),
+        "said": ("Of accounts", interval),
         "share_of_churned_arr": ("Of their ARR", "share"),
     }
     return report.table(frame, columns, caption="Bands of those that left, by days before the end", layout="fold")
@@ -105,7 +106,7 @@ def calibration(backtest: BacktestFacts) -> Piece:
     frame = ranges(backtest.calibration, seen=("rate", "low", "high"))
     columns: Columns = {
         "mean_probability": ("Promised", "share"),
-        "seen": ("Seen", "text"),
+        "seen": ("Seen", interval),
         "n": ("Cases", "count"),
         "lost": ("Left", "count"),
     }
@@ -116,32 +117,24 @@ def floors(backtest: BacktestFacts) -> Piece:
     """The conventions, each answered from its interval."""
     frame = backtest.floors.assign(answer=backtest.floors["answer"].map(ANSWERS))
     frame["said"] = [_floor(*row) for row in frame[["name", "value", "low", "high"]].itertuples(index=False, name=None)]
-    columns: Columns = {"name": ("Convention", "text"), "answer": ("Answer", "text"), "said": ("Measured", "text")}
+    columns: Columns = {"name": ("Convention", "text"), "answer": ("Answer", "text"), "said": ("Measured", interval)}
     return report.table(
         frame, columns, caption="Conventions, answered from the interval: met or not met only where all of it agrees", layout="cards"
     )
 
 
-def misses(backtest: BacktestFacts) -> Piece:
+def misses(backtest: BacktestFacts, audit: AuditFacts) -> Piece:
     """Highest band, then lost, by name."""
-    return report.table(
-        backtest.misses,
-        _list_columns(backtest.misses),
-        caption="Not seen: highest band, then left",
-        n=backtest.misses_count,
-        layout="cards fold",
-    )
+    frame = backtest.misses.merge(audit.names, how="left", on="account_id")
+    caption = "Not seen: highest band, then left"
+    return report.table(frame, _list_columns(frame, audit), caption=caption, n=backtest.misses_count, layout="cards fold")
 
 
-def false_alarms(backtest: BacktestFacts) -> Piece:
+def false_alarms(backtest: BacktestFacts, audit: AuditFacts) -> Piece:
     """Lowest band, yet kept, by name."""
-    return report.table(
-        backtest.false_alarms,
-        _list_columns(backtest.false_alarms),
-        caption="Alarms: lowest band, yet stayed",
-        n=backtest.false_alarms_count,
-        layout="cards fold",
-    )
+    frame = backtest.false_alarms.merge(audit.names, how="left", on="account_id")
+    caption = "Alarms: lowest band, yet stayed"
+    return report.table(frame, _list_columns(frame, audit), caption=caption, n=backtest.false_alarms_count, layout="cards fold")
 
 
 def scorecards(backtest: BacktestFacts) -> Piece:
@@ -156,10 +149,10 @@ def scorecards(backtest: BacktestFacts) -> Piece:
     columns: Columns = {
         "scorecard": ("Weights", "text"),
         "accounts": ("Cases in the lowest band", "count"),
-        "rate": ("Churn rate", "text"),
-        "lift_said": ("Lift", "text"),
-        "left": ("Of those that left", "text"),
-        "arr_left": ("Of churned ARR", "text"),
+        "rate": ("Churn rate", interval),
+        "lift_said": ("Lift", interval),
+        "left": ("Of those that left", interval),
+        "arr_left": ("Of churned ARR", interval),
     }
     return report.table(frame, columns, caption="Lowest band of each scorecard, cut so that the bands are equally large")
 
@@ -185,13 +178,6 @@ def _floor(name: str, value: float, low: float, high: float) -> str:
     return f"{value:.1f} ({low:.1f}–{high:.1f})" if "times" in name else wording.share_range(value, low, high)
 
 
-def _list_columns(frame: pd.DataFrame) -> Columns:
+def _list_columns(frame: pd.DataFrame, audit: AuditFacts) -> Columns:
     """Columns of a list by name."""
-    lead: dict[str, tuple[str, Kind]] = {"name": ("Account", "text")} if "name" in frame else {}
-    return {
-        **lead,
-        "account_id": ("Id" if lead else "Account", "text"),
-        "as_of": ("Scored on", "date"),
-        "score": ("Score", "points"),
-        "arr": ("ARR", "money"),
-    }
+    return named_columns(frame, {"as_of": ("Scored on", "date"), "score": ("Score", "points"), "arr": ("ARR", f"money {audit.currency}")})

@@ -12,16 +12,26 @@ from healthlib import report
 from healthlib.report import Piece
 from healthlib.studies.alerts import KINDS
 from healthlib.studies.executive import ExecutiveFacts
-from healthlib.wording import NOTHING, change, count, day, money, money_change, number, share, short_day, unknown
+from healthlib.wording import NOTHING, change, compact, count, day, money, money_change, number, share, short_day, unknown
 
 FIRST = 5
-STEPS = {"started with": "were here a year ago", "left": "left", "shrank": "pay less", "grew": "pay more", "new": "are new", "now": "are here now"}
+STEPS = {"started with": "were here a year ago", "left": "left", "shrank": "pay less", "grew": "pay more", "new": "new", "now": "here now"}
+"""Move of ARR -> accounts that ..."""
 MANY = 50
 """Rows a page lists at most; the rest is in the CSV files beside it."""
 
 
+def _with(frame: pd.DataFrame, **cells: list[Piece]) -> pd.DataFrame:
+    """The frame with columns of pieces."""
+    return frame.assign(**{name: pd.Series(pieces, index=frame.index, dtype="object") for name, pieces in cells.items()})
+
+
 def _money(facts: ExecutiveFacts) -> str:
-    return f"money {facts.context['currency']}"
+    return f"money {_unit(facts)}"
+
+
+def _unit(facts: ExecutiveFacts) -> str:
+    return compact(facts.context["currency"])
 
 
 def first_screen(facts: ExecutiveFacts) -> Piece:
@@ -29,14 +39,15 @@ def first_screen(facts: ExecutiveFacts) -> Piece:
     return report.show(
         report.lead(say.opening(facts)),
         tiles(facts),
-        report.columns(bands(facts), renewals(facts)), report.card(first(facts)),
+        report.columns(bands(facts), renewals(facts)),
+        report.card(first(facts)),
         report.card(believe(facts)),
     )
 
 
 def tiles(facts: ExecutiveFacts) -> Piece:
     """Accounts, ARR, the worst band, and retention as headline figures."""
-    table, currency, since = facts.by_band, facts.context["currency"], short_day(facts.context["month"])
+    table, currency, since = facts.by_band, _unit(facts), short_day(facts.context["month"])
     now, before = table[["accounts", "arr"]].sum(), table[["accounts_before", "arr_before"]].sum(min_count=1)
     worst = table.iloc[0]
     figures = [
@@ -44,7 +55,7 @@ def tiles(facts: ExecutiveFacts) -> Piece:
         ("ARR", money(now["arr"], currency), _money_moved(now["arr"], before["arr_before"], currency, since)),
         (f"ARR in {facts.bands[0]}", money(worst["arr"], currency), _money_moved(worst["arr"], worst["arr_before"], currency, since)),
     ]
-    names = {"grr_12m": "GRR, 12 months", "nrr_12m": "NRR, 12 months", "logo_churn_12m": "Logo churn, 12 months"}
+    names = {"grr_12m": "GRR, 12 months", "nrr_12m": "NRR, 12 months", "logo_churn_12m": "Logo churn, 12 mo."}
     figures += [
         (label, share(facts.retention[key].value), say.retained(facts.retention[key]))
         for key, label in names.items()
@@ -59,7 +70,7 @@ def _money_moved(now: float, before: float, currency: str, since: str) -> str:
 
 def bands(facts: ExecutiveFacts) -> Piece:
     """Accounts and ARR by band, against last month and last year."""
-    table, currency = facts.by_band, facts.context["currency"]
+    table, currency = facts.by_band, _unit(facts)
     rows = table.assign(
         share=table["arr"] / table["arr"].sum(),
         d_accounts=table["accounts"] - table["accounts_before"],
@@ -85,21 +96,37 @@ def bands(facts: ExecutiveFacts) -> Piece:
 
 def renewals(facts: ExecutiveFacts) -> Piece:
     """What renews in 90 and 180 days, by band, with what is likely to be lost."""
-    head = report.heading("What renews next") + report.claim(say.renewals(facts))
+    evergreen = facts.context["kind"] == "churn_within"
+    head = report.heading("What may be lost next" if evergreen else "What renews next") + report.claim(say.renewals(facts))
     if facts.due.empty:
         return head
-    lost = [_lost(row, facts.context["currency"]) for row in facts.due.to_dict("records")]
-    due = facts.due.assign(lost=lost)
+    if evergreen:
+        return head + _outlook(facts)
+    lost = [_lost(row, _unit(facts)) for row in facts.due.to_dict("records")]
+    due = _with(facts.due, lost=lost)
     wide = due[due["days"] == 180].merge(due[due["days"] == 90], on="band", how="left", suffixes=("_180", "_90"))
     shown: dict[str, tuple[str, Any]] = {
-        "band": ("Band", _or_all(report.bands(facts.bands))),
-        "accounts_90": ("90 days", "count"), "arr_90": ("ARR", _money(facts)), "lost_90": ("Likely lost", _as_is),
-        "accounts_180": ("180 days", "count"), "arr_180": ("ARR", _money(facts)), "lost_180": ("Likely lost", _as_is),
+        "band": ("Band", _chip(facts)),
+        "accounts_90": ("90 days", "count"),
+        "arr_90": ("ARR", _money(facts)),
+        "lost_90": ("Likely lost", _as_is),
+        "accounts_180": ("180 days", "count"),
+        "arr_180": ("ARR", _money(facts)),
+        "lost_180": ("Likely lost", _as_is),
     }
     if facts.due["expected_lost"].isna().all():
         shown = {name: spec for name, spec in shown.items() if not name.startswith("lost")}
     total = int(due.loc[(due["days"] == 180) & (due["band"] == "all"), "accounts"].sum())
     return head + report.table(wide, shown, caption="Accounts whose term ends within 90 and 180 days, with 95% intervals", n=total)
+
+
+def _outlook(facts: ExecutiveFacts) -> Piece:
+    """Where contracts have no end: what is likely to be lost within the horizon, by band."""
+    rows = _with(facts.due, lost=[_lost(row, _unit(facts)) for row in facts.due.to_dict("records")])
+    shown: dict[str, tuple[str, Any]] = {"band": ("Band", _chip(facts)), "accounts": ("Accounts", "count"), "arr": ("ARR", _money(facts))}
+    shown["lost"] = ("Likely lost", _as_is)
+    days = facts.context["horizon_days"]
+    return report.table(rows, shown, caption=f"ARR likely to be lost within {days} days, with 95% intervals", n=len(facts.scores))
 
 
 def _lost(row: dict[Any, Any], currency: str) -> Piece:
@@ -110,16 +137,14 @@ def _lost(row: dict[Any, Any], currency: str) -> Piece:
     return Piece(f'{shown}<span class="quiet under">{money(row["low"], currency, 2)}–{money(row["high"], currency, 2)}</span>')
 
 
-def _or_all(chip: Callable[[Any], Piece]) -> Callable[[Any], Piece]:
-    return lambda name: Piece("All") if name == "all" else chip(name)
-
-
 def first(facts: ExecutiveFacts) -> Piece:
     """The first accounts to turn to."""
     head = report.heading("Which accounts first") + report.claim(say.first(facts))
     if facts.risks.empty:
         return head
-    return head + risk_table(facts, facts.risks.head(FIRST), "Renewals of the next 180 days first, then by ARR times chance of loss; in brackets, the points each reason costs")
+    soon = "Renewals of the next 180 days first, then by" if facts.risks["term_ends"].notna().any() else "By"
+    order = f"{soon} ARR times chance of loss; in brackets, the points each reason costs"
+    return head + risk_table(facts, facts.risks.head(FIRST), order)
 
 
 def risk_table(facts: ExecutiveFacts, rows: pd.DataFrame, caption: str) -> Piece:
@@ -146,7 +171,7 @@ def risk_table(facts: ExecutiveFacts, rows: pd.DataFrame, caption: str) -> Piece
         "playbook": (rows["playbook"] != "").any(),
     }
     shown = {name: spec for name, spec in shown.items() if optional.get(name, True)}
-    return report.table(rows.assign(who=who, spot=spot, risk=chances), shown, caption=caption, layout="cards fold")
+    return report.table(_with(rows, who=who, spot=spot, risk=chances), shown, caption=caption, layout="cards fold")
 
 
 def _as_is(piece: Any) -> Piece:
@@ -200,13 +225,13 @@ def migration(facts: ExecutiveFacts) -> Piece:
     """From which band to which since the previous month-end, as a grid of accounts and their ARR."""
     if unknown(facts.context["month"]):
         return Piece("")
-    chip, table = report.bands(facts.bands), facts.migration
+    table = facts.migration
     places = [*facts.bands, "left"]
     grid = pd.DataFrame({"from": [name for name in [*facts.bands, "new"] if (table["from"] == name).any()]})
-    cells = {(row["from"], row["to"]): _move(row, facts.context["currency"]) for row in table.to_dict("records")}
-    shown: dict[str, tuple[str, Any]] = {"from": ("From", _or_word(chip))}
+    cells = {(row["from"], row["to"]): _move(row, _unit(facts)) for row in table.to_dict("records")}
+    shown: dict[str, tuple[str, Any]] = {"from": ("From", _chip(facts))}
     for place in [name for name in places if (table["to"] == name).any()]:
-        grid[f"to {place}"] = [cells.get((start, place)) for start in grid["from"]]
+        grid = _with(grid, **{f"to {place}": [cells.get((start, place), Piece(NOTHING)) for start in grid["from"]]})
         shown[f"to {place}"] = (f"To {place}", _as_is)
     return report.table(grid, shown, caption=f"Accounts and their ARR by band on {day(facts.context['month'])} (rows) and now (columns)")
 
@@ -216,16 +241,15 @@ def _move(row: dict[Any, Any], currency: str) -> Piece:
     return Piece(words if row["from"] == row["to"] else f"<strong>{words}</strong>")
 
 
-def _or_word(chip: Callable[[Any], Piece]) -> Callable[[Any], Piece]:
-    return lambda name: Piece(f"<em>{name}</em>") if name in ("new", "left") else chip(name)
+def _chip(facts: ExecutiveFacts) -> Callable[[Any], Piece]:
+    """A band with its colour and shape, or one of the words that stand in a band's place."""
+    chip, words = report.bands(facts.bands), {"all": "All", "new": "New", "left": "Left"}
+    return lambda name: Piece(words[name]) if name in words else chip(name)
 
 
 def alerts(facts: ExecutiveFacts) -> Piece:
     """What changed for the worse, account by account."""
-    names = facts.risks.set_index("account_id")["name"]
-    rows = facts.alerts.assign(
-        name=facts.alerts["account_id"].map(names).fillna(facts.alerts["account_id"]), what=facts.alerts["kind"].map(KINDS)
-    )
+    rows = facts.alerts.assign(name=facts.alerts["account_id"].map(facts.profile["name"]), what=facts.alerts["kind"].map(KINDS))
     shown: dict[str, tuple[str, Any]] = {
         "name": ("Account", "text"),
         "what": ("What happened", "text"),
@@ -249,19 +273,27 @@ def _some(what: str, total: int, file: str) -> str:
 def moves(facts: ExecutiveFacts) -> Piece:
     """From the ARR of a year ago to today's."""
     rows = facts.moves.assign(step=facts.moves["move"].map(STEPS))
-    return report.table(rows, {"step": ("Accounts that", "text"), "accounts": ("Accounts", "count"), "arr": ("ARR", _money(facts))},
-                        caption="From the ARR of twelve months ago to today's")
+    return report.table(
+        rows,
+        {"step": ("Accounts that", "text"), "accounts": ("Accounts", "count"), "arr": ("ARR", _money(facts))},
+        caption="From the ARR of twelve months ago to today's",
+    )
 
 
 def track(facts: ExecutiveFacts) -> Piece:
     """Forecast against actual by month."""
-    currency = facts.context["currency"]
-    spans = [Piece(f'<span class="quiet">{money(low, currency, 2)}–{money(high, currency, 2)}</span>')
-             for low, high in zip(facts.forecast["low"], facts.forecast["high"], strict=True)]
-    rows = facts.forecast.assign(range=spans, month=pd.to_datetime(facts.forecast["period"] + "-01"))
+    currency = _unit(facts)
+    spans = [
+        Piece(f'<span class="quiet">{money(low, currency, 2)}–{money(high, currency, 2)}</span>')
+        for low, high in zip(facts.forecast["low"], facts.forecast["high"], strict=True)
+    ]
+    rows = _with(facts.forecast, range=spans).assign(month=pd.to_datetime(facts.forecast["period"] + "-01"))
     shown: dict[str, tuple[str, Any]] = {
-        "month": ("Month", lambda at: Piece(f"{at:%b %Y}".replace(" ", "&nbsp;"))), "accounts": ("Accounts", "count"),
-        "renewing_arr": ("Up for renewal", _money(facts)), "expected": ("Expected", _money(facts)), "range": ("95% interval", _as_is),
+        "month": ("Month", lambda at: Piece(f"{at:%b %Y}".replace(" ", "&nbsp;"))),
+        "accounts": ("Accounts", "count"),
+        "renewing_arr": ("Up for renewal", _money(facts)),
+        "expected": ("Expected", _money(facts)),
+        "range": ("95% interval", _as_is),
         "actual": ("Stayed", _money(facts)),
     }
     return report.table(rows, shown, caption="ARR expected to stay and ARR that stayed")

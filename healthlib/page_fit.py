@@ -8,6 +8,7 @@ import pandas as pd
 
 from healthlib import claims_fit, report, wording
 from healthlib.claims import score_range, signed_range
+from healthlib.page_audit import interval, ranges, unbroken
 from healthlib.pieces import Columns, Piece
 
 if TYPE_CHECKING:
@@ -65,12 +66,12 @@ def comparison(fit: FitFacts) -> Piece:
     )
     columns: Columns = {
         "name": ("Weights", "text"),
-        "auc": ("AUC", "text"),
-        "by_arr": ("AUC by ARR", "text"),
+        "auc": ("AUC", interval),
+        "by_arr": ("AUC by ARR", interval),
         "n": ("Accounts", "count"),
         "lost": ("Cases lost", "count"),
     }
-    paired: Columns = {"name": ("Difference", "text"), "auc": ("AUC", "text"), "by_arr": ("AUC by ARR", "text")}
+    paired: Columns = {"name": ("Difference", "text"), "auc": ("AUC", interval), "by_arr": ("AUC by ARR", interval)}
     return report.table(aucs, columns, caption="Out of time, 95% intervals from resampling accounts") + report.table(
         gaps, paired, caption="Differences on the same accounts"
     )
@@ -84,11 +85,11 @@ def weights(fit: FitFacts) -> Piece:
     ]
     columns: Columns = {
         "label": ("Metric", "text"),
-        "group": ("Group", "text"),
+        "group": ("Group", unbroken),
         "current": ("In use", "points"),
         "equal": ("Equal", "number"),
         "fitted": ("Fitted", "points"),
-        "range": ("95%", "text"),
+        "range": ("95%", interval),
         "selected_share": ("Chosen in", "share"),
         "recommended": ("Recommended", "points"),
     }
@@ -117,15 +118,14 @@ def folds(fit: FitFacts) -> Piece:
 
 def leaks(fit: FitFacts) -> Piece:
     """Suspected leaks with their evidence."""
-    columns: Columns = {"metric": ("Metric", "text"), "kind": ("Sign", "text"), "evidence": ("Evidence", "text")}
-    frame = fit.leaks.assign(kind=fit.leaks["kind"].str.replace("_", " "))
+    columns: Columns = {"label": ("Metric", "text"), "kind": ("Sign", unbroken), "evidence": ("Evidence", "text")}
+    frame = fit.leaks.merge(fit.weights[["metric", "label"]], how="left", on="metric")
+    frame["kind"] = frame["kind"].str.replace("_", " ")
     return report.table(frame, columns, caption="Metrics that seem to know the outcome", layout="cards")
 
 
 def cohorts(fit: FitFacts) -> Piece:
     """All deciles of all metrics, folded away."""
-    from healthlib.page_audit import ranges
-
     frame = ranges(fit.metric_cohorts, said=("rate", "low", "high"))
     frame["group"] = [f"{decile:.0f}" if decile else "not measured" for decile in frame["decile"]]
     columns: Columns = {
@@ -134,7 +134,7 @@ def cohorts(fit: FitFacts) -> Piece:
         "mean_value": ("Mean value", "number"),
         "cases": ("Cases", "count"),
         "lost": ("Lost", "count"),
-        "said": ("Lost share", "text"),
+        "said": ("Lost share", interval),
     }
     return report.details(
         "Every metric by tenths of its values", report.table(frame, columns, caption="Share lost by tenths of each metric’s values")

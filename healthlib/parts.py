@@ -112,7 +112,7 @@ def check(folder: Path | str, as_of: str | None = None, out: Path | str = "repor
     day = as_of or artifacts.day(tables.data_through)
     with clock.step("ask what they can carry"):
         if not failed:
-            readiness, failed = _readiness(workspace, day)
+            readiness, failed = _readiness(tables, workspace, day)
     part = {
         "workspace": workspace.name,
         "as_of": day,
@@ -132,13 +132,15 @@ def check(folder: Path | str, as_of: str | None = None, out: Path | str = "repor
     return Checked(target, day, tables.report, tables.rejected, tables.warnings, readiness, failed)
 
 
-def _readiness(workspace: Any, day: str) -> tuple[dict[str, dict[str, str]], str]:
+def _readiness(tables: Any, workspace: Any, day: str) -> tuple[dict[str, dict[str, str]], str]:
     """Question -> verdict, why, needs; and what stops a run, if anything does."""
-    from .studies.book import open_book
+    from .studies.book import book_of
     from .studies.readiness import readiness
 
+    if pd.Timestamp(day) > pd.Timestamp(tables.data_through):
+        return {}, f"as of {day} was asked for, but the data end on {tables.data_through}"
     try:
-        book = open_book(workspace, pd.Timestamp(day))
+        book = book_of(tables, workspace, pd.Timestamp(day))
     except EvidenceError as error:
         return {}, str(error)
     rows = readiness(book.cases[book.cases["lost"].notna()]).to_dict("records")

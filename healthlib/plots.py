@@ -1,10 +1,11 @@
-"""The figures of the executive report: a frame of facts in, Axes out. Titles state the finding, axes state units, lines carry their own labels."""
+"""The figures of the executive report: a frame of facts in, Axes out. Titles state the finding, axes units, marks their own labels."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -22,7 +23,7 @@ SIZE = (4.9, 3.1)
 INK_COLOUR, MUTED, LINE = (INK[name][0] for name in ("ink", "muted", "line"))
 ACCENT = TONES["accent"][0]
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10.5,
@@ -87,9 +88,13 @@ def band_trend(trend: pd.DataFrame, bands: Sequence[str], value: str, *, currenc
             foot = foot + table[band].to_numpy()
         _months(ax, table.index)
         was = f"in {pd.Timestamp(table.index[0]):%b %Y}"
-        first, last = (wording.money(x, currency) if value == "arr" else wording.count(x) for x in (table.iloc[0, 0], table.iloc[-1, 0]))
+        first, last = (
+            wording.money(x, wording.compact(currency)) if value == "arr" else wording.count(x) for x in table.iloc[[0, -1], 0].to_list()
+        )
         what = "ARR" if value == "arr" else "accounts"
-        ax.set_title(f"{str(table.columns[0]).capitalize()} {what}: {first} {was}, {last} now" if len(table) > 1 else f"{what.capitalize()} by band")
+        name = str(table.columns[0])
+        moved = f"{name[:1].upper() + name[1:]} {what}: {first} {was}, {last} now"
+        ax.set_title(moved if len(table) > 1 else f"{what[:1].upper() + what[1:]} by band")
         ax.set_ylabel(f"ARR ({currency})" if value == "arr" else "Active accounts")
         _money_axis(ax, currency) if value == "arr" else ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set_xlim(-0.6, len(table) - 0.3)
@@ -127,7 +132,16 @@ def _months(ax: Axes, days: pd.Index) -> None:
 
 def _money_axis(ax: Axes, currency: str) -> None:
     ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: re.sub(r"\.?0+(?=\D*$)", "", wording.money(value, currency)) if value else "0"))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(wording.money(value, wording.compact(currency))) if value else "0"))
+
+
+def _short(figure: str) -> str:
+    """A figure without zeros after the point.
+
+    >>> _short("$2.50M"), _short("$20.0M"), _short("$200k")
+    ('$2.5M', '$20M', '$200k')
+    """
+    return re.sub(r"(\.\d*?)0+(?=\D*$)", r"\1", figure).replace(".M", "M").replace(".k", "k").replace(".bn", "bn")
 
 
 def arr_bridge(moves: pd.DataFrame, *, currency: str = "", ax: Axes | None = None) -> Axes:
@@ -149,7 +163,7 @@ def arr_bridge(moves: pd.DataFrame, *, currency: str = "", ax: Axes | None = Non
         tint = np.where(level, ACCENT, np.where(arr < 0, TONES["tone0"][0], TONES["tone4"][0]))
         ax.bar(np.arange(len(arr)), ends - starts, bottom=starts, color=list(tint), width=0.68)
         for i, (value, low, high) in enumerate(zip(arr, starts, ends, strict=True)):
-            words = wording.money(value, currency) if level[i] else wording.money_change(value, currency)
+            words = wording.money(value, wording.compact(currency)) if level[i] else wording.money_change(value, wording.compact(currency))
             ax.annotate(words, (i, max(low, high)), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=9.5)
         ax.set_xticks(np.arange(len(arr)), ["a year ago", *moves["move"].iloc[1:]])
         ax.set_title(f"ARR {'grew' if arr[-1] > arr[0] else 'fell' if arr[-1] < arr[0] else 'stood still'} over twelve months")

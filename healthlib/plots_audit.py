@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -13,19 +13,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from healthlib import palette, wording
-from healthlib.claims import words
+from healthlib.claims import largest, words
 from healthlib.claims_audit import apart, trusted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
     from healthlib.studies.audit import AuditFacts
 
 INK, MUTED, LINE = (palette.INK[name][0] for name in ("ink", "muted", "line"))
 BAD, GOOD, ACCENT, GREY = (palette.TONES[name][0] for name in ("tone0", "tone4", "accent", "unscored"))
+SUSPECT = palette.TONES["tone2"][0]
 WIDTH = 5.6
 """Inches; text of 11 points is still 10 pixels high on a phone."""
-STYLE = {
+STYLE: Any = {
     "font.size": 11,
     "font.family": "sans-serif",
     "axes.edgecolor": LINE,
@@ -44,10 +46,11 @@ STYLE = {
 }
 
 
-def canvas(height: float, rows: int = 1, columns: int = 1, **sharing: bool) -> np.ndarray:
+def canvas(height: float, rows: int = 1, columns: int = 1, *, sharex: bool = False, sharey: bool = False) -> np.ndarray:
     """Empty axes in the house style, as an array of `rows` x `columns`."""
     mpl.rcParams.update(STYLE)
-    return Figure(figsize=(WIDTH, height), layout="constrained").subplots(rows, columns, squeeze=False, **sharing)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
 
 
 def blank(message: str) -> Axes:
@@ -78,42 +81,53 @@ def dots(ax: Axes, frame: pd.DataFrame, labels: Sequence[str], *, colours: Seque
     ax.set_ylim(-0.7, len(frame) - 0.3)
 
 
-def percent(axis: mpl.axis.Axis) -> None:
+def percent(axis: Axis) -> None:
     """Ticks in percent."""
     axis.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.set_major_locator(MaxNLocator(5))
 
 
-def group_rates(audit: AuditFacts, *, most: int = 16) -> Axes:
-    """Loss rate by group with intervals, beside the overall rate; hollow-grey where the group is small."""
+def group_rates(audit: AuditFacts, *, most: int = 18) -> Axes:
+    """Loss rate by group with intervals, beside the overall rate, under a heading a grouping; grey where the group is small."""
     table = audit.rates
     if table.empty or not audit.n_cases:
         return blank("No groups to compare: bring an attribute such as segment or plan, and finished cases.")
-    order = table.groupby("dimension", sort=False).ngroup()
-    shown = table[order < 4].head(most)
-    frame = shown.rename(columns={"rate": "value"})
+    shown = _first_groupings(table, most)
     says, base = words(audit.kind), audit.base_rate.value
     colours = [
         GREY if small else BAD if low > base else GOOD if high < base else ACCENT
         for small, low, high in zip(shown["small"], shown["low"], shown["high"], strict=True)
     ]
-    labels = [f"{short(group, 17)} · n={cases:,}" for group, cases in zip(shown["group"], shown["cases"], strict=True)]
-    ax = canvas(1.3 + 0.33 * len(frame))[0, 0]
-    dots(ax, frame, labels, colours=colours, reference=base)
-    places = np.arange(len(frame))[::-1]
-    for start in np.flatnonzero(shown["dimension"].ne(shown["dimension"].shift()).to_numpy())[1:]:
-        ax.axhline(places[start] + 0.5, color=LINE, lw=1)
+    heading = shown["cases"].isna().to_numpy()
+    labels = [
+        f"by {group}" if head else f"{short(group, 19)} · n={cases:,.0f}"
+        for head, group, cases in zip(heading, shown["group"], shown["cases"], strict=True)
+    ]
+    ax = canvas(1.2 + 0.3 * len(shown))[0, 0]
+    dots(ax, shown.rename(columns={"rate": "value"}), labels, colours=colours, reference=base)
+    for tick in np.asarray(ax.get_yticklabels())[heading]:
+        tick.set_color(MUTED)
+        tick.set_style("italic")
     percent(ax.xaxis)
     ax.set_xlim(left=0)
     ax.set_xlabel(f"{says['rate']}, 95% interval; dashed: overall {wording.share(base)}")
-    apart = sum(colour in (BAD, GOOD) for colour in colours)
-    titled(
-        ax,
-        f"{apart} of {len(frame)} groups differ from the overall {says['rate']}"
-        if apart
-        else f"No group differs from the overall {says['rate']}",
-    )
+    apart, groups = sum(colour in (BAD, GOOD) for colour in colours), int((~heading).sum())
+    differ = "differs" if apart == 1 else "differ"
+    said = f"{apart} of {groups} groups {differ}" if apart else "No group differs"
+    titled(ax, f"{said} from the overall {says['rate']} of {wording.share(base)}")
     return ax
+
+
+def _first_groupings(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Whole groupings, the first ones and never more than about `most` rows, each under a row without figures."""
+    parts: list[pd.DataFrame] = []
+    for name, part in table.groupby("dimension", sort=False):
+        if parts and sum(map(len, parts)) + len(part) + 1 > most:
+            continue
+        head = pd.DataFrame({"group": [str(name)], "small": [False]}).reindex(columns=table.columns)
+        parts.append(pd.concat([head.astype({"group": object}), part.astype({"group": object})], ignore_index=True))
+    shown = pd.concat(parts, ignore_index=True)
+    return shown.assign(small=shown["small"].fillna(False).astype(bool))
 
 
 def retention(audit: AuditFacts) -> Axes:
@@ -184,7 +198,7 @@ def movements(audit: AuditFacts) -> Axes:
     ax.legend(frameon=False, loc="upper left", labelcolor=INK, bbox_to_anchor=(0, 1.0))
     ax.set_ylim(top=ax.get_ylim()[1] * 1.25)
     ax.set_ylabel("ARR lost")
-    worst = table.loc[(table["left_arr"] + table["down_arr"]).idxmax()]
+    worst = largest(table.assign(lost=table["left_arr"] + table["down_arr"]), "lost")
     titled(ax, f"{int(worst['year'])} lost most: {wording.money(worst['left_arr'] + worst['down_arr'], audit.currency)}")
     return ax
 
@@ -215,17 +229,23 @@ def before_end(audit: AuditFacts, *, most: int = 3) -> Axes:
     return grid[0]
 
 
-def metrics_alone(audit: AuditFacts, *, most: int = 14) -> Axes:
-    """AUC of each metric by itself, strongest first, with a rule at 0.5."""
+def metrics_alone(audit: AuditFacts, *, most: int = 18) -> Axes:
+    """AUC of each metric by itself, strongest first, with a rule at 0.5; those that seem to know the outcome marked."""
     known = audit.alone.dropna(subset=["auc", "low"]).head(most)
     if known.empty:
         return blank("No metric can be compared by itself: both outcomes must have been seen.")
     ax = canvas(1.3 + 0.36 * len(known))[0, 0]
-    colours = [GOOD if low > 0.5 else BAD if high < 0.5 else GREY for low, high in zip(known["low"], known["high"], strict=True)]
-    dots(ax, known.rename(columns={"auc": "value"}), [short(label, 26) for label in known["label"]], colours=colours, reference=0.5)
+    leaky = known["metric"].isin(audit.leaks["metric"]).to_numpy()
+    colours = [
+        SUSPECT if leak else GOOD if low > 0.5 else BAD if high < 0.5 else GREY
+        for leak, low, high in zip(leaky, known["low"], known["high"], strict=True)
+    ]
+    labels = [f"{short(label, 20)} (leak?)" if leak else short(label, 27) for leak, label in zip(leaky, known["label"], strict=True)]
+    dots(ax, known.rename(columns={"auc": "value"}), labels, colours=colours, reference=0.5)
     ax.set_xlabel("AUC alone, 95% interval; 0.5 is a coin toss")
-    clear = sum(colour == GOOD for colour in colours)
-    titled(ax, f"{clear} of {len(known)} metrics rank better than a coin toss; {known.iloc[0]['label']} ranks best")
+    clear, fair = sum(colour == GOOD for colour in colours), known[~leaky]
+    best = f"; {fair.iloc[0]['label']} ranks best" if len(fair) else ""
+    titled(ax, f"{clear} of {len(fair)} metrics rank better than a coin toss{best}")
     return ax
 
 
@@ -330,9 +350,9 @@ def flagged(audit: AuditFacts) -> Axes:
 def short(text: object, most: int) -> str:
     """A label cut to `most` characters; `$` is kept from starting mathematics."""
     said = str(text)
-    return (said if len(said) <= most else said[: most - 1] + "…").replace("$", r"\$")
+    return (said if len(said) <= most else said[: most - 1] + "…").replace("$", "＄")
 
 
 def _cash(value: float, audit: AuditFacts) -> str:
     """Money as a figure can write it."""
-    return wording.money(value, audit.currency).replace("$", r"\$")
+    return wording.money(value, audit.currency) if value else "0"

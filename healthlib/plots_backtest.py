@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from healthlib import palette, wording
+from healthlib.claims import largest
 from healthlib.claims_backtest import empty, scored, whole, worst_of_each
 from healthlib.plots_audit import ACCENT, GOOD, GREY, LINE, MUTED, bands_drawn, blank, canvas, dots, percent, titled
 
@@ -38,7 +39,8 @@ def caught(backtest: BacktestFacts) -> Axes:
     worst = table.iloc[0]
     titled(
         ax,
-        f"{str(worst['band']).capitalize()} held {wording.share(worst['share_of_accounts'])} of cases and {wording.share(worst['share_of_churned_accounts'])} of those that left",
+        f"{str(worst['band']).capitalize()} held {wording.share(worst['share_of_accounts'])} of cases and "
+        f"{wording.share(worst['share_of_churned_accounts'])} of those that left",
     )
     return ax
 
@@ -127,7 +129,7 @@ def scorecards(backtest: BacktestFacts) -> Axes:
     dots(ax, frame, table["scorecard"].tolist(), colours=colours, reference=1.0)
     ax.set_xlim(left=0)
     ax.set_xlabel("churn of the lowest band / base rate, 95% interval")
-    best = table.loc[table["lift"].idxmax()]
+    best = largest(table, "lift")
     apart = table["lift_low"].max() > table["lift_high"].min()
     titled(
         ax,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from healthlib import wording
+from healthlib.claims import largest
 from healthlib.claims_fit import telling
 from healthlib.plots_audit import ACCENT, BAD, GOOD, GREY, LINE, MUTED, blank, canvas, dots, percent, short, titled
 
@@ -33,7 +34,7 @@ def comparison(fit: FitFacts) -> Axes:
         reference=0.5,
     )
     ax.set_xlabel("AUC out of time, 95% interval; 0.5 is a coin toss")
-    best = table.loc[table["value"].idxmax(), "name"]
+    best = largest(table, "value")["name"]
     gain = fit.differences["fitted_minus_current"]
     sure = "beat" if gain.low > 0 else "do worse than" if gain.high < 0 else "cannot be told from"
     titled(ax, f"The fitted weights {sure} the current ones" if np.isfinite(gain.low) else f"{best} ranks best, as far as can be told")

@@ -77,8 +77,7 @@ def masthead(title: str, *, context: Mapping[str, Any]) -> Piece:
     about = f'<span class="about">{html.escape(", ".join(said))}</span>' if said else ""
     banner = note("Simulated data. This company does not exist; its accounts, money and outcomes were made by a program.", "simulated")
     return Piece(
-        f'<header class="masthead"><p class="eyebrow">{escape(context["workspace"])} {about}</p><h1>{escape(title)}</h1>'
-        '</header>'
+        f'<header class="masthead"><p class="eyebrow">{escape(context["workspace"])} {about}</p><h1>{escape(title)}</h1></header>'
     ) + (banner if context.get("simulated") else Piece(""))
 
 

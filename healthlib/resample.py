@@ -22,6 +22,9 @@ Z95 = 1.959963984540054
 BLOCK_BYTES = 64_000_000
 """Replicates are worked on in blocks of about this size, so memory does not grow with their number."""
 
+ENOUGH = 10
+"""From so many effective accounts on either side the variance between replicates is used as it is."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -94,13 +97,13 @@ def blocks(replicates: int, rows: int) -> Iterator[slice]:
 
 
 def percentile(value: float, draws: NDArray[np.float64], *, n: float = 0, events: float = 0) -> Estimate:
-    """The percentile interval of `draws` around `value`; the value itself always lies inside.
+    """The percentile interval of `draws` around `value`; the value itself always lies inside; none from one account alone.
 
     >>> percentile(2.0, np.array([1.0, 2.0, 3.0])).as_dict()
     {'value': 2.0, 'low': 1.05, 'high': 2.95, 'n': 0, 'events': 0}
     """
     draws = draws[np.isfinite(draws)]
-    if not np.isfinite(value) or not len(draws):
+    if not np.isfinite(value) or not len(draws) or n == 1:
         return Estimate(float(value), float("nan"), float("nan"), n, events)
     low, high = np.quantile(draws, [0.025, 0.975])
     return Estimate(float(value), float(min(low, value)), float(max(high, value)), n, events)
@@ -133,9 +136,11 @@ def rates(
 ) -> dict[str, NDArray[np.float64]]:
     """Share of cases (or of their weight) in which something happened, per group, with 95 % intervals.
 
-    The interval is Wilson's at the effective number of accounts: p(1-p) over the variance between replicates, at most Kish's number
-    (sum w)^2 / sum w^2 over accounts. So it honours accounts and money, and stays honest at 0 of 12, where every replicate says zero.
-    Korn & Graubard (1998), Survey Methodology 24, 193-201, with Wilson's interval in the place of Clopper and Pearson's.
+    The interval is Wilson's at the effective number of cases: p(1-p) over the variance between replicates, that variance widened by
+    Student's t for the effective accounts of the rarer outcome. Where the lost or the kept weigh less than `ENOUGH` accounts the variance
+    cannot be trusted (every replicate of 0 in 12 says zero): there the effective number is at most Kish's, (sum w)^2 / sum w^2 over
+    accounts. Korn & Graubard (1998), Survey Methodology 24, 193-201, with Wilson's interval in the place of Clopper and Pearson's.
+    Measured coverage: study/weights_study.md.
 
     Parameters
     ----------
@@ -147,7 +152,7 @@ def rates(
     Returns
     -------
     arrays over groups: value, low, high, accounts (distinct), events (cases that happened), weight (sum), weight_happened (sum),
-    n_effective
+    n_effective. One account alone has no interval.
     """
     y = np.asarray(happened, dtype=float)
     w = np.ones(len(y)) if case_weight is None else np.asarray(case_weight, dtype=float)
@@ -155,25 +160,62 @@ def rates(
     size = (int(g.max(initial=-1)) + 1, counts.shape[0])
     use = g >= 0
     y, w, g, c = y[use], w[use], g[use], codes[use]
-    base, part = by_account(c, w, groups=g, shape=size), by_account(c, w * y, groups=g, shape=size)
-    total, hit = np.asarray(base.sum(axis=1)).reshape(-1), np.asarray(part.sum(axis=1)).reshape(-1)
+    found = _ratio(by_account(c, w * y, groups=g, shape=size), by_account(c, w, groups=g, shape=size), counts)
+    return found | {"events": np.bincount(g, weights=y, minlength=size[0]).astype(float)}
+
+
+def shares(
+    groups: ArrayLike, size: int, codes: NDArray[np.intp], counts: NDArray[Any], *, case_weight: ArrayLike | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Share of all cases (or of their weight) that lies in each of the groups 0 .. size - 1, with 95 % intervals as in `rates`.
+
+    Returns
+    -------
+    arrays over groups as `rates`; `events` are the cases of the group
+    """
+    g = np.asarray(groups, dtype=np.intp)
+    w = np.ones(len(g)) if case_weight is None else np.nan_to_num(np.asarray(case_weight, dtype=float))
+    use = w > 0
+    g, w, c = g[use], w[use], codes[use]
+    inside = g >= 0
+    part = by_account(c[inside], w[inside], groups=g[inside], shape=(size, counts.shape[0]))
+    found = _ratio(part, by_account(c, w, shape=(1, counts.shape[0])), counts)
+    return found | {"events": np.bincount(g[inside], minlength=size).astype(float)}
+
+
+def _ratio(part: csr_array, base: csr_array, counts: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    """part / base by row with its interval; `base` has as many rows as `part`, or one for all."""
+    from scipy.special import stdtrit
+
+    total, hit = _sum(base), _sum(part)
+    squares, own, both = _sum(base.power(2)), _sum(part.power(2)), _sum(part.multiply(base).tocsr())
     with np.errstate(invalid="ignore", divide="ignore"):
         value = hit / total
-        kish = total**2 / np.asarray(base.power(2).sum(axis=1)).reshape(-1)
+        rarer = np.minimum(_kish(hit, own), _kish(total - hit, squares - 2 * both + own))
         spread = _variance(part, base, counts)
-        effective = np.fmin(np.where(spread > 0, value * (1 - value) / spread, kish), kish)
-    low, high = wilson(value, effective)
-    accounts = np.asarray((base != 0).sum(axis=1)).reshape(-1).astype(float)
-    events = np.bincount(g, weights=y, minlength=size[0]).astype(float)
-    return {
-        "value": value, "low": low, "high": high, "accounts": accounts, "events": events, "weight": total, "weight_happened": hit,
-        "n_effective": effective,
+        effective = np.where(spread > 0, value * (1 - value) / spread, np.inf)
+        wider = (stdtrit(np.maximum(rarer, ENOUGH) - 1, 0.975) / Z95) ** 2
+        effective = np.where(rarer >= ENOUGH, effective / wider, np.fmin(effective, _kish(total, squares)))
+    accounts = _sum(base != 0)
+    low, high = wilson(value, np.where(accounts > 1, effective, np.nan))
+    every = {
+        "value": value, "low": low, "high": high, "n_effective": effective, "accounts": accounts, "weight": total, "weight_happened": hit,
     }  # fmt: skip
+    return {key: np.broadcast_to(values, value.shape) for key, values in every.items()}
+
+
+def _kish(total: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Effective number of accounts, (sum w)^2 / sum w^2; 0 for none."""
+    return np.where(squares > 0, total**2 / np.where(squares > 0, squares, 1.0), 0.0)
+
+
+def _sum(matrix: csr_array) -> NDArray[np.float64]:
+    return np.asarray(matrix.sum(axis=1), dtype=float).reshape(-1)
 
 
 def _variance(part: csr_array, base: csr_array, counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Variance between replicates of the ratio part / base, by group; NaN where no replicate has the group."""
-    draws = np.full((base.shape[0], counts.shape[1]), np.nan)
+    """Variance between replicates of part / base, by row; NaN where no replicate has any of it."""
+    draws = np.full((part.shape[0], counts.shape[1]), np.nan)
     for block in blocks(counts.shape[1], counts.shape[0]):
         drawn = counts[:, block].astype(np.float64)
         draws[:, block] = (part @ drawn) / (base @ drawn)

@@ -7,11 +7,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from . import artifacts, execution, publish, store, studies
 from .errors import HealthlibError
@@ -60,6 +62,16 @@ class Run:
     seconds: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where a run finds the notebooks, builds the report, keeps what failed, and the threads that mind the kernels."""
+
+    home: Path
+    aside: Path
+    shelf: Path
+    pool: ThreadPoolExecutor
+
+
 def run(
     folder: Path | str, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent, notebooks: Path | None = None
 ) -> Run:
@@ -78,29 +90,27 @@ def run(
     HealthlibError
         Whatever the workspace, the data or a notebook has wrong; the folder of the last good run is then as it was.
     """
-    workspace, home = Path(folder), notebooks or find_notebooks()
-    shelf = Path(out) / workspace_name(workspace)
-    clock = Clock(tell, total=11)
+    from .spec import load_workspace
+    from .studies.book import open_book
+
+    home = notebooks or find_notebooks()
     check_notebooks(home)
-    with publish.lock(shelf):
+    workspace = load_workspace(Path(folder))
+    shelf = Path(out) / workspace_name(Path(folder))
+    clock = Clock(tell, total=11)
+    with publish.lock(shelf), ThreadPoolExecutor(max_workers=2) as pool:
+        pool.submit(execution.warm_up)
         with clock.step("open the workspace"):
-            book = open_workspace(workspace, as_of)
+            book = open_book(workspace, pd.Timestamp(as_of) if as_of else None)
         day = artifacts.day(book.as_of)
         with publish.built_aside(shelf / day) as aside:
-            facts = _facts_and_notebooks(book, _shown(workspace, day), (home, aside, shelf), clock)
+            facts = _facts_and_notebooks(book, _shown(Path(folder), day), Places(home, aside, shelf, pool), clock)
             with clock.step("write the tables"):
                 write_artifacts(book, facts, aside)
                 _write_manifest(book, clock.seconds, aside)
     with clock.step("list the runs"):
         write_index(Path(out))
     return Run(shelf / day, day, clock.seconds)
-
-
-def open_workspace(folder: Path, as_of: str | None) -> Any:
-    """The book of a workspace, refused with a clear message where a table lost more rows than it may."""
-    from .studies.book import load_book
-
-    return load_book(folder, as_of)
 
 
 def workspace_name(folder: Path) -> str:
@@ -138,30 +148,31 @@ def _shown(workspace: Path, day: str) -> dict[str, str]:
     return {"workspace": workspace_name(workspace) if here.startswith("..") else Path(here).as_posix(), "as_of": day, "facts": ""}
 
 
-def _facts_and_notebooks(book: Any, shown: dict[str, str], places: tuple[Path, Path, Path], clock: Clock) -> dict[str, Any]:
+def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock: Clock) -> dict[str, Any]:
     """Compute the studies in order; each notebook runs in its own kernel while the next study is computed. Then the pages."""
-    home, aside, shelf = places
     facts: dict[str, Any] = {}
     running: dict[str, Future[Path]] = {}
-    execution.quicken_jupyter()
-    with tempfile.TemporaryDirectory(prefix="healthlib-") as scratch, ThreadPoolExecutor(max_workers=2) as pool:
+    with tempfile.TemporaryDirectory(prefix="healthlib-") as folder:
+        scratch = Path(folder).resolve()
         try:
             for name in studies.STUDIES:
                 with clock.step(f"study {name}"):
                     facts[name] = studies.compute(name, book, facts)
-                    store.save(facts[name], Path(scratch) / "facts" / name)
-                given = {**shown, "facts": str(Path(scratch).resolve() / "facts")}
-                notebook, page = home / f"{NOTEBOOKS[name]}.ipynb", Path(scratch) / f"{PAGES[name]}.ipynb"
-                running[name] = pool.submit(execution.execute, notebook, page, given, shown=shown)
+                    store.save(facts[name], scratch / "facts" / name)
+                given = {**shown, "facts": str(scratch / "facts")}
+                notebook, executed = places.home / f"{NOTEBOOKS[name]}.ipynb", scratch / f"{PAGES[name]}.ipynb"
+                running[name] = places.pool.submit(execution.execute, notebook, executed, given, shown=shown)
             for name, future in running.items():
                 with clock.step(f"notebook {NOTEBOOKS[name]}"):
-                    shutil.move(future.result(), aside / f"{PAGES[name]}.ipynb")
-                    export(aside / f"{PAGES[name]}.ipynb", page_context(book))
+                    shutil.move(future.result(), places.aside / f"{PAGES[name]}.ipynb")
+                    export(places.aside / f"{PAGES[name]}.ipynb", page_context(book))
         except execution.NotebookError:
-            _keep_failed(Path(scratch), shelf)
+            _keep_failed(scratch, places.shelf)
             raise
         finally:
-            pool.shutdown(cancel_futures=True)
+            for future in running.values():
+                future.cancel()
+            wait(running.values())
     return facts
 
 

@@ -60,7 +60,7 @@ TABLES: dict[str, TableSchema] = {
             "churn_reason": TEXT,
         },
         ("account_id", "start_date", "end_date", "arr"),
-        ("contract_id",),
+        ("contract_id", "start_date"),
         {"outcome": "decided_on", "renewed_arr": "decided_on", "churn_reason": "decided_on", "decided_on": "decided_on"},
         ("arr", "seats", "renewed_arr"),
         (("start_date", "end_date"),),

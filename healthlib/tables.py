@@ -17,9 +17,6 @@ from healthlib.schema import WHEN, TableSchema
 from healthlib.sources import Source, find_sources
 from healthlib.spec import Workspace
 
-LISTED = 100_000
-"""Most rejected rows listed per table; more than this is one fault repeated, and every one is counted."""
-
 NOT_EVENTS = ("accounts", "contracts", "attributes")
 """Tables whose dates may lie ahead (a contract that starts next month), so that they say nothing about how far the exports reach."""
 
@@ -100,7 +97,7 @@ def _load_all(workspace: Workspace, sources: Sequence[Source], engine: Engine, s
     faults: list[Fault] = []
     for source in sources:
         try:
-            loaded.append(load_source(source, engine, scratch, listed=LISTED))
+            loaded.append(load_source(source, engine, scratch, allowed=workspace.max_rejected))
         except QueryError as error:
             words = " ".join(str(error).split())[:200]
             faults.append(Fault(source.label, None, source.table, f"a file that cannot be read to its end ({words})", "export it again"))

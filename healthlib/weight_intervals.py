@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 SELECTED = 0.005
 """A metric counts as selected in a replicate if it gets at least half a point of 100."""
 
+FEWEST = 10
+"""Below this many lost, kept or measured cases an interval would pretend."""
+
 
 @dataclass(frozen=True)
 class WeightIntervals:
@@ -34,20 +37,27 @@ class WeightIntervals:
 def weight_intervals(problem: Problem, lost: ArrayLike, point: Fit, codes: NDArray[np.intp], counts: NDArray[Any]) -> WeightIntervals:
     """95 % intervals of the weights, from one Newton step per account replicate.
 
+    With fewer than `FEWEST` lost or kept cases, or for a metric measured in fewer cases, nothing is known: 0 to 1.
+
     Parameters
     ----------
     problem, lost : what was fitted
     point : the fit whose weights are shown; they always lie inside their interval
     codes, counts : from `resample.account_weights`
     """
-    y = np.asarray(lost, dtype=float)
-    bounded = fit(problem, y, strength=0.0)
-    rows = design(problem, bounded.weights)
-    open_theta = unbounded(rows, y)
-    free = newton_steps(AccountLoss(rows, y, open_theta, codes), counts)
-    low, high = ratio_interval(free)
-    bounded_theta = np.concatenate([[bounded.intercept], bounded.slopes])
-    selected = _selected(AccountLoss(rows, y, bounded_theta, codes), counts, problem.cone)
+    known = np.isfinite(problem.scores).any(axis=1)
+    y, taught = np.asarray(lost, dtype=float)[known], problem.rows(known)
+    present, own = np.unique(codes[known], return_inverse=True)
+    size = len(problem.names)
+    if min(y.sum(), (1 - y).sum(), len(present)) < FEWEST or not counts.shape[1]:
+        return WeightIntervals(np.zeros(size), np.ones(size), np.full(size, np.nan))
+    bounded = fit(taught, y, strength=0.0)
+    rows = design(taught, bounded.weights)
+    low, high = ratio_interval(newton_steps(AccountLoss(rows, y, unbounded(rows, y), own), counts[present]))
+    rare = np.isfinite(taught.scores).sum(axis=0) < FEWEST
+    low, high = np.where(rare, 0.0, low), np.where(rare, 1.0, high)
+    account = AccountLoss(rows, y, np.concatenate([[bounded.intercept], bounded.slopes]), own)
+    selected = _selected(account, counts[present], problem.cone)
     return WeightIntervals(np.minimum(low, point.weights), np.maximum(high, point.weights), selected)
 
 
@@ -64,15 +74,12 @@ def ratio_interval(draws: Array) -> tuple[Array, Array]:
     slopes = draws[:, 1:]
     total = slopes.sum(axis=1, keepdims=True)
     grid = np.linspace(0.0, 1.0, 501)
-    low, high = np.zeros(slopes.shape[1]), np.ones(slopes.shape[1])
-    for j in range(slopes.shape[1]):
-        below = (slopes[:, [j]] - grid * total < 0).mean(axis=0)
+    ends = np.empty((2, slopes.shape[1]))
+    for j, slope in enumerate(slopes.T):
+        below = (slope[:, None] < grid * total).mean(axis=0)
         kept = grid[(below >= 0.025) & (below <= 0.975)]
-        if len(kept):
-            low[j], high[j] = kept[0], kept[-1]
-        else:
-            low[j] = high[j] = 0.0 if below[0] > 0.5 else 1.0
-    return low, high
+        ends[:, j] = (kept[0], kept[-1]) if len(kept) else float(below[0] < 0.5)
+    return ends[0], ends[1]
 
 
 class AccountLoss:

@@ -1,7 +1,7 @@
 """Non-negative weights fitted to outcomes, pulled towards those in use, inside what the analyst allows.
 
-The model is logit P(lost) = a - B s, with s the score / 100 exactly as the scorecard computes it: sum w_j x_j over the metrics that are
-measured, their weight spread over them. With nothing missing that is a logistic regression on the metric scores with slopes b_j = B w_j >= 0.
+The model is logit P(lost) = a - B s, with s the score / 100 as the scorecard computes it: sum w_j x_j, the weight of missing metrics
+spread over the measured ones. With nothing missing it is a logistic regression on the metric scores with slopes b_j = B w_j >= 0.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ STRENGTHS = (float("inf"), 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.0)
 
 RIDGE = 0.02
 """A trace of ridge on b, so that separated outcomes give large and not infinite slopes (0.02 is a prior standard deviation of 7)."""
+
+MOST_STEPS = 60
 
 LEAST_COVERAGE = 0.1
 """In the derivative no metric stands in for more than ten: a case of which almost nothing was measured does not decide the weights."""
@@ -148,18 +150,27 @@ def smallest(hessian: Array, target: Array, allowed: Array) -> Array:
     return np.where(np.abs(theta) < 1e-12 * np.abs(theta).max(), 0.0, theta)
 
 
-def fit(problem: Problem, lost: ArrayLike, *, strength: float, case_weight: ArrayLike | None = None, start: Fit | None = None) -> Fit:
+def fit(
+    problem: Problem,
+    lost: ArrayLike,
+    *,
+    strength: float,
+    case_weight: ArrayLike | None = None,
+    start: Fit | None = None,
+    tolerance: float = 1e-8,
+) -> Fit:
     """Weights of largest penalised likelihood among those allowed.
 
     Minimises -log L + strength/2 b'(I - ww'/w'w) b with w the current weights: the scale of b is free, only its direction is
-    pulled, so that infinite strength gives exactly the current weights. Gauss-Newton steps (Newton where nothing is missing), each a quadratic problem
-    solved exactly under the limits.
+    pulled, so that infinite strength gives exactly the current weights. Gauss-Newton steps (Newton where nothing is missing), each a
+    quadratic problem solved exactly under the limits.
 
     Parameters
     ----------
     lost : 1 lost, 0 kept, per case of `problem`
     strength : of the pull, in units of log likelihood
     start : where to begin; changes the time, not the result
+    tolerance : stop once no parameter moves by more than this share of the largest
 
     Returns
     -------
@@ -178,7 +189,7 @@ def fit(problem: Problem, lost: ArrayLike, *, strength: float, case_weight: Arra
     penalty = np.pad(strength * pull + RIDGE * np.eye(len(problem.names)), (1, 0))
     begin = np.zeros(len(problem.names)) if start is None else start.slopes
     intercept = float(logit(w @ y / w.sum())) if start is None else start.intercept
-    theta = _newton(problem, y, w, (np.concatenate([[intercept], begin]), penalty))
+    theta = _newton(problem, (y, w, penalty), np.concatenate([[intercept], begin]), tolerance)
     return _as_fit(problem, theta, strength)
 
 
@@ -195,8 +206,8 @@ def _along_current(problem: Problem, y: Array, w: Array) -> Fit:
     return Fit(found.intercept, found.slopes[0] * problem.current, problem.current, float("inf"))
 
 
-def _newton(problem: Problem, y: Array, w: Array, begin: tuple[Array, Array], *, steps: int = 60) -> Array:
-    theta, penalty = begin
+def _newton(problem: Problem, given: tuple[Array, Array, Array], theta: Array, tolerance: float) -> Array:
+    y, w, penalty = given
     penalty = penalty + np.diag([1e-8 * w.sum()] + [0.0] * len(problem.names))
     allowed = np.pad(problem.cone, ((0, 0), (1, 0)))
 
@@ -206,7 +217,7 @@ def _newton(problem: Problem, y: Array, w: Array, begin: tuple[Array, Array], *,
         return float(w @ (np.logaddexp(0, eta) - y * eta) + at @ penalty @ at / 2)
 
     value = objective(theta)
-    for _ in range(steps):
+    for _ in range(MOST_STEPS):
         rows = design(problem, _as_fit(problem, theta, 0.0).weights)
         p = logistic(rows @ theta)
         gradient = rows.T @ (w * (p - y)) + penalty @ theta
@@ -217,16 +228,19 @@ def _newton(problem: Problem, y: Array, w: Array, begin: tuple[Array, Array], *,
             share /= 2
             after = objective(theta + share * step)
         theta, value = theta + share * step, after
-        if share * np.abs(step).max() < 1e-8 * (1 + np.abs(theta).max()):
+        if share * np.abs(step).max() < tolerance * (1 + np.abs(theta).max()):
             break
     return theta
 
 
 def path(problem: Problem, lost: ArrayLike, *, strengths: Sequence[float] = STRENGTHS, starts: Sequence[Fit] = ()) -> list[Fit]:
-    """`fit` at each strength, each starting from its place in `starts` (a path on other cases), else from the one before."""
+    """`fit` at each strength, each starting from its place in `starts` (a path on other cases), else from the one before.
+
+    Slopes to four digits: weights differ by less than 0.01 points of 100 from those of `fit`.
+    """
     fits: list[Fit] = []
     for at, strength in enumerate(strengths):
-        fits.append(fit(problem, lost, strength=strength, start=starts[at] if starts else fits[-1] if fits else None))
+        fits.append(fit(problem, lost, strength=strength, start=starts[at] if starts else fits[-1] if fits else None, tolerance=1e-4))
     return fits
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 
 NOTHING = "–"
+BARE = "-"
+"""The currency of a figure that is shown without one."""
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CNY": "CN¥", "INR": "₹"}
 
 
@@ -48,7 +50,18 @@ def money(value: float, currency: str = "USD", digits: int = 3) -> str:
     number = size / scale
     decimals = max(0, digits - 1 - math.floor(math.log10(number))) if number > 0 and letter else 0
     sign = "−" if value < 0 and number > 0 else ""
-    return f"{sign}{SYMBOLS.get(currency, currency + chr(160))}{number:,.{decimals}f}{letter}"
+    symbol = SYMBOLS.get(currency, f"{currency}\xa0" if len(currency) == 3 else "")
+    unit = "" if symbol or currency == BARE else f"\xa0{currency}"
+    return f"{sign}{symbol}{number:,.{decimals}f}{letter}{unit}"
+
+
+def compact(currency: str) -> str:
+    """The currency as a table or an axis carries it: a symbol or a code; a unit in words is left to the caption.
+
+    >>> money(564000, compact("EUR")), money(564000, compact("credits")), money(564000, "credits")
+    ('€564k', '564k', '564k\\xa0credits')
+    """
+    return currency if len(currency) == 3 else BARE
 
 
 def share(value: float, digits: int = 0) -> str:

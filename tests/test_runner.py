@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -49,9 +50,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     facts: dict[str, Any] = {}
     books: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
-        compute, load_book = studies.compute, book_module.load_book
+        compute, open_book = studies.compute, book_module.open_book
         patch.setattr(studies, "compute", lambda name, book, done: facts.setdefault(name, compute(name, book, done)))
-        patch.setattr(book_module, "load_book", lambda folder, as_of=None: books.append(load_book(folder, as_of)) or books[-1])
+        patch.setattr(book_module, "open_book", lambda workspace, as_of=None: books.append(open_book(workspace, as_of)) or books[-1])
         left = runner.run(home / "acme", None, home / "out", tell=lambda *said: told.append(said))
     assert left.as_of == AS_OF
     return Done(home / "acme", home / "out", left.folder, told, facts, books[0])
@@ -60,7 +61,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 def again(done: Done, patch: pytest.MonkeyPatch) -> None:
     """Let the next run find its facts computed."""
     patch.setattr(studies, "compute", lambda name, book, before: done.facts[name])
-    patch.setattr(book_module, "load_book", lambda folder, as_of=None: done.book)
+    patch.setattr(book_module, "open_book", lambda workspace, as_of=None: done.book)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -134,6 +135,7 @@ def test_pages_are_whole_offline_and_inert(done: Done) -> None:
         assert "<script" not in text.lower(), page
         assert "imulated" in text, page
         assert "Traceback" not in text, page
+        assert re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:)?//[^"')]*""", text) == [], page
     assert f'href="acme/{AS_OF}/executive.html"' in (done.out / "index.html").read_text(encoding="utf-8")
 
 

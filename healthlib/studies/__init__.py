@@ -57,11 +57,11 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
     if name == "fit":
         from .fit import fit_study
 
-        return fit_study(book.cases, book.scorecard)
+        return fit_study(book.compared_cases, book.workspace.scorecard)
     if name == "backtest":
         from .backtest_bands import backtest_study
 
-        return backtest_study(book.cases, book.leads, book.scorecard, done["fit"])
+        return backtest_study(book.cases, book.leads, book.workspace.scorecard, done["fit"])
     from .executive import executive_study
 
     return executive_study(book, done["audit"], done["fit"], done["backtest"])

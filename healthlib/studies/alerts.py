@@ -49,7 +49,7 @@ def alerts(scored: Scored, scorecard: Scorecard, days: dict[str, pd.Timestamp | 
         return pd.DataFrame(columns=list(COLUMNS))
     slow = rows["kind"] == "trend"
     table = rows[["account_id", "kind", "arr", "playbook"]].assign(
-        since=pd.Series(np.where(slow, days["quarter"], days["month"]), index=rows.index).astype("datetime64[s]"),
+        since=slow.map({True: days["quarter"], False: days["month"]}).astype("datetime64[s]"),
         reason=_reasons(scored, scorecard, rows, days),
         **{"from": rows["previous_band"].where(~slow, rows["was"].map(points)), "to": rows["band"].where(~slow, rows["score"].map(points))},
     )

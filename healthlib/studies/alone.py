@@ -75,7 +75,8 @@ def strength(finished: pd.DataFrame, scorecard: Scorecard, table: pd.DataFrame, 
     Returns
     -------
     DataFrame with `ALONE_COLUMNS`: `auc` is the chance that an account that stayed had more points than one that left (ties half; 0.5 says
-    nothing), with the 95 % interval from resampling accounts; `measured` the share of cases with a value; `worst_rate` and `best_rate` the loss
+    nothing), with the 95 % interval from resampling accounts; `measured` the share of cases with a value; `worst_rate` and `best_rate`
+    the loss
     rates of the first and last of the cohorts in `table`.
     """
     rows = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from healthlib import scoring
 from healthlib.resample import Estimate
 from healthlib.studies import alone, before_end, leaving, lists
+from healthlib.studies.fit import without
 from healthlib.studies.groups import dimensions
 from healthlib.studies.leaks import find_leaks
 from healthlib.studies.rates import RATE_COLUMNS, overall, rates_by
@@ -19,6 +20,9 @@ from healthlib.studies.survival import CURVE_COLUMNS, curve, lifetimes, retained
 
 if TYPE_CHECKING:
     from healthlib.studies.book import Book
+
+MANY = 5_000
+"""With more accounts than this intervals are narrow, and a quarter of the resamples gives them well enough."""
 
 GROUP_COLUMNS = ("dimension", *RATE_COLUMNS)
 RETAINED_COLUMNS = ("grouping", "group", "accounts", "left", "months", "share", "low", "high", "arr_share", "arr_low", "arr_high")
@@ -44,8 +48,9 @@ class AuditFacts:
     incumbent_bands : loss rate by quarter of the score the company's present tool gave; empty without score_history
     auc : how well "current" (and "incumbent") tells leavers from stayers; "current by ARR" weighs cases by ARR
     flagged : at each lead: share of the accounts that left, and of their ARR, that were in the worst band
-    leaks : metrics that seem to know the outcome (metric, kind, evidence)
+    leaks : metrics that seem to know the outcome (metric, kind, evidence, weight in the present scorecard)
     readiness : see `readiness`
+    names : account_id, name, segment of every account in the cases, as last known
     missing : question, needs: what could not be asked of these exports, and what it would take
     """
 
@@ -80,6 +85,7 @@ class AuditFacts:
     flagged: pd.DataFrame
     leaks: pd.DataFrame
     readiness: pd.DataFrame
+    names: pd.DataFrame
     missing: pd.DataFrame
 
 
@@ -89,12 +95,15 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
     Parameters
     ----------
     book : an opened workspace; every frame in it is as known on `book.as_of`
-    replicates, seed : account resamples behind every interval
+    replicates, seed : account resamples behind every interval; a quarter of them with more than `MANY` accounts
     """
     finished = book.cases[book.cases["lost"].notna()].reset_index(drop=True)
     finished = finished.assign(lost=finished["lost"].astype(float))
-    again = {"replicates": replicates, "seed": seed}
+    few = replicates if finished["account_id"].nunique() <= MANY else replicates // 4
+    again: dict[str, Any] = {"replicates": few, "seed": seed}
     workspace = book.workspace
+    leaks = find_leaks(finished, book.scorecard, seed=seed)
+    leaks = leaks.assign(weight=leaks["metric"].map(book.scorecard.weights).astype(float))
     return AuditFacts(
         name=workspace.name,
         as_of=f"{book.as_of:%Y-%m-%d}",
@@ -113,13 +122,20 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
         reasons=leaving.reasons(book.churned),
         movements=leaving.movements(book.ledger, book.churned),
         **_before(book, finished, **again),
-        **_named(book, finished, **again),
+        **_named(book, finished, tuple(leaks["metric"].unique()), **again),
         **_metrics(book, finished, **again),
         **_present_score(book, finished, **again),
-        leaks=find_leaks(finished, book.scorecard, seed=seed),
+        leaks=leaks,
         readiness=readiness(finished),
+        names=_names(book.cases),
         missing=missing(book, finished),
     )
+
+
+def _names(cases: pd.DataFrame) -> pd.DataFrame:
+    """What each account is called."""
+    last = cases.sort_values(["as_of", "account_id"], kind="stable").drop_duplicates("account_id", keep="last")
+    return last.reindex(columns=["account_id", "name", "segment"]).reset_index(drop=True)
 
 
 def group_rates(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> pd.DataFrame:
@@ -134,7 +150,7 @@ def group_rates(book: Book, finished: pd.DataFrame, *, replicates: int, seed: in
     return pd.concat(tables, ignore_index=True)[list(GROUP_COLUMNS)] if tables else pd.DataFrame(columns=list(GROUP_COLUMNS))
 
 
-def _retention(book: Book, *, replicates: int, seed: int) -> dict[str, pd.DataFrame]:
+def _retention(book: Book, *, replicates: int, seed: int) -> dict[str, Any]:
     """Curves, and what is left after 1, 2 and 3 years, for everybody, by start year and by the first attribute."""
     lives = lifetimes(book.history, book.churned, book.ledger, book.as_of)
     if lives.empty:
@@ -167,18 +183,18 @@ def _retention(book: Book, *, replicates: int, seed: int) -> dict[str, pd.DataFr
     }
 
 
-def _before(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, pd.DataFrame]:
+def _before(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, Any]:
     """The event study and when each metric came apart."""
     kept = before_end.kept_at_leads(book.history, finished)
     study = before_end.compare(book.leads, kept, book.scorecard, replicates=replicates, seed=seed)
     return {"before": study, "apart": before_end.first_apart(study)}
 
 
-def _named(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, pd.DataFrame]:
+def _named(book: Book, finished: pd.DataFrame, leaks: tuple[str, ...], *, replicates: int, seed: int) -> dict[str, Any]:
     """The lists by name, and what became of past zombies."""
     today = book.history[book.history["as_of"] == book.as_of].reset_index(drop=True)
     scores = scoring.score(book.scorecard, finished)
-    watermelons, false_alarms = lists.surprises(finished, scores, book.scorecard, book.churned)
+    watermelons, false_alarms = lists.surprises(finished, scores, without(book.scorecard, leaks), book.churned)
     past = lists.is_zombie(finished, book.scorecard)
     labels = past.map({True: "zombie at the time", False: "all others"})
     return {
@@ -189,15 +205,15 @@ def _named(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) ->
     }
 
 
-def _metrics(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, pd.DataFrame]:
+def _metrics(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, Any]:
     """Each metric alone."""
     table = alone.cohorts(finished, book.scorecard, replicates=replicates, seed=seed)
     return {"cohorts": table, "alone": alone.strength(finished, book.scorecard, table, replicates=replicates, seed=seed)}
 
 
-def _present_score(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, pd.DataFrame | dict[str, Estimate]]:
+def _present_score(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, Any]:
     """How well the scorecard in use (and the present tool's score) told leavers from stayers."""
-    again = {"replicates": replicates, "seed": seed}
+    again: dict[str, Any] = {"replicates": replicates, "seed": seed}
     order = [*(band.name for band in book.scorecard.bands), "unscored"]
     scores = scoring.score(book.scorecard, finished).frame
     banded = pd.Series(pd.Categorical(scores["band"], categories=order, ordered=True), index=finished.index)

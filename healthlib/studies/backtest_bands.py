@@ -9,11 +9,11 @@ import pandas as pd
 
 from healthlib import scoring
 from healthlib.backtest import has_quantiles
-from healthlib.bands import UNSCORED, Replicates, assign, band_names, band_table, shares_of
+from healthlib.bands import UNSCORED, Replicates, assign, band_names, band_table
 from healthlib.calibration import reliability
-from healthlib.resample import NOTHING, Estimate, account_weights
+from healthlib.resample import NOTHING, Estimate, account_weights, shares
 from healthlib.spec import Scorecard
-from healthlib.studies.fit import FitFacts, without
+from healthlib.studies.fit import FitFacts, usable
 
 BACKTEST_COLUMNS = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
 LEAD_COLUMNS = ("lead_days", "band", "accounts_churned", "share_of_churned_accounts", "share_of_churned_arr", "low", "high")
@@ -74,7 +74,7 @@ def backtest_study(
     -------
     BacktestFacts; with nothing replayed the frames are empty and `reason` says why
     """
-    card = without(scorecard, tuple(fit.leaks["metric"].unique()))
+    card = usable(scorecard, fit.leaks)
     banded = _banded(fit, card)
     pooled = _pooled(banded, card, seed, replicates)
     current = pooled[pooled["scorecard"] == "current"].drop(columns="scorecard").reset_index(drop=True)
@@ -167,9 +167,9 @@ def lead_time_table(scored: pd.DataFrame, card: Scorecard, *, seed: int = 0, rep
     place = pd.Index(names).get_indexer(pd.Index(full["band"]))
     rows = []
     for _, at in full.groupby("lead_days"):
-        draws = Replicates(*account_weights(at["account_id"], replicates, seed))
+        codes, counts = account_weights(at["account_id"], replicates, seed)
         here = place[at.index.to_numpy()]
-        count, money = shares_of(here, len(names), draws), shares_of(here, len(names), draws, case_weight=at["arr"])
+        count, money = (shares(here, len(names), codes, counts, case_weight=weight) for weight in (None, at["arr"]))
         rows.append(pd.DataFrame({
             "lead_days": at["lead_days"].to_numpy()[0], "band": names, "accounts_churned": np.bincount(here, minlength=len(names)),
             "share_of_churned_accounts": count["value"], "share_of_churned_arr": money["value"], "low": count["low"], "high": count["high"],
@@ -183,8 +183,7 @@ def _seen_ahead(full: pd.DataFrame, card: Scorecard, seed: int, replicates: int)
     if ahead.empty:
         return NOTHING
     below = ~ahead["band"].isin([card.bands[-1].name, UNSCORED]).to_numpy()
-    draws = Replicates(*account_weights(ahead["account_id"], replicates, seed))
-    found = shares_of(np.where(below, 0, 1), 2, draws)
+    found = shares(np.where(below, 0, 1), 2, *account_weights(ahead["account_id"], replicates, seed))
     return Estimate(*(float(found[key][0]) for key in ("value", "low", "high", "accounts", "events")))
 
 

@@ -57,7 +57,8 @@ def compare(leads: pd.DataFrame, kept: pd.DataFrame, scorecard: Scorecard, *, re
 
     Returns
     -------
-    DataFrame with `COLUMNS`, by metric in the order of the scorecard, then by lead from far to near. A lead with fewer than 2 values on either
+    DataFrame with `COLUMNS`, by metric in the order of the scorecard, then by lead from far to near. A lead with fewer than 2 values on
+    either
     side is left out.
     """
     both = pd.concat([leads.assign(side="lost"), kept.assign(side="kept")], ignore_index=True)
@@ -66,13 +67,14 @@ def compare(leads: pd.DataFrame, kept: pd.DataFrame, scorecard: Scorecard, *, re
         return pd.DataFrame(columns=list(COLUMNS))
     points = scoring.metric_scores(scorecard, both)
     codes, counts = account_weights(both["account_id"], replicates, seed)
+    draws = counts.astype(np.float64)
     lead, lost = both["lead_days"].to_numpy(), (both["side"] == "lost").to_numpy()
     rows = []
     for name, metric in scorecard.metrics.items():
         values = points[name].to_numpy(float)
         for days in LEADS:
             here = (lead == days) & ~np.isnan(values)
-            sides = [_means(values, here & chosen, codes, counts) for chosen in (lost, ~lost)]
+            sides = [_means(values, here & chosen, codes, draws) for chosen in (lost, ~lost)]
             if min((here & lost).sum(), (here & ~lost).sum()) >= 2:
                 ends = [end for side in (*sides, sides[1] - sides[0]) for end in (side[0], *np.nanpercentile(side[1:], [2.5, 97.5]))]
                 rows.append(
@@ -100,9 +102,9 @@ def first_apart(study: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["apart_days", "gap"], ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _means(values: np.ndarray, chosen: np.ndarray, codes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _means(values: np.ndarray, chosen: np.ndarray, codes: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """The mean of the chosen values, then the mean in each replicate."""
-    total = np.bincount(codes[chosen], values[chosen], len(counts))
-    number = np.bincount(codes[chosen], minlength=len(counts)).astype(float)
+    total = np.bincount(codes[chosen], values[chosen], len(draws))
+    number = np.bincount(codes[chosen], minlength=len(draws)).astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.r_[total.sum() / number.sum(), (total @ counts) / (number @ counts)]
+        return np.r_[total.sum() / number.sum(), (total @ draws) / (number @ draws)]

@@ -46,6 +46,11 @@ class Book:
     churned: pd.DataFrame
     incumbent: pd.DataFrame | None
 
+    @property
+    def compared_cases(self) -> pd.DataFrame:
+        """`cases`, with the present tool's score as `incumbent` where the workspace has a score_history."""
+        return self.cases if self.incumbent is None else self.cases.merge(self.incumbent, how="left", on=["account_id", "as_of"])
+
 
 def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None) -> Book:
     """Load, validate and measure a workspace as known on `as_of`.

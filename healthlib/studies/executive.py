@@ -42,7 +42,8 @@ class ExecutiveFacts:
     trend, migration, groups : see `today`
     retention, moves : over twelve months, see `retention`; empty where no account had ARR a year ago
     due, forecast : see `renewals`
-    risks : which accounts first: account_id, name, segment, csm, arr, term_ends, days_left, score, change, band, loss, loss_low, loss_high, expected_lost, why, playbook
+    risks : which accounts first: account_id, name, segment, csm, arr, term_ends, days_left, score, change, band, loss, loss_low, loss_high,
+        expected_lost, why, playbook
     auc, arr_auc : the current scorecard's, out of time
     flagged : share of churned accounts ("accounts") and of their ARR ("arr") in the worst band 90 days before; "base": of all accounts, the
         share that was
@@ -107,7 +108,7 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
         groups=today.group_view(scored, book.as_of, bands),
         retention=retention(book.ledger, year, book.as_of, seed=seed),
         moves=moves(book.ledger, year, book.as_of),
-        due=renewals.due(snapshot, bands, book.as_of, calibrator),
+        due=_due(book, snapshot, bands, calibrator),
         forecast=forecast,
         risks=risks(scores, snapshot, book.as_of, book.scorecard),
         auc=fit.auc.get("current", NOTHING),
@@ -130,6 +131,14 @@ def _outlook(book: Book, seed: int) -> tuple[Calibrator | None, pd.DataFrame]:
         return None, pd.DataFrame(columns=list(renewals.FORECAST_COLUMNS))
     cases = renewals.scored_cases(book)
     return renewals.chance_of_loss(cases, book.as_of, seed=seed), renewals.track_record(cases, book.as_of, kind, seed=seed)
+
+
+def _due(book: Book, snapshot: pd.DataFrame, bands: list[str], calibrator: Calibrator | None) -> pd.DataFrame:
+    """What renews within 90 and 180 days; for contracts without an end, what may be lost within the horizon."""
+    outcome = book.workspace.outcome
+    if outcome.kind == "churn_within":
+        return renewals.outlook(snapshot, bands, outcome.horizon_days, calibrator)
+    return renewals.due(snapshot, bands, book.as_of, calibrator)
 
 
 def _context(book: Book, days: dict[str, pd.Timestamp | None], snapshot: pd.DataFrame, seed: int) -> dict[str, Any]:
@@ -162,7 +171,7 @@ def _with_probability(scores: pd.DataFrame, calibrator: Calibrator | None) -> pd
     if calibrator is not None:
         lost = calibrator.probability(scores["score"])
         chances = 1 - lost[["probability_lost", "high", "low"]].to_numpy()
-    place = scores.columns.get_loc("term_ends") + 1
+    place = list(scores.columns).index("term_ends") + 1
     left, right = scores.iloc[:, :place], scores.iloc[:, place:]
     names = ["renewal_probability", "probability_low", "probability_high"]
     return pd.concat([left, pd.DataFrame(chances, columns=names, index=scores.index), right], axis=1)
@@ -184,7 +193,8 @@ def risks(scores: pd.DataFrame, snapshot: pd.DataFrame, as_of: pd.Timestamp, sco
     rows = rows.join(profile(snapshot), on="account_id")
     rows["days_left"] = (rows["term_ends"] - as_of).dt.days.astype("float64")
     rows["change"] = rows["score"] - rows["previous_score"]
-    rows["loss"], rows["loss_low"], rows["loss_high"] = 1 - rows["renewal_probability"], 1 - rows["probability_high"], 1 - rows["probability_low"]
+    rows["loss"] = 1 - rows["renewal_probability"]
+    rows["loss_low"], rows["loss_high"] = 1 - rows["probability_high"], 1 - rows["probability_low"]
     rows["expected_lost"] = rows["loss"] * rows["arr"]
     rows["why"] = rows["account_id"].map(today.reasons(scorecard, snapshot.loc[rows["account_id"]]))
     rank = {band: place for place, band in enumerate(bands)}
@@ -221,7 +231,8 @@ def risks(scores: pd.DataFrame, snapshot: pd.DataFrame, as_of: pd.Timestamp, sco
 def flagged(book: Book, scored: today.Scored, lead_time: pd.DataFrame, *, seed: int = 0) -> dict[str, Estimate]:
     """Of the accounts that left, the share ("accounts") and the share of their ARR ("arr") that stood in the worst band 90 days before.
 
-    The shares are those of lead_time.csv; the interval of the ARR share is Wilson's at the effective number of accounts, (sum arr)^2 / sum arr^2.
+    The shares are those of lead_time.csv; the interval of the ARR share is Wilson's at the effective number of accounts,
+    (sum arr)^2 / sum arr^2.
     "base" is the share of all account-months that stood there: what chance alone would have flagged.
     """
     worst = book.scorecard.bands[0].name

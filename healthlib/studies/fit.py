@@ -29,7 +29,7 @@ DIFFERENCES = {
 }
 
 MANY = 20_000
-"""With more test cases than this, scores are compared to two decimals: bins in the place of cases make a thousand replicates cheap."""
+"""With more test cases than this, scores are compared to one decimal: bins in the place of cases make a thousand replicates cheap."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +94,27 @@ def fit_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, repli
     done = cases[cases["lost"].notna()].sort_values(["as_of", "account_id"], kind="stable").reset_index(drop=True)
     codes, counts = account_weights(done["account_id"], replicates, seed)
     leaks = find_leaks(done, scorecard, seed=seed)
-    card = without(scorecard, tuple(leaks["metric"].unique()))
+    card = usable(scorecard, leaks)
     past = replay(done, card)
     comparison = _compare(past.predictions, seed, replicates)
     n_lost = int(done["lost"].sum())
     verdict = _verdict(comparison, past, done)
-    table = _weights_table(_final_fit(done, card, past.strength), (done, codes, counts), (scorecard, card), verdict)
+    table = _weights_table(_final_fit(done, card, past.strength), (done, codes, counts), (usable(scorecard, leaks[:0]), card), verdict)
     return FitFacts(
         table, comparison["auc"], comparison["arr_auc"], comparison["differences"], comparison["arr_differences"],
         verdict.recommendation, verdict.reason, past.folds, past.predictions, past.thresholds, past.weights, past.strength, past.losses,
         len(done), counts.shape[0], n_lost, rate(done["lost"], codes, counts), rate(done["lost"], codes, counts, case_weight=done["arr"]),
-        metric_cohorts(done, scorecard, seed=seed), leaks, _notes(done, past, leaks),
+        metric_cohorts(done, scorecard, seed=seed), leaks, _notes(done, scorecard, past, leaks),
     )  # fmt: skip
+
+
+def usable(scorecard: Scorecard, leaks: pd.DataFrame) -> Scorecard:
+    """The scorecard that is compared and fitted: leaky metrics at weight 0; where no metric has a weight yet, all others at 1."""
+    names = tuple(leaks["metric"].unique())
+    if not any(scorecard.weights.values()):
+        started = {name: metric.model_copy(update={"weight": 1.0}) for name, metric in scorecard.metrics.items()}
+        scorecard = scorecard.model_copy(update={"metrics": started})
+    return without(scorecard, names)
 
 
 def without(scorecard: Scorecard, metrics: tuple[str, ...]) -> Scorecard:
@@ -144,7 +153,7 @@ def _auc_of(
     score = paired[name].to_numpy(dtype=float)
     use = np.isfinite(score) & (np.ones(len(score), dtype=bool) if weight is None else np.isfinite(weight))
     lost, codes = paired["lost"].to_numpy(dtype=float)[use], accounts[0][use]
-    score = np.round(score[use], 2) if len(score) > MANY else score[use]
+    score = np.round(score[use], 1) if len(score) > MANY else score[use]
     weight = None if weight is None else weight[use]
     if not 0 < lost.sum() < len(lost):
         return float("nan"), np.full(accounts[1].shape[1], np.nan)
@@ -155,11 +164,12 @@ def _verdict(comparison: dict[str, Any], past: Replay, done: pd.DataFrame) -> Ve
     """The recommendation; free_minus_current serves it and is not reported with the others."""
     free = comparison["differences"].pop("free_minus_current")
     comparison["arr_differences"].pop("free_minus_current")
-    tested = int(past.predictions["lost"].sum()) if len(past.predictions) else 0
     if past.folds.empty:
         lost, kept = int((done["lost"] == 1).sum()), int((done["lost"] == 0).sum())
         return Verdict("insufficient_evidence", _no_replay(lost, kept))
-    return recommend(comparison["differences"], free, tested)
+    if past.weights["metric"].nunique() == 1:
+        return Verdict("keep", "Only one metric has a weight, so there is nothing to choose between.")
+    return recommend(comparison["differences"], free, int(free.events))
 
 
 def _no_replay(lost: int, kept: int) -> str:
@@ -221,8 +231,10 @@ def _percent(weights: dict[str, float]) -> list[float]:
     return [100 * value / total if total else 0.0 for value in weights.values()]
 
 
-def _notes(done: pd.DataFrame, past: Replay, leaks: pd.DataFrame) -> tuple[str, ...]:
+def _notes(done: pd.DataFrame, scorecard: Scorecard, past: Replay, leaks: pd.DataFrame) -> tuple[str, ...]:
     notes = []
+    if not any(scorecard.weights.values()):
+        notes.append("The scorecard gives no metric a weight yet; equal weights stand in for the current ones.")
     if not leaks.empty:
         names = ", ".join(leaks["metric"].unique())
         notes.append(f"Left out as seeming to know the outcome: {names}. The comparison is made without them.")
@@ -230,7 +242,7 @@ def _notes(done: pd.DataFrame, past: Replay, leaks: pd.DataFrame) -> tuple[str, 
         unscored = past.predictions[["current", "equal", "fitted"]].isna().any(axis=1).sum()
         if unscored:
             of = f"{unscored} of {len(past.predictions)} tested cases"
-            notes.append(f"{of} had too little measured for a score under every scheme and are not compared.")
+            notes.append(f"{of} had too little measured for a score under each of the schemes; they are not compared.")
     if done.empty:
         notes.append("There is no finished case.")
     return tuple(notes)

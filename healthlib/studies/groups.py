@@ -19,7 +19,7 @@ def attributes(cases: pd.DataFrame, scorecard: Scorecard) -> list[str]:
     taken = {*CASE_COLUMNS, *scorecard.metrics, "name", "csm", "lead_days", "ended_on", "_line"}
     texts = [
         column
-        for column in cases
+        for column in map(str, cases.columns)
         if column not in taken
         and not pd.api.types.is_numeric_dtype(cases[column])
         and not pd.api.types.is_datetime64_any_dtype(cases[column])
@@ -40,15 +40,27 @@ def dimensions(cases: pd.DataFrame, scorecard: Scorecard, kind: str) -> dict[str
         found["term number"] = ordinal(number)
     if cases["age_days"].notna().any():
         found["tenure"] = tenure(cases["age_days"])
-    if cases["arr"].nunique() >= 30:
-        found["ARR"] = pd.qcut(cases["arr"].rank(method="average"), 3, labels=["smallest third", "middle third", "largest third"])
+    found["ARR"] = thirds(cases["arr"])
     return {name: labels for name, labels in found.items() if labels.nunique() >= 2}
+
+
+def thirds(arr: pd.Series) -> pd.Series:
+    """Smallest, middle and largest third; all missing where equal amounts make thirds impossible."""
+    place = pd.qcut(arr, 3, labels=False, duplicates="drop") if arr.nunique() >= 30 else pd.Series(float("nan"), index=arr.index)
+    if place.nunique() < 3:
+        return pd.Series(pd.NA, index=arr.index, dtype="string")
+    return place.map({0: "smallest third", 1: "middle third", 2: "largest third"}).astype(
+        pd.CategoricalDtype(["smallest third", "middle third", "largest third"], ordered=True)
+    )
 
 
 def ordinal(number: pd.Series) -> pd.Series:
     """0, 1, 2, 3 and more -> 1st, 2nd, 3rd, 4th and later, in that order."""
     labels = ["1st", "2nd", "3rd", "4th and later"]
-    return pd.Series(pd.Categorical.from_codes(number.clip(upper=3).astype(int), categories=labels, ordered=True), index=number.index)
+    return pd.Series(
+        pd.Categorical.from_codes(number.clip(upper=3).to_numpy(int).tolist(), categories=pd.Index(labels), ordered=True),
+        index=number.index,
+    )
 
 
 def tenure(age_days: pd.Series) -> pd.Series:

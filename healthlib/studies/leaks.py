@@ -20,6 +20,8 @@ TOO_GOOD = 0.90
 FAR_AHEAD = 0.15
 """A metric this much AUC above the best other one, by the lower end of the interval, is suspect (a convention)."""
 
+LEVELS = 500
+
 FEWEST = 8
 """A metric is judged once it was measured for this many lost and this many kept cases."""
 
@@ -62,6 +64,7 @@ def _by_auc(values: dict[str, NDArray], lost: NDArray, codes: NDArray[np.intp], 
         use = np.isfinite(value)
         if min(lost[use].sum(), (1 - lost[use]).sum()) < FEWEST:
             continue
+        value = _few_levels(value)
         sign = 1 if auc(value[use], lost[use]) >= 0.5 else -1
         points[name] = auc(sign * value[use], lost[use])
         draws[name] = auc_replicates(sign * value[use], lost[use], codes[use], counts)
@@ -78,6 +81,15 @@ def _by_auc(values: dict[str, NDArray], lost: NDArray, codes: NDArray[np.intp], 
         if gap.low > FAR_AHEAD and single.low > 0.7:
             found.append((name, "far_ahead", f"AUC {point:.2f} alone, {points[best]:.2f} of the next best, {best}: {_span(gap)} ahead"))
     return found
+
+
+def _few_levels(value: NDArray) -> NDArray:
+    """Ranks in at most `LEVELS` bins of equal size: for a screen as good as the value, and many times faster on long tables."""
+    known = np.isfinite(value)
+    if len(value) <= 20 * LEVELS:
+        return value
+    cuts = np.unique(np.quantile(value[known], np.linspace(0, 1, LEVELS + 1)[1:-1]))
+    return np.where(known, np.searchsorted(cuts, value, side="right"), np.nan)
 
 
 def _by_missing(

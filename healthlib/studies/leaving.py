@@ -53,26 +53,24 @@ def movements(ledger: pd.DataFrame, churned: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with `MOVEMENT_COLUMNS`; accounts count once a year and kind. The base of `left_rate` (accounts, Wilson interval) is the accounts at the
-    start of the year, or at the first month-end seen.
+    DataFrame with `MOVEMENT_COLUMNS`; accounts count once a year and kind. The base of `left_rate` (accounts, Wilson interval) is the
+    accounts at the start of the year, or at the first month-end seen.
     """
     if ledger.empty:
         return pd.DataFrame(columns=list(MOVEMENT_COLUMNS))
     wide = ledger.pivot_table(index="account_id", columns="month", values="arr", aggfunc="sum").sort_index(axis=1)
-    steps = wide.diff(axis=1)
-    rows = [_year(int(year), wide, steps, churned) for year in sorted({month.year for month in wide.columns[1:]})]
+    years = pd.DatetimeIndex(wide.columns).year
+    rows = [_year(int(year), wide, years.to_numpy(), churned) for year in sorted(set(years[1:]))]
     return pd.DataFrame(rows, columns=list(MOVEMENT_COLUMNS))
 
 
-def _year(year: int, wide: pd.DataFrame, steps: pd.DataFrame, churned: pd.DataFrame) -> dict[str, float]:
-    """One calendar year."""
-    inside = steps[[month for month in steps.columns if month.year == year]]
-    before = [month for month in wide.columns if month.year < year]
-    start = wide[before[-1] if before else wide.columns[0]].dropna()
+def _year(year: int, wide: pd.DataFrame, years: np.ndarray, churned: pd.DataFrame) -> dict[str, float]:
+    """One calendar year of an account x month table; `years` is the year of each month."""
+    change = np.nan_to_num(wide.diff(axis=1).to_numpy(dtype=float)[:, years == year])
+    start = wide.iloc[:, max(int((years < year).sum()) - 1, 0)].dropna()
     start = start[start > 0]
     gone = churned[churned["ended_on"].dt.year == year] if len(churned) else churned
     of_start = int(gone["account_id"].isin(start.index).sum()) if len(gone) else 0
-    down, up = inside.where(inside < 0), inside.where(inside > 0)
     rate = of_start / len(start) if len(start) else np.nan
     low, high = wilson(rate, len(start))
     return {
@@ -84,8 +82,8 @@ def _year(year: int, wide: pd.DataFrame, steps: pd.DataFrame, churned: pd.DataFr
         "left_rate": rate,
         "left_low": float(low),
         "left_high": float(high),
-        "down_accounts": int(down.notna().any(axis=1).sum()),
-        "down_arr": float(down.abs().sum().sum()),
-        "up_accounts": int(up.notna().any(axis=1).sum()),
-        "up_arr": float(up.sum().sum()),
+        "down_accounts": int((change < 0).any(axis=1).sum()),
+        "down_arr": float(-np.minimum(change, 0).sum() + 0.0),
+        "up_accounts": int((change > 0).any(axis=1).sum()),
+        "up_arr": float(np.maximum(change, 0).sum()),
     }

@@ -52,16 +52,17 @@ def surprises(
 
     Returns
     -------
-    Two DataFrames with `CASE_LIST_COLUMNS`, largest ARR first. `weakest` is the label of the metric that scored lowest; `reason` what was said
-    on leaving, for watermelons alone.
+    Two DataFrames with `CASE_LIST_COLUMNS`, largest ARR first. `weakest` is the label of the metric with a weight in `scorecard` that
+    had the
+    fewest points; `reason` what was said on leaving, for watermelons alone.
     """
     if finished.empty:
         empty = pd.DataFrame(columns=list(CASE_LIST_COLUMNS))
         return empty, empty.copy()
     said = churned.dropna(subset=["reason"]).drop_duplicates("account_id", keep="last")
     reason = said.set_index("account_id")["reason"]
-    points = scores.metric_scores.reindex(finished.index)
-    labels = {name: metric.label for name, metric in scorecard.metrics.items()}
+    labels = {name: metric.label for name, metric in scorecard.metrics.items() if metric.weight > 0}
+    points = scores.metric_scores.reindex(finished.index)[list(labels)]
     lowest = points.fillna(1000.0).idxmin(axis=1).map(labels).where(points.notna().any(axis=1))
     frame = finished.assign(
         score=scores.frame["score"],

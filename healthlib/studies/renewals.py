@@ -53,9 +53,18 @@ def due(rows: pd.DataFrame, bands: Sequence[str], as_of: pd.Timestamp, calibrato
     DataFrame with `DUE_COLUMNS`, a row per window and band that has a term ending, and a row "all" per window; `expected_lost` with its
     95 % interval mixes the chance of each renewal and what is unknown of the chances; NaN where no probability can be fitted
     """
+    ahead = rows["term_ends"] - as_of
+    return _by_band({days: rows[(ahead.dt.days > 0) & (ahead.dt.days <= days)] for days in WINDOWS}, bands, calibrator)
+
+
+def outlook(rows: pd.DataFrame, bands: Sequence[str], horizon_days: int, calibrator: Calibrator | None) -> pd.DataFrame:
+    """The same for contracts without an end: all accounts, and what is likely to be lost of them within the horizon."""
+    return _by_band({horizon_days: rows}, bands, calibrator) if calibrator is not None else pd.DataFrame(columns=list(DUE_COLUMNS))
+
+
+def _by_band(windows: dict[int, pd.DataFrame], bands: Sequence[str], calibrator: Calibrator | None) -> pd.DataFrame:
     table = []
-    for days in WINDOWS:
-        ending = rows[(rows["term_ends"] > as_of) & (rows["term_ends"] <= as_of + pd.Timedelta(days=days))]
+    for days, ending in windows.items():
         parts = [(band, ending[ending["band"] == band]) for band in bands] + [("all", ending)]
         for band, part in parts:
             if len(part):
@@ -69,7 +78,7 @@ def expected_lost(part: pd.DataFrame, calibrator: Calibrator | None) -> Estimate
     return NOTHING if calibrator is None else calibrator.expected_lost(part["arr"], part["score"])
 
 
-def track_record(cases: pd.DataFrame, as_of: pd.Timestamp, kind: str, *, replicates: int = 300, seed: int = 0) -> pd.DataFrame:
+def track_record(cases: pd.DataFrame, as_of: pd.Timestamp, kind: str, *, replicates: int = 200, seed: int = 0) -> pd.DataFrame:
     """Forecast against actual for each of the last 12 months whose cases have all finished.
 
     A month's forecast uses the scores read before it and a probability fitted on what had finished when the first of them was read.

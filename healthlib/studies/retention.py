@@ -14,8 +14,9 @@ MOVES = ("started with", "left", "shrank", "grew", "new", "now")
 def retention(ledger: pd.DataFrame, then: pd.Timestamp, now: pd.Timestamp, *, replicates: int = 1000, seed: int = 0) -> dict[str, Estimate]:
     """Gross and net revenue retention and logo churn between two days, over the accounts with ARR on the first.
 
-    GRR = sum min(ARR now, ARR then) / sum ARR then; NRR = sum ARR now / sum ARR then; logo churn = the share of those accounts without ARR now.
-    Intervals resample accounts; for the two shares Wilson's at the effective number of accounts, so 0 lost of 12 is not read as certainty.
+    GRR = sum min(ARR now, ARR then) / sum ARR then; NRR = sum ARR now / sum ARR then; logo churn = the share of those accounts without ARR
+    now. Intervals resample accounts; for the two shares Wilson's at the effective number of accounts, so that 0 lost of
+    12 is not read as certainty.
 
     Returns
     -------
@@ -46,7 +47,10 @@ def both_days(ledger: pd.DataFrame, then: pd.Timestamp, now: pd.Timestamp) -> pd
 
 
 def moves(ledger: pd.DataFrame, then: pd.Timestamp, now: pd.Timestamp) -> pd.DataFrame:
-    """From the ARR of one day to that of another: move (see `MOVES`), accounts, arr (what left or shrank is negative); they add up. Empty where no account had ARR then."""
+    """From the ARR of one day to that of another: move (see `MOVES`), accounts, arr; what left or shrank is negative, so that they add up.
+
+    Empty where no account had ARR then.
+    """
     pair = both_days(ledger, then, now)
     if pair.empty:
         return pd.DataFrame(columns=["move", "accounts", "arr"])

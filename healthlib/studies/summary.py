@@ -75,6 +75,7 @@ def standing(facts: ExecutiveFacts) -> dict[str, Any]:
                 for row in part[part["band"] != "all"].to_dict("records")
             ]
             for days, part in facts.due.groupby("days")
+            if context["kind"] != "churn_within"
         },
         "tables": facts.tables[["table", "rows_in", "rows_used", "rows_rejected"]],
     }

@@ -10,6 +10,9 @@ from healthlib.resample import account_weights, wilson
 MONTH = 30.4375
 """Days in an average month."""
 
+FOLLOWED = 10
+"""Fewer accounts followed that long, and what is left after so many months is not stated (a convention)."""
+
 CURVE_COLUMNS = ("group", "months", "share", "low", "high", "at_risk", "left")
 
 
@@ -27,7 +30,7 @@ def lifetimes(history: pd.DataFrame, churned: pd.DataFrame, ledger: pd.DataFrame
     if history.empty:
         return pd.DataFrame(columns=["account_id", "started", "entry_days", "days", "left", "arr"])
     first = history.sort_values("as_of", kind="stable").drop_duplicates("account_id")
-    seen = ledger.groupby("account_id", as_index=False)["month"].min().rename(columns={"month": "seen"})
+    seen = ledger.groupby("account_id")["month"].min().rename("seen").reset_index()
     ended = churned[["account_id", "ended_on"]].sort_values("ended_on").drop_duplicates("account_id", keep="last")
     frame = first.merge(seen, how="left", on="account_id").merge(ended.rename(columns={"ended_on": "ended"}), how="left", on="account_id")
     frame["seen"] = frame["seen"].fillna(frame["as_of"])
@@ -82,11 +85,11 @@ def log_log_interval(share: np.ndarray, error: np.ndarray, *, z: float = 1.95996
 def retained_after(lives: pd.DataFrame, months: float, *, replicates: int = 400, seed: int = 0) -> dict[str, float]:
     """Share of accounts, and of the ARR they started with, still here after so many months, with 95 % intervals.
 
-    Kaplan-Meier with weights (1, or starting ARR) per account; intervals from account resamples. NaN where nobody was
-    followed that long.
+    Kaplan-Meier with weights (1, or starting ARR) per account; intervals from account resamples. NaN where fewer than
+    `FOLLOWED` were followed that long.
     """
     names = ("share", "low", "high", "arr_share", "arr_low", "arr_high")
-    if lives.empty or lives["days"].max() < months * MONTH:
+    if (lives["days"] >= months * MONTH).sum() < FOLLOWED:
         return dict.fromkeys(names, float("nan"))
     _, counts = account_weights(lives["account_id"], replicates, seed)
     arr = np.nan_to_num(lives["arr"].to_numpy(float))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +114,8 @@ def group_view(scored: Scored, day: pd.Timestamp, bands: Sequence[str]) -> pd.Da
 
     Returns
     -------
-    DataFrame segment, accounts, arr, arr_worst, then a column `group:<name>` per group (0-100, NaN where nothing was measured); last row "All accounts"
+    DataFrame segment, accounts, arr, arr_worst, then a column `group:<name>` per group (0-100, NaN where nothing was measured);
+    last row "All accounts"
     """
     rows = scored.rows[scored.rows["as_of"] == day]
     name = segment_column(rows)
@@ -124,7 +125,7 @@ def group_view(scored: Scored, day: pd.Timestamp, bands: Sequence[str]) -> pd.Da
     return pd.DataFrame(table)
 
 
-def _group_row(label: str, part: pd.DataFrame, scored: Scored, worst: str) -> dict[str, object]:
+def _group_row(label: str, part: pd.DataFrame, scored: Scored, worst: str) -> dict[Hashable, object]:
     groups = scored.scores.groups.loc[part.index]
     weight = groups.notna().mul(part["arr"], axis=0)
     total = weight.sum()

@@ -12,6 +12,9 @@ from healthlib.resample import Estimate
 WORTH = 0.02
 """A gain in AUC below this is not worth a change of weights (a convention)."""
 
+FEWEST = 20
+"""Below this many churns tested out of time neither answer is given: intervals from so few cannot be relied on (a convention)."""
+
 Answer = Literal["adopt", "keep", "insufficient_evidence"]
 
 
@@ -39,6 +42,8 @@ def recommend(differences: dict[str, Estimate], free: Estimate, n_lost: int) -> 
     current, equal = differences["fitted_minus_current"], differences["fitted_minus_equal"]
     if not np.isfinite([current.value, current.low, equal.low, free.high]).all():
         return Verdict("insufficient_evidence", _too_little(n_lost))
+    if n_lost < FEWEST:
+        return Verdict("insufficient_evidence", f"{_too_little(n_lost)} {_gains(current, equal)}.")
     if current.low > 0 and equal.low > 0:
         beaten = f"the current ones by {_span(current)} AUC and equal weights by {_span(equal)}"
         return Verdict("adopt", f"Out of time, on {n_lost} churns, the fitted weights beat {beaten}.")
@@ -52,13 +57,14 @@ def recommend(differences: dict[str, Estimate], free: Estimate, n_lost: int) -> 
 
 
 def _undecided(current: Estimate, equal: Estimate, free: Estimate, n_lost: int) -> str:
-    text = f"Out of time the fitted weights gain {_span(current)} AUC over the current ones and {_span(equal)} over equal weights"
+    text = f"{_gains(current, equal)}; weights fitted freely gain {_span(free)}"
+    return f"{text}: {n_lost} churns are too few to tell. {_more(current, equal, free, n_lost)}"
+
+
+def _gains(current: Estimate, equal: Estimate) -> str:
     if current.value == 0 == current.low == current.high:
-        text = (
-            "Out of time nothing predicted better than the current weights, so the fit stays with them; "
-            f"weights fitted freely would gain {_span(free)} AUC"
-        )
-    return f"{text}, on {n_lost} churns: too few to tell. {_more(current, equal, free, n_lost)}"
+        return "Out of time nothing predicted better than the current weights, so the fit stayed with them"
+    return f"Out of time the fitted weights gain {_span(current)} AUC over the current ones and {_span(equal)} over equal weights"
 
 
 def _more(current: Estimate, equal: Estimate, free: Estimate, n_lost: int) -> str:
@@ -87,7 +93,8 @@ def _round(number: float) -> int:
 def _too_little(n_lost: int) -> str:
     if n_lost == 0:
         return "No churn could be tested out of time, so weights cannot be compared."
-    return f"Only {n_lost} churns could be tested out of time: too few for an interval of the comparison."
+    more = f"; at least {FEWEST - n_lost} more are needed" if n_lost < FEWEST else ""
+    return f"Only {n_lost} churns could be tested out of time, too few for a comparison that can be relied on{more}."
 
 
 def _span(estimate: Estimate) -> str:
