@@ -64,9 +64,7 @@ def timed(code: str, *arguments: str) -> tuple[float, float, str]:
         "OPENBLAS_NUM_THREADS": "1",
     }
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    told = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
-    )
+    told = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.perf_counter() - began, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, told.stdout
 

@@ -9,11 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from healthlib import scoring
-from healthlib.bands import band_names, matched_starts
+from healthlib.bands import band_names, band_starts, matched_starts
 from healthlib.calibration import curve
 from healthlib.spec import Quantile, Scorecard
 from healthlib.stats import logistic
 from healthlib.weights import STRENGTHS, Fit, Problem, candidates, cone, current_weights, path
+
+Array = NDArray[np.float64]
 
 LEAST = 15
 """A replay starts once this many lost and this many kept cases have finished."""
@@ -24,9 +26,9 @@ LEAST_TESTED = 10
 MOST_ROWS = 20_000
 """Thresholds and strengths are read from at most this many training cases; more would change neither."""
 
-SCORECARDS = ("current", "equal", "fitted")
-
 FOLD_COLUMNS = ("cutoff", "train_cases", "train_lost", "test_cases", "test_lost", "train_until", "test_from", "test_to", "strength")
+PREDICTION_COLUMNS = ("account_id", "as_of", "lost", "arr", "current", "equal", "fitted", "free", "current_band", "probability", "cutoff")
+THRESHOLD_COLUMNS = ("cutoff", "scorecard", "band", "threshold_from")
 
 
 @dataclass(frozen=True)
@@ -120,127 +122,137 @@ def replay(cases: pd.DataFrame, scorecard: Scorecard) -> Replay:
     ends = cutoffs(done)
     if not len(candidates(scorecard)):
         ends = ends[:0]
-    state = _State(done, scorecard)
+    losses = np.full((len(done), len(STRENGTHS)), np.nan)
+    fixed = None if has_quantiles(scorecard) or not len(ends) else _look(done, scorecard)
+    fits: list[Fit] = []
+    folds: list[_Fold] = []
     for at, cutoff in enumerate(ends):
         until = ends[at + 1] if at + 1 < len(ends) else done["as_of"].max() + pd.Timedelta(days=1)
-        test = ((done["as_of"] >= cutoff) & (done["as_of"] < until)).to_numpy()
-        if test.any():
-            state.step(cutoff, _finished(done, cutoff).to_numpy(), test)
-    return state.result()
+        test = np.flatnonzero((done["as_of"] >= cutoff) & (done["as_of"] < until))
+        if not len(test):
+            continue
+        view = fixed or _look(done, scoring.resolve_scales(scorecard, done[done["as_of"] < cutoff]))
+        finished = _finished(done, cutoff).to_numpy()
+        fits = path(view.problem.rows(finished), view.lost[finished], starts=fits)
+        chosen = fits[_best(losses, view.lost, finished)]
+        losses[test] = _losses(view, fits, test)
+        folds.append(_fold(view, (np.flatnonzero(finished), test), (chosen, fits[-1]), cutoff))
+    return _as_replay(folds, losses, done["lost"].to_numpy(dtype=float))
 
 
-class _State:
-    """What is carried from fold to fold: fixed scales are scored once, losses by strength are remembered."""
+@dataclass(frozen=True)
+class _View:
+    """The finished cases under one set of scale ends: all that does not depend on fitted weights."""
 
-    def __init__(self, done: pd.DataFrame, scorecard: Scorecard):
-        self.done, self.card = done, scorecard
-        self.moving = has_quantiles(scorecard)
-        self.names = candidates(scorecard)
-        self.losses = np.zeros((len(done), len(STRENGTHS)))
-        self.tested = np.zeros(len(done), dtype=bool)
-        self.fits: list[Fit] = []
-        self.folds: list[dict[str, object]] = []
-        self.predictions: list[pd.DataFrame] = []
-        self.thresholds: list[pd.DataFrame] = []
-        self.weights: list[pd.DataFrame] = []
-        if not self.moving and len(done):
-            self._measure(scorecard)
+    done: pd.DataFrame
+    card: Scorecard
+    problem: Problem
+    lost: Array
+    current: Array
+    band: NDArray[np.object_]
+    equal: Array
 
-    def _measure(self, card: Scorecard) -> None:
-        """Everything about the cases that does not depend on fitted weights, under these scales."""
-        self.now = card
-        self.problem = problem_of(card, self.done)
-        current = scoring.score(card, self.done).frame
-        self.current, self.band = current["score"].to_numpy(dtype=float), current["band"].to_numpy(dtype=object)
-        self.equal = self._score(dict.fromkeys(self.names, 1.0), slice(None))
-
-    def _score(self, weights: dict[str, float], rows: NDArray | slice) -> NDArray[np.float64]:
-        every = {name: weights.get(name, 0.0) for name in self.now.metrics}
-        return scoring.score(self.now, self.done.iloc[rows], every).frame["score"].to_numpy(dtype=float)
-
-    def step(self, cutoff: pd.Timestamp, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> None:
-        """One cut-off: fit every strength, choose one by the past, score the test cases, remember their losses."""
-        if self.moving:
-            self._measure(scoring.resolve_scales(self.card, self.done[self.done["as_of"] < cutoff]))
-        rows, lost = np.flatnonzero(train), self.done["lost"].to_numpy(dtype=float)
-        self.fits = fits = path(self.problem.rows(rows), lost[rows], starts=self.fits)
-        chosen = fits[self._best(self.tested & train)]
-        self._remember(fits, np.flatnonzero(test), lost)
-        self._record(cutoff, (rows, np.flatnonzero(test)), chosen, fits[-1])
-
-    def _best(self, known: NDArray[np.bool_]) -> int:
-        """Index of the strength with least loss over the tested cases known by now; the strongest pull while there are none."""
-        return choose(self.losses[known], self.done["lost"].to_numpy(dtype=float)[known])
-
-    def _remember(self, fits: list[Fit], rows: NDArray[np.intp], lost: NDArray[np.float64]) -> None:
-        # A case of which nothing weighed was measured tells no strength from another: it gets the probability under the current weights.
-        unknown = np.nan_to_num(fits[0].probability(self.problem.scores[rows]), nan=0.5)
-        for column, one in enumerate(fits):
-            found = one.probability(self.problem.scores[rows])
-            p = np.clip(np.where(np.isfinite(found), found, unknown), 1e-9, 1 - 1e-9)
-            self.losses[rows, column] = -(lost[rows] * np.log(p) + (1 - lost[rows]) * np.log1p(-p))
-        self.tested[rows] = True
-
-    def _record(self, cutoff: pd.Timestamp, rows: tuple[NDArray[np.intp], NDArray[np.intp]], chosen: Fit, free: Fit) -> None:
-        train, test = rows
-        few = train if len(train) <= MOST_ROWS else np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
-        weights = dict(zip(self.names, chosen.weights, strict=True))
-        scored = self.done.iloc[test]
-        taught = self.done.iloc[train]
-        columns = {"current": self.current[test], "equal": self.equal[test], "fitted": self._score(weights, test)}
-        learned = {"equal": self.equal[few], "fitted": self._score(weights, few)}
-        frame = scored[["account_id", "as_of", "lost", "arr"]].assign(
-            **columns,
-            free=self._score(dict(zip(self.names, free.weights, strict=True)), test),
-            current_band=self.band[test],
-            probability=self._probability(train, test),
-            cutoff=cutoff,
-        )
-        if "incumbent" in self.done:
-            frame["incumbent"] = scored["incumbent"].to_numpy(dtype=float)
-            learned["incumbent"] = taught["incumbent"].to_numpy(dtype=float)
-        self.predictions.append(frame)
-        self.weights.append(pd.DataFrame({"cutoff": cutoff, "metric": list(self.names), "weight": 100 * chosen.weights}))
-        self.thresholds.append(self._threshold_rows(cutoff, learned, self.current[few]))
-        self.folds.append({
-            "cutoff": cutoff, "train_cases": len(train), "train_lost": int(taught["lost"].sum()),
-            "test_cases": len(test), "test_lost": int(scored["lost"].sum()), "train_until": taught["horizon_ends_on"].max(),
-            "test_from": scored["as_of"].min(), "test_to": scored["as_of"].max(), "strength": chosen.strength,
-        })  # fmt: skip
-
-    def _probability(self, train: NDArray[np.intp], test: NDArray[np.intp]) -> NDArray[np.float64]:
-        """P(lost) promised by the current score, its curve fitted on the training cases."""
-        known = train[np.isfinite(self.current[train])]
-        intercept, slope = curve(self.current[known], self.done["lost"].to_numpy(dtype=float)[known])
-        return logistic(intercept - slope * self.current[test] / 100)
-
-    def _threshold_rows(self, cutoff: pd.Timestamp, learned: dict[str, NDArray[np.float64]], current: NDArray[np.float64]) -> pd.DataFrame:
-        """Thresholds chosen on the training cases; those of the current scorecard are the ones in the file."""
-        chosen = {"current": [float(band.start) for band in self.card.bands]}
-        chosen |= {name: matched_starts(score, current, self.card) for name, score in learned.items()}
-        return pd.concat([
-            pd.DataFrame({"cutoff": cutoff, "scorecard": name, "band": band_names(self.card), "threshold_from": [*starts, np.nan]})
-            for name, starts in chosen.items()
-        ], ignore_index=True)  # fmt: skip
-
-    def result(self) -> Replay:
-        """The replay as frames; with no fold the frames are empty and the pull is infinite."""
-        known = self.tested
-        mean = self.losses[known].mean(axis=0) if known.any() else np.full(len(STRENGTHS), np.nan)
-        losses = pd.DataFrame({"strength": STRENGTHS, "log_loss": mean, "cases": int(known.sum())})
-        strength = STRENGTHS[self._best(known)] if len(self.done) else float("inf")
-        return Replay(
-            pd.DataFrame(self.folds, columns=list(FOLD_COLUMNS)), _stack(self.predictions, PREDICTION_COLUMNS),
-            _stack(self.thresholds, ("cutoff", "scorecard", "band", "threshold_from")),
-            _stack(self.weights, ("cutoff", "metric", "weight")), strength, losses,
-        )  # fmt: skip
+    def score(self, fit: Fit, rows: NDArray[np.intp]) -> Array:
+        """Scores of some cases under fitted weights."""
+        return _score(self.card, self.done.iloc[rows], dict(zip(self.problem.names, fit.weights, strict=True)))
 
 
-PREDICTION_COLUMNS = ("account_id", "as_of", "lost", "arr", "current", "equal", "fitted", "free", "current_band", "probability", "cutoff")
+@dataclass(frozen=True)
+class _Fold:
+    """One cut-off's rows of the replay's frames."""
+
+    summary: dict[str, object]
+    predictions: pd.DataFrame
+    thresholds: pd.DataFrame
+    weights: pd.DataFrame
+
+
+def _look(done: pd.DataFrame, card: Scorecard) -> _View:
+    found = scoring.score(card, done).frame
+    problem = problem_of(card, done)
+    equal = _score(card, done, dict.fromkeys(problem.names, 1.0))
+    return _View(
+        done, card, problem, done["lost"].to_numpy(dtype=float), found["score"].to_numpy(dtype=float), found["band"].to_numpy(dtype=object), equal
+    )  # fmt: skip
+
+
+def _score(card: Scorecard, cases: pd.DataFrame, weights: dict[str, float]) -> Array:
+    return scoring.score(card, cases, weights).frame["score"].to_numpy(dtype=float)
+
+
+def _best(losses: Array, lost: Array, finished: NDArray[np.bool_]) -> int:
+    """Index of the strength to use: by the cases tested so far that have finished."""
+    known = finished & np.isfinite(losses[:, 0])
+    return choose(losses[known], lost[known])
+
+
+def _losses(view: _View, fits: list[Fit], rows: NDArray[np.intp]) -> Array:
+    """Log loss of each case under each strength."""
+    scores, lost = view.problem.scores[rows], view.lost[rows]
+    # A case of which nothing weighed was measured tells no strength from another: it gets the probability under the current weights.
+    unknown = np.nan_to_num(fits[0].probability(scores), nan=0.5)
+    found = np.column_stack([one.probability(scores) for one in fits])
+    p = np.clip(np.where(np.isfinite(found), found, unknown[:, None]), 1e-9, 1 - 1e-9)
+    return -np.where(lost[:, None] == 1, np.log(p), np.log1p(-p))
+
+
+def _fold(view: _View, rows: tuple[NDArray[np.intp], NDArray[np.intp]], fits: tuple[Fit, Fit], cutoff: pd.Timestamp) -> _Fold:
+    """Scores of the test cases, thresholds from the training cases, and what was fitted."""
+    (train, test), (chosen, free) = rows, fits
+    few = train if len(train) <= MOST_ROWS else np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
+    taught, scored = view.done.iloc[train], view.done.iloc[test]
+    predictions = scored[["account_id", "as_of", "lost", "arr"]].assign(
+        current=view.current[test], equal=view.equal[test], fitted=view.score(chosen, test), free=view.score(free, test),
+        current_band=view.band[test], probability=_probability(view, train, test), cutoff=cutoff,
+    )  # fmt: skip
+    learned = {"equal": view.equal[few], "fitted": view.score(chosen, few)}
+    if "incumbent" in view.done:
+        predictions["incumbent"] = scored["incumbent"].to_numpy(dtype=float)
+        learned["incumbent"] = taught["incumbent"].to_numpy(dtype=float)
+    summary = {
+        "cutoff": cutoff, "train_cases": len(train), "train_lost": int(view.lost[train].sum()),
+        "test_cases": len(test), "test_lost": int(view.lost[test].sum()), "train_until": taught["horizon_ends_on"].max(),
+        "test_from": scored["as_of"].min(), "test_to": scored["as_of"].max(), "strength": chosen.strength,
+    }  # fmt: skip
+    weights = pd.DataFrame({"cutoff": cutoff, "metric": list(view.problem.names), "weight": 100 * chosen.weights})
+    return _Fold(summary, predictions, _thresholds(view.card, learned, view.current[few]).assign(cutoff=cutoff), weights)
+
+
+def _probability(view: _View, train: NDArray[np.intp], test: NDArray[np.intp]) -> Array:
+    """P(lost) promised by the current score, its curve fitted on the training cases."""
+    known = train[np.isfinite(view.current[train])]
+    intercept, slope = curve(view.current[known], view.lost[known])
+    return logistic(intercept - slope * view.current[test] / 100)
+
+
+def _thresholds(card: Scorecard, learned: dict[str, Array], current: Array) -> pd.DataFrame:
+    """Thresholds chosen on the training cases; those of the current scorecard are the ones in the file."""
+    chosen = {"current": band_starts(card)} | {name: matched_starts(score, current, card) for name, score in learned.items()}
+    return pd.concat([
+        pd.DataFrame({"scorecard": name, "band": band_names(card), "threshold_from": [*starts, np.nan]}) for name, starts in chosen.items()
+    ], ignore_index=True)  # fmt: skip
+
+
+def _as_replay(folds: list[_Fold], losses: Array, lost: Array) -> Replay:
+    """The replay as frames; with no fold the frames are empty and the pull is infinite."""
+    known = np.isfinite(losses[:, 0])
+    mean = losses[known].mean(axis=0) if known.any() else np.full(len(STRENGTHS), np.nan)
+    return Replay(
+        folds=pd.DataFrame([fold.summary for fold in folds], columns=list(FOLD_COLUMNS)),
+        predictions=_stack([fold.predictions for fold in folds], PREDICTION_COLUMNS),
+        thresholds=_stack([fold.thresholds for fold in folds], THRESHOLD_COLUMNS),
+        weights=_stack([fold.weights for fold in folds], ("cutoff", "metric", "weight")),
+        strength=STRENGTHS[choose(losses[known], lost[known])],
+        losses=pd.DataFrame({"strength": STRENGTHS, "log_loss": mean, "cases": int(known.sum())}),
+    )
 
 
 def _stack(frames: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
+    """Frames below each other, these columns first; an empty frame with them where there is none."""
+    if not frames:
+        return pd.DataFrame(columns=list(columns))
+    stacked = pd.concat(frames, ignore_index=True)
+    return stacked[[*columns, *(column for column in stacked if column not in columns)]]
 
 
 def choose(losses: NDArray[np.float64], lost: NDArray[np.float64]) -> int:

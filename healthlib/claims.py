@@ -66,6 +66,8 @@ def score_range(estimate: Estimate, digits: int = 2) -> str:
 
 def signed_range(estimate: Estimate, digits: int = 3) -> str:
     """A difference with its sign and interval: `+0.021 (−0.004 to +0.046)`."""
+    if wording.unknown(estimate.value):
+        return "not known"
     low, high = wording.change(estimate.low, digits), wording.change(estimate.high, digits)
     return f"{wording.change(estimate.value, digits)} ({low} to {high})"
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from healthlib.claims import against, largest, named, ranged, row_of, row_rate, score_range, smallest, words
-from healthlib.studies.audit import AuditFacts
 from healthlib.wording import count, counted, listed, money, share, share_range
+
+if TYPE_CHECKING:
+    from healthlib.studies.audit import AuditFacts
 
 NO_OUTCOMES = "No outcome has been seen yet, so nobody can say who leaves: every question below that needs one says what is missing."
 
@@ -30,21 +34,17 @@ def who(audit: AuditFacts) -> str:
         return "Which groups leave more often cannot be told: there are no groups with at least 20 finished cases, or no losses."
     says, base = words(audit.kind), audit.base_rate.value
     above, below = rates[rates["low"] > base], rates[rates["high"] < base]
-    overall = f"against {ranged(audit.base_rate)} overall"
-    said = []
-    if len(above):
-        said.append(f"The highest {says['rate']} is {_group(largest(above, 'rate'), audit.kind)}")
-    if len(below):
-        said.append(f"{'the' if said else 'The'} lowest {_group(smallest(below, 'rate'), audit.kind)}")
+    said = [_group(largest(above, "rate"), "highest", audit.kind)] if len(above) else []
+    said += [_group(smallest(below, "rate"), "lowest", audit.kind)] if len(below) else []
     if not said:
         return f"No group can be told from the {says['rate']} of {ranged(audit.base_rate)}: every interval includes it."
-    return f"{', '.join(said)}, {overall}."
+    return f"{'; '.join(said)}. Overall it is {ranged(audit.base_rate)}."
 
 
-def _group(row: pd.Series, kind: str) -> str:
+def _group(row: pd.Series, rank: str, kind: str) -> str:
     """One group with its rate and n."""
-    of = counted(row["cases"], words(kind)["case"])
-    return f"{row['dimension']} “{row['group']}” with {row_rate(row)} of {of}"
+    says = words(kind)
+    return f"“{row['group']}” ({row['dimension']}) has the {rank} {says['rate']}, {row_rate(row)} of {counted(row['cases'], says['case'])}"
 
 
 def chance(audit: AuditFacts) -> str:
@@ -108,6 +108,13 @@ def movements(audit: AuditFacts) -> str:
         f"{full}, downsell another {money(down, audit.currency)}: {share(down / (left + down))} of the lost ARR went quietly, "
         "with accounts that stayed."
     )
+
+
+def years(audit: AuditFacts) -> list[str]:
+    """The years of the movements; the one that is not over says so."""
+    day = pd.Timestamp(audit.as_of)
+    unfinished = day.year if (day.month, day.day) != (12, 31) else 0
+    return [f"{year:.0f} so far" if year == unfinished else f"{year:.0f}" for year in audit.movements["year"]]
 
 
 def before(audit: AuditFacts) -> str:

@@ -127,6 +127,19 @@ def first(facts: ExecutiveFacts) -> str:
     return said + (f" The first {len(ten)} hold {_cash(facts, ten['arr'].sum())} of ARR." if len(ten) > 1 else "")
 
 
+def in_short(facts: ExecutiveFacts) -> str:
+    """Which accounts first, and whether to believe the score, in two sentences: the rest of the page is their evidence."""
+    names = [f"{isolated(str(row['name']))} ({_cash(facts, row['arr'])})" for row in facts.risks.head(3).to_dict("records")]
+    first = f"Start with {', '.join(names[:-1])} and {names[-1]}." if len(names) > 1 else f"Start with {names[0]}." if names else ""
+    auc = facts.auc
+    if unknown(auc.value):
+        return f"{first} Whether the score can be believed cannot be told yet: too few outcomes have finished.".strip()
+    pairs = f"of two accounts, one lost and one kept, the score puts the lost one lower in {share(auc.value)} of pairs"
+    belief = "it tells leavers from stayers" if auc.low > 0.5 else "it cannot be told from a coin toss"
+    known = f"{pairs} ({number(100 * auc.low, 0)}–{number(100 * auc.high, 0)}%, {counted(auc.events, 'loss', 'losses')}): {belief}"
+    return f"{first} Can the score be believed? Tested on later outcomes, {known}.".strip()
+
+
 def believe(facts: ExecutiveFacts) -> dict[str, str]:
     """Question -> answer: what speaks for and against believing the figures."""
     answers = {
@@ -155,10 +168,12 @@ def _flagged(facts: ExecutiveFacts) -> str:
         return "Cannot tell: no account has left yet whose score 90 days before is known."
     arr, accounts, base = (facts.flagged[name] for name in ("arr", "accounts", "base"))
     side = against(arr.low, arr.high, base.value)
-    versus = {"above": "more than chance would flag", "below": "less than chance would flag"}.get(side, "cannot be told from chance")
+    versus = {"above": "the score did better than that", "below": "the score did worse than that"}.get(
+        side, "whether the score did better cannot be told"
+    )
     return (
         f"{ranged(arr)} of the ARR that left, and {ranged(accounts)} of the {counted(accounts.n, 'account')} that left, stood in "
-        f"{facts.bands[0]} {FLAG_DAYS} days before. Of all accounts in all months {share(base.value)} did: {versus}."
+        f"{facts.bands[0]} {FLAG_DAYS} days before. Chance alone would have flagged {share(base.value)}; {versus}."
         + (f" Only {count(accounts.n)} left: too few to rely on." if accounts.n < FEW else "")
     )
 
@@ -309,6 +324,7 @@ MEANINGS = {
     "Chance of loss": "The share of past accounts with such a score that left, smoothed so that a lower score never means less risk.",
     "95% interval": "Where the figure would lie in 95 of 100 draws of accounts like these. “Cannot tell”: it holds the opposite too.",
     "AUC": "How often, of one account that left and one that stayed, the leaver had the lower score: 1 is always, 0.5 is a coin toss.",
+    "Flagged by chance": "The share of all accounts in all months that stood in the worst band.",
     "Out of time": "Scored with what was known before, judged on what came after.",
 }
 """Term -> what it means; shown at the end of the report."""

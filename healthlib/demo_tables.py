@@ -151,10 +151,10 @@ def _attributes(rng: np.random.Generator, company: Company, terms: pd.DataFrame)
 
 
 def _accounts(company: Company, attributes: pd.DataFrame, terms: pd.DataFrame) -> pd.DataFrame:
-    """Today's values; the six nastiest names go to the largest customers that renew within 90 days."""
+    """Today's values; the six nastiest names go to the smallest customers that renew within 90 days."""
     frame = attributes.groupby("account").tail(1).drop(columns="valid_from").sort_values("account", ignore_index=True)
     names = company.accounts["name"].copy()
-    soon = terms[terms["decided"].isna() & terms["end"].between(LAST_DAY + 1, LAST_DAY + 90)].nlargest(len(NASTY_NAMES), "arr")
+    soon = terms[terms["decided"].isna() & terms["end"].between(LAST_DAY + 1, LAST_DAY + 90)].nsmallest(len(NASTY_NAMES), "arr")
     names[soon["account"]] = list(NASTY_NAMES)[: len(soon)]
     return frame.assign(name=names[frame["account"]].to_numpy())
 

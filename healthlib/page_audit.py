@@ -19,6 +19,12 @@ LISTED = 50
 """Accounts of a list shown by name, largest ARR first; the caption says how many there are."""
 
 
+def by_account(frame: pd.DataFrame) -> pd.DataFrame:
+    """The latest case of each account, largest ARR first, at most `LISTED`."""
+    last = frame.sort_values(["as_of", "account_id"], kind="stable").drop_duplicates("account_id", keep="last")
+    return last.sort_values(["arr", "account_id"], ascending=[False, True]).head(LISTED)
+
+
 def interval(said: str) -> Piece:
     """A column kind: `12% (10–14%)` as the figure with its interval below, neither broken."""
     figure, _, rest = said.partition(" (")
@@ -100,10 +106,10 @@ def reasons(audit: AuditFacts) -> Piece:
     frame = ranges(audit.reasons, by_count=("share", "low", "high"), by_arr=("arr_share", "arr_low", "arr_high"))
     columns: Columns = {
         "reason": ("Reason", "text"),
-        "accounts": ("Accounts", "count"),
+        "by_arr": ("Of ARR lost", interval),
         "by_count": ("Of accounts", interval),
         "arr": ("ARR lost", f"money {audit.currency}"),
-        "by_arr": ("Of ARR lost", interval),
+        "accounts": ("Accounts", "count"),
     }
     return report.table(frame, columns, caption="By stated reason", layout="fold")
 
@@ -111,17 +117,17 @@ def reasons(audit: AuditFacts) -> Piece:
 def movements(audit: AuditFacts) -> Piece:
     """ARR and accounts lost and won, by year."""
     money = f"money {audit.currency}"
-    frame = ranges(audit.movements, left_said=("left_rate", "left_low", "left_high")).astype({"year": int}).astype({"year": str})
+    frame = ranges(audit.movements, left_said=("left_rate", "left_low", "left_high")).assign(year=claims_audit.years(audit))
     columns: Columns = {
         "year": ("Year", "text"),
-        "accounts_start": ("Accounts at start", "count"),
-        "left_accounts": ("Left", "count"),
-        "left_said": ("Of those at start", interval),
+        "left_said": ("Left, of those at start", interval),
         "left_arr": ("ARR left", money),
-        "down_accounts": ("Downsold", "count"),
         "down_arr": ("ARR downsold", money),
-        "up_accounts": ("Expanded", "count"),
         "up_arr": ("ARR expanded", money),
+        "left_accounts": ("Left", "count"),
+        "down_accounts": ("Downsold", "count"),
+        "up_accounts": ("Expanded", "count"),
+        "accounts_start": ("Accounts at start", "count"),
     }
     return report.table(frame, columns, caption="Movements by calendar year, as far as the exports go")
 
@@ -166,6 +172,8 @@ def zombies(audit: AuditFacts) -> Piece:
 def zombie_bars(audit: AuditFacts) -> Piece:
     """Loss rate of past zombies beside all others, as bars."""
     frame = audit.zombie_outcomes[["group", "rate", "low", "high"]].iloc[::-1]
+    if len(frame) < 2:
+        return Piece("")
     return report.bars(
         frame, "group", "rate", kind="share", caption=f"{words(audit.kind)['rate'].capitalize()} of past zombies and of all others"
     )
@@ -193,10 +201,10 @@ def watermelons(audit: AuditFacts) -> Piece:
         },
     )
     return report.table(
-        audit.watermelons.head(LISTED),
+        by_account(audit.watermelons),
         columns,
         n=len(audit.watermelons),
-        caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}",
+        caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}; the latest case of each account",
         layout="cards fold",
     )
 
@@ -214,10 +222,10 @@ def false_alarms(audit: AuditFacts) -> Piece:
         },
     )
     return report.table(
-        audit.false_alarms.head(LISTED),
+        by_account(audit.false_alarms),
         columns,
         n=len(audit.false_alarms),
-        caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}",
+        caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}; the latest case of each account",
         layout="cards fold",
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from healthlib import claims_backtest, report, wording
-from healthlib.page_audit import interval, named_columns, ranges
+from healthlib.page_audit import by_account, interval, named_columns, ranges
 from healthlib.pieces import Columns, Kind, Piece
 
 if TYPE_CHECKING:
@@ -51,15 +51,15 @@ def bands(backtest: BacktestFacts) -> Piece:
     frame = ranges(
         backtest.bands, rate=("churn_rate", "churn_low", "churn_high"), by_arr=("arr_churn_rate", "arr_churn_low", "arr_churn_high")
     )
-    frame["lift_said"] = _lifts(frame)
+    frame["lift_said"] = ["1" if band == "all" else lift for band, lift in zip(frame["band"], _lifts(frame), strict=True)]
     columns: Columns = {
         "band": ("Band", _chips(backtest)),
-        "accounts": ("Cases", "count"),
-        "n": ("Accounts", "count"),
-        "churned": ("Left", "count"),
         "rate": ("Churn rate", interval),
         "lift_said": ("Lift", interval),
         "by_arr": ("By ARR", interval),
+        "accounts": ("Cases", "count"),
+        "n": ("Accounts", "count"),
+        "churned": ("Left", "count"),
     }
     return report.table(frame, columns, caption="Bands of the present scorecard, all past dates together; an account counts once per case")
 
@@ -87,18 +87,21 @@ def caught(backtest: BacktestFacts) -> Piece:
 
 
 def lead_time(backtest: BacktestFacts) -> Piece:
-    """Where the accounts that left stood, by lead."""
-    frame = ranges(backtest.lead_time, said=("share_of_churned_accounts", "low", "high")).sort_values(
-        "lead_days", ascending=False, kind="stable"
+    """Where the accounts that left stood, a row a lead, a column a band."""
+    frame = ranges(backtest.lead_time, said=("share_of_churned_accounts", "low", "high"))
+    bands = list(dict.fromkeys(frame["band"]))
+    wide = (
+        frame.pivot(index="lead_days", columns="band", values="said").reindex(columns=bands) if len(frame) else pd.DataFrame(columns=bands)
     )
+    worst = frame[frame["band"] == bands[0]].set_index("lead_days") if bands else frame
+    shown = wide.assign(lead=[f"{days} days" for days in wide.index], arr=worst["share_of_churned_arr"]).sort_index(ascending=False)
     columns: Columns = {
-        "lead_days": ("Days before the end", "count"),
-        "band": ("Band", _chips(backtest)),
-        "accounts_churned": ("Accounts that left", "count"),
-        "said": ("Of accounts", interval),
-        "share_of_churned_arr": ("Of their ARR", "share"),
+        "lead": ("Before the end", "text"),
+        **{band: (band.capitalize(), interval) for band in bands},
+        "arr": (f"ARR in {bands[0]}" if bands else "ARR", "share"),
     }
-    return report.table(frame, columns, caption="Bands of those that left, by days before the end", layout="fold")
+    n = int(frame.groupby("lead_days")["accounts_churned"].sum().max()) if len(frame) else None
+    return report.table(shown, columns, caption="Share of the accounts that left, by band and days before the end", n=n)
 
 
 def calibration(backtest: BacktestFacts) -> Piece:
@@ -125,14 +128,14 @@ def floors(backtest: BacktestFacts) -> Piece:
 
 def misses(backtest: BacktestFacts, audit: AuditFacts) -> Piece:
     """Highest band, then lost, by name."""
-    frame = backtest.misses.merge(audit.names, how="left", on="account_id")
+    frame = by_account(backtest.misses).merge(audit.names, how="left", on="account_id")
     caption = "Not seen: highest band, then left"
     return report.table(frame, _list_columns(frame, audit), caption=caption, n=backtest.misses_count, layout="cards fold")
 
 
 def false_alarms(backtest: BacktestFacts, audit: AuditFacts) -> Piece:
     """Lowest band, yet kept, by name."""
-    frame = backtest.false_alarms.merge(audit.names, how="left", on="account_id")
+    frame = by_account(backtest.false_alarms).merge(audit.names, how="left", on="account_id")
     caption = "Alarms: lowest band, yet stayed"
     return report.table(frame, _list_columns(frame, audit), caption=caption, n=backtest.false_alarms_count, layout="cards fold")
 
@@ -148,11 +151,11 @@ def scorecards(backtest: BacktestFacts) -> Piece:
     frame["lift_said"] = _lifts(frame)
     columns: Columns = {
         "scorecard": ("Weights", "text"),
-        "accounts": ("Cases in the lowest band", "count"),
         "rate": ("Churn rate", interval),
         "lift_said": ("Lift", interval),
         "left": ("Of those that left", interval),
         "arr_left": ("Of churned ARR", interval),
+        "accounts": ("Cases", "count"),
     }
     return report.table(frame, columns, caption="Lowest band of each scorecard, cut so that the bands are equally large")
 

@@ -38,6 +38,7 @@ def first_screen(facts: ExecutiveFacts) -> Piece:
     """What a reader sees first: the base, what renews, which accounts first, and whether it can be believed."""
     return report.show(
         report.lead(say.opening(facts)),
+        report.text(say.in_short(facts)),
         tiles(facts),
         report.columns(bands(facts), renewals(facts)),
         report.card(first(facts)),

@@ -10,6 +10,7 @@ from healthlib import claims_fit, report, wording
 from healthlib.claims import score_range, signed_range
 from healthlib.page_audit import interval, ranges, unbroken
 from healthlib.pieces import Columns, Piece
+from healthlib.resample import NOTHING, Estimate
 
 if TYPE_CHECKING:
     from healthlib.studies.fit import FitFacts
@@ -23,25 +24,16 @@ NAMED = {
 
 def opening(fit: FitFacts) -> Piece:
     """The recommendation, and the figures it rests on."""
-    current, fitted = fit.auc.get("current"), fit.auc.get("fitted")
     gain = fit.differences["fitted_minus_current"]
-    tiles = report.tiles(
-        [
-            ("Recommendation", fit.recommendation.replace("_", " "), "of adopt, keep, insufficient evidence"),
-            (
-                "AUC of current weights",
-                wording.number(current.value, 2) if current else wording.NOTHING,
-                score_range(current) if current else "",
-            ),
-            (
-                "AUC of fitted weights",
-                wording.number(fitted.value, 2) if fitted else wording.NOTHING,
-                score_range(fitted) if fitted else "",
-            ),
-            ("Gain", wording.change(gain.value, 3), f"95%: {wording.change(gain.low, 3)} to {wording.change(gain.high, 3)}"),
-        ]
-    )
-    return report.show(report.lead(claims_fit.opening(fit)), tiles, *(report.note(words) for words in fit.notes))
+    tiles = [("Recommendation", fit.recommendation.replace("_", " "), "of adopt, keep, insufficient evidence")]
+    tiles += [_auc_tile(name, fit.auc.get(name, NOTHING)) for name in ("current", "fitted")]
+    tiles += [("Gain", wording.change(gain.value, 3), f"95%: {wording.change(gain.low, 3)} to {wording.change(gain.high, 3)}")]
+    return report.show(report.lead(claims_fit.opening(fit)), report.tiles(tiles), *(report.note(words) for words in fit.notes))
+
+
+def _auc_tile(name: str, auc: Estimate) -> tuple[str, str, str]:
+    """The AUC of one scorecard as a tile."""
+    return f"AUC, {name} weights", wording.number(auc.value, 2), f"95%: {wording.number(auc.low, 2)}–{wording.number(auc.high, 2)}"
 
 
 def comparison(fit: FitFacts) -> Piece:
@@ -78,27 +70,25 @@ def comparison(fit: FitFacts) -> Piece:
 
 
 def weights(fit: FitFacts) -> Piece:
-    """Every weight: in use, equal, fitted with interval, and what is recommended."""
+    """Every weight: in use, fitted with interval, what is recommended, and equal."""
     frame = fit.weights.copy()
-    frame["range"] = [
-        f"{low:.0f}–{high:.0f}" if pd.notna(low) else wording.NOTHING for low, high in zip(frame["low"], frame["high"], strict=True)
+    frame["said"] = [
+        f"{value:.0f} ({low:.0f}–{high:.0f})" if pd.notna(value) else wording.NOTHING
+        for value, low, high in zip(frame["fitted"], frame["low"], frame["high"], strict=True)
     ]
     columns: Columns = {
         "label": ("Metric", "text"),
-        "group": ("Group", unbroken),
         "current": ("In use", "points"),
-        "equal": ("Equal", "number"),
-        "fitted": ("Fitted", "points"),
-        "range": ("95%", interval),
-        "selected_share": ("Chosen in", "share"),
+        "said": ("Fitted", interval),
         "recommended": ("Recommended", "points"),
+        "equal": ("Equal", "number"),
+        "selected_share": ("Chosen in", "share"),
+        "group": ("Group", unbroken),
     }
-    return report.table(
-        frame,
-        columns,
-        caption="Weights in points of 100; “chosen in” is the share of account resamples that give the metric weight",
-        n=fit.n_lost,
+    caption = (
+        "Weights in points of 100, fitted with 95% interval; “chosen in” is the share of account resamples that give the metric weight"
     )
+    return report.table(frame, columns, caption=caption, n=fit.n_lost)
 
 
 def folds(fit: FitFacts) -> Piece:

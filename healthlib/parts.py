@@ -110,6 +110,10 @@ def check(folder: Path | str, as_of: str | None = None, out: Path | str = "repor
         except RejectedError as error:
             tables, failed = error.tables, str(error)
     day = as_of or artifacts.day(tables.data_through)
+    if day > artifacts.day(tables.data_through):
+        raise EvidenceError(
+            f"as of {day} was asked for, but the data end on {tables.data_through}; ask for that day or bring newer exports"
+        )
     with clock.step("ask what they can carry"):
         if not failed:
             readiness, failed = _readiness(tables, workspace, day)
@@ -137,8 +141,6 @@ def _readiness(tables: Any, workspace: Any, day: str) -> tuple[dict[str, dict[st
     from .studies.book import book_of
     from .studies.readiness import readiness
 
-    if pd.Timestamp(day) > pd.Timestamp(tables.data_through):
-        return {}, f"as of {day} was asked for, but the data end on {tables.data_through}"
     try:
         book = book_of(tables, workspace, pd.Timestamp(day))
     except EvidenceError as error:

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from healthlib import palette, wording
 from healthlib.claims import largest, words
-from healthlib.claims_audit import apart, trusted
+from healthlib.claims_audit import apart, trusted, years
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 INK, MUTED, LINE = (palette.INK[name][0] for name in ("ink", "muted", "line"))
 BAD, GOOD, ACCENT, GREY = (palette.TONES[name][0] for name in ("tone0", "tone4", "accent", "unscored"))
+PAPER = "#ffffff"
 SUSPECT = palette.TONES["tone2"][0]
 WIDTH = 5.6
 """Inches; text of 11 points is still 10 pixels high on a phone."""
@@ -185,13 +186,13 @@ def movements(audit: AuditFacts) -> Axes:
         bottom=table["left_arr"],
         color=palette.TONES["tone2"][0],
         hatch="///",
-        edgecolor="white",
+        edgecolor=PAPER,
         width=0.62,
         label="downsell, account stayed",
     )
     for place, left, down in zip(places, table["left_arr"], table["down_arr"], strict=True):
         ax.annotate(_cash(left + down, audit), (place, left + down), ha="center", va="bottom", xytext=(0, 3), textcoords="offset points")
-    ax.set_xticks(places, table["year"].astype(int).astype(str))
+    ax.set_xticks(places, [year.replace(" so far", "\nso far") for year in years(audit)])
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _cash(value, audit)))
     ax.yaxis.set_major_locator(MaxNLocator(4))
     ax.margins(y=0.16)

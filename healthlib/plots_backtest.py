@@ -11,7 +11,7 @@ import pandas as pd
 from healthlib import palette, wording
 from healthlib.claims import largest
 from healthlib.claims_backtest import empty, scored, whole, worst_of_each
-from healthlib.plots_audit import ACCENT, GOOD, GREY, LINE, MUTED, bands_drawn, blank, canvas, dots, percent, titled
+from healthlib.plots_audit import ACCENT, GOOD, GREY, LINE, MUTED, PAPER, bands_drawn, blank, canvas, dots, percent, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,14 +77,14 @@ def _stacked(ax: Axes, wide: pd.DataFrame, labels: Sequence[str]) -> None:
             left=left,
             color=colour,
             height=0.7,
-            edgecolor="white",
+            edgecolor=PAPER,
             lw=1,
             hatch=hatches.get(str(band)),
             label=f"{palette.GLYPHS[tones[str(band)]]} {band}",
         )
         for place, (value, start) in enumerate(zip(values, left, strict=True)):
             if value >= 0.07:
-                ax.text(start + value / 2, place, f"{value:.0%}", ha="center", va="center", color="white", fontweight="bold")
+                ax.text(start + value / 2, place, f"{value:.0%}", ha="center", va="center", color=PAPER, fontweight="bold")
         left = left + values
     ax.set_yticks(range(len(labels)), list(labels))
     ax.tick_params(axis="y", length=0)
@@ -130,11 +130,7 @@ def scorecards(backtest: BacktestFacts) -> Axes:
     ax.set_xlim(left=0)
     ax.set_xlabel("churn of the lowest band / base rate, 95% interval")
     best = largest(table, "lift")
-    apart = table["lift_low"].max() > table["lift_high"].min()
-    titled(
-        ax,
-        f"The lowest band of {best['scorecard']} churns most"
-        if apart
-        else "The scorecards' lowest bands cannot be told apart by these intervals",
-    )
+    behind = table.loc[table["lift_high"] < best["lift_low"], "scorecard"].tolist()
+    said = f"The lowest band of {best['scorecard']} churns more than that of {wording.listed(behind)}"
+    titled(ax, said if behind else "The scorecards’ lowest bands cannot be told apart by these intervals")
     return ax

@@ -10,7 +10,7 @@ import pandas as pd
 from healthlib import wording
 from healthlib.claims import largest
 from healthlib.claims_fit import telling
-from healthlib.plots_audit import ACCENT, BAD, GOOD, GREY, LINE, MUTED, blank, canvas, dots, percent, short, titled
+from healthlib.plots_audit import ACCENT, BAD, GOOD, GREY, LINE, MUTED, PAPER, blank, canvas, dots, percent, short, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,16 +51,13 @@ def weights(fit: FitFacts) -> Axes:
     colours = [GOOD if up else BAD if down else ACCENT for up, down in moved]
     ax = canvas(1.7 + 0.36 * len(table))[0, 0]
     dots(ax, table.rename(columns={"fitted": "value"}), [short(label, 25) for label in table["label"]], colours=colours)
-    ax.scatter(table["current"], np.arange(len(table))[::-1], marker="D", s=52, facecolor="white", edgecolor=MUTED, lw=1.8, zorder=4)
+    ax.scatter(table["current"], np.arange(len(table))[::-1], marker="D", s=52, facecolor=PAPER, edgecolor=MUTED, lw=1.8, zorder=4)
     ax.set_xlim(left=-1)
     ax.set_xlabel("points of 100: ◇ in use, ● fitted with 95% interval")
     certain = sum(up or down for up, down in moved)
-    moves = "weight differs" if certain == 1 else "weights differ"
+    differ = "weight surely differs" if certain == 1 else "weights surely differ"
     titled(
-        ax,
-        f"{certain} of {len(table)} fitted {moves} from the one in use for certain"
-        if certain
-        else "No fitted weight differs from the one in use for certain",
+        ax, f"{certain} of {len(table)} {differ} from the one in use" if certain else "No fitted weight surely differs from the one in use"
     )
     return ax
 

@@ -102,6 +102,8 @@ def run(
         pool.submit(execution.warm_up)
         with clock.step("open the workspace"):
             book = open_book(workspace, pd.Timestamp(as_of) if as_of else None)
+        for path in shelf.glob("*.failed.ipynb"):
+            path.unlink()
         day = artifacts.day(book.as_of)
         with publish.built_aside(shelf / day) as aside:
             facts = _facts_and_notebooks(book, _shown(Path(folder), day), Places(home, aside, shelf, pool), clock)
@@ -166,9 +168,8 @@ def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock
                 with clock.step(f"notebook {NOTEBOOKS[name]}"):
                     shutil.move(future.result(), places.aside / f"{PAGES[name]}.ipynb")
                     export(places.aside / f"{PAGES[name]}.ipynb", page_context(book))
-        except execution.NotebookError:
-            _keep_failed(scratch, places.shelf)
-            raise
+        except execution.NotebookError as error:
+            raise execution.NotebookError(f"{error}{_keep_failed(scratch, places.shelf)}") from error
         finally:
             for future in running.values():
                 future.cancel()
@@ -176,10 +177,12 @@ def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock
     return facts
 
 
-def _keep_failed(scratch: Path, shelf: Path) -> None:
-    """Leave the notebook with its error marked where the analyst can open it."""
-    for path in scratch.glob("*.failed.ipynb"):
+def _keep_failed(scratch: Path, shelf: Path) -> str:
+    """Leave the notebook with its error marked where the analyst can open it; says where."""
+    for path in sorted(scratch.glob("*.failed.ipynb")):
         shutil.copy(path, shelf / path.name)
+    kept = ", ".join(str(path) for path in sorted(shelf.glob("*.failed.ipynb")))
+    return f" See the error in {kept}." if kept else ""
 
 
 def page_context(book: Any) -> dict[str, Any]:

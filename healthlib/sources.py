@@ -82,8 +82,16 @@ def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path) -> Sou
     given = workspace.tables.get(name, TableSource())
     schema = _schema(name, given)
     if schema is None:
-        return [Fault("workspace.yaml", None, f"tables.{name}", "a table of your own without `time:`",
-                      "name the column that says when a row happened", nearest(name, TABLES))]
+        return [
+            Fault(
+                "workspace.yaml",
+                None,
+                f"tables.{name}",
+                "a table of your own without `time:`",
+                "name the column that says when a row happened",
+                nearest(name, TABLES),
+            )
+        ]
     if given.sql is not None:
         return _from_sql(name, given, schema, engine, workspace.folder)
     path, label, fault = _locate(name, given, workspace)
@@ -117,8 +125,18 @@ def _locate(name: str, given: TableSource, workspace: Workspace) -> tuple[Path |
         path = folder / given.file
         if path.is_file():
             return path, given.file, None
-        return None, given.file, Fault("workspace.yaml", None, f"tables.{name}.file", f"{given.file}, which is no file",
-                                       "a CSV, CSV.GZ or Parquet file, relative to the workspace folder", _near_file(path))
+        return (
+            None,
+            given.file,
+            Fault(
+                "workspace.yaml",
+                None,
+                f"tables.{name}.file",
+                f"{given.file}, which is no file",
+                "a CSV, CSV.GZ or Parquet file, relative to the workspace folder",
+                _near_file(path),
+            ),
+        )
     there = [name + ending for ending in ENDINGS if (folder / (name + ending)).is_file()]
     if len(there) == 1:
         return folder / there[0], there[0], None
@@ -198,7 +216,12 @@ def _from_sql(name: str, given: TableSource, schema: TableSchema, engine: Engine
 
 
 def _columns(
-    label: str, given: TableSource, schema: TableSchema, found: Mapping[str, tuple[str, str]], *, by_content: bool,
+    label: str,
+    given: TableSource,
+    schema: TableSchema,
+    found: Mapping[str, tuple[str, str]],
+    *,
+    by_content: bool,
 ) -> tuple[Column, ...] | list[Fault]:
     """Name what a source brings (`found`: raw name -> their name, database type), or list what it lacks."""
     theirs: dict[str, str] = {}
@@ -206,15 +229,23 @@ def _columns(
     for raw, (cell, _) in found.items():
         doubled |= {cell} & set(theirs)
         theirs.setdefault(cell, raw)
-    faults = [Fault(label, 1, asked, "no such column", f"the column that `columns:` maps to {name}", nearest(asked, theirs))
-              for name, asked in given.columns.items() if asked not in theirs]
-    faults += [Fault(label, 1, name, "no such column", "a required column; map it under `columns:`", nearest(name, theirs))
-               for name in schema.required if name not in given.columns and name not in theirs]
+    faults = [
+        Fault(label, 1, asked, "no such column", f"the column that `columns:` maps to {name}", nearest(asked, theirs))
+        for name, asked in given.columns.items()
+        if asked not in theirs
+    ]
+    faults += [
+        Fault(label, 1, name, "no such column", "a required column; map it under `columns:`", nearest(name, theirs))
+        for name in schema.required
+        if name not in given.columns and name not in theirs
+    ]
     wanted = {name: asked for name, asked in given.columns.items() if asked in theirs}
     used = set(wanted.values())
     wanted.update({cell: cell for cell in theirs if cell not in used and cell not in wanted and cell})
-    faults += [Fault(label, 1, cell, "two columns of this name", "one; rename the other, or select it with `sql:`")
-               for cell in sorted(doubled & {asked for name, asked in wanted.items() if name in schema.columns or asked in used})]
+    faults += [
+        Fault(label, 1, cell, "two columns of this name", "one; rename the other, or select it with `sql:`")
+        for cell in sorted(doubled & {asked for name, asked in wanted.items() if name in schema.columns or asked in used})
+    ]
     if faults:
         return faults
     columns: list[Column] = []

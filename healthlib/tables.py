@@ -119,8 +119,14 @@ def _report_row(loaded: Loaded, engine: Engine) -> dict[str, object]:
     source, time = loaded.source, loaded.source.schema.time
     first, last = _span(source.table, time, engine) if time in loaded.kinds else (pd.NaT, pd.NaT)
     return {
-        "table": source.table, "file": source.label, "rows_in": loaded.rows_in, "rows_used": loaded.rows_used,
-        "rows_rejected": loaded.rows_in - loaded.rows_used, "first_day": first, "last_day": last, "sha256": source.sha256,
+        "table": source.table,
+        "file": source.label,
+        "rows_in": loaded.rows_in,
+        "rows_used": loaded.rows_used,
+        "rows_rejected": loaded.rows_in - loaded.rows_used,
+        "first_day": first,
+        "last_day": last,
+        "sha256": source.sha256,
     }
 
 
@@ -148,8 +154,10 @@ def _data_through(workspace: Workspace, loaded: Sequence[Loaded], engine: Engine
             after = f"SELECT count(*) AS rows, max({name}) AS last FROM {rows} WHERE CAST({name} AS DATE) > ?"
             found = engine.query(after, [workspace.data_through]).iloc[0]
             if found["rows"]:
-                warnings.append(f"{table}: {int(found['rows'])} rows lie after data_through {workspace.data_through} "
-                                f"({column} up to {pd.Timestamp(found['last']).date()}); no figure uses them")
+                warnings.append(
+                    f"{table}: {int(found['rows'])} rows lie after data_through {workspace.data_through} "
+                    f"({column} up to {pd.Timestamp(found['last']).date()}); no figure uses them"
+                )
         return workspace.data_through, warnings
     days = [last for table, column in events if not pd.isna(last := _span(table, column, engine)[1])]
     if days:
@@ -159,8 +167,10 @@ def _data_through(workspace: Workspace, loaded: Sequence[Loaded], engine: Engine
     through = _span("contracts", "start_date", engine)[1]
     if pd.isna(through):
         return None, warnings
-    return through.date(), [f"no table of events says how far the exports reach; the last contract start, {through.date()}, is taken. "
-                            "Set data_through in workspace.yaml"]
+    return through.date(), [
+        f"no table of events says how far the exports reach; the last contract start, {through.date()}, is taken. "
+        "Set data_through in workspace.yaml"
+    ]
 
 
 def _lonely_end(through: pd.Timestamp, events: Sequence[tuple[str, str]], engine: Engine) -> list[str]:
@@ -170,8 +180,10 @@ def _lonely_end(through: pd.Timestamp, events: Sequence[tuple[str, str]], engine
     gap = (through - pd.Timestamp(before)).days if not pd.isna(before) else 0
     if gap <= 92:
         return []
-    return [f"the newest day, {through.date()}, lies {gap} days after the one before it ({pd.Timestamp(before).date()}); "
-            "if it is a wrong clock, set data_through in workspace.yaml"]
+    return [
+        f"the newest day, {through.date()}, lies {gap} days after the one before it ({pd.Timestamp(before).date()}); "
+        "if it is a wrong clock, set data_through in workspace.yaml"
+    ]
 
 
 def _contract_warnings(engine: Engine, columns: dict[str, str]) -> list[str]:
@@ -186,22 +198,26 @@ def _contract_warnings(engine: Engine, columns: dict[str, str]) -> list[str]:
     groups = f"SELECT {same}, count(*) AS rows FROM data.contracts GROUP BY ALL HAVING count(*) > 1"
     twice = engine.query(f"SELECT min(account_id) AS first, sum(rows - 1) AS rows FROM ({groups})").iloc[0]
     if not pd.isna(twice["rows"]):
-        warnings.append(f"{int(twice['rows'])} contracts repeat another one in every column (first: account {twice['first']}); "
-                        "each counts towards ARR. Add contract_id to tell a copy from a second contract")
+        warnings.append(
+            f"{int(twice['rows'])} contracts repeat another one in every column (first: account {twice['first']}); "
+            "each counts towards ARR. Add contract_id to tell a copy from a second contract"
+        )
     return warnings
 
 
 def _excess_message(workspace: Workspace, excess: Sequence[Loaded]) -> str:
     """What, how many of how many, the first example, and the cure: for each table that lost too much."""
-    lines = [f"{workspace.name}: more than {workspace.max_rejected:.2%} of the rows of {len(excess)} "
-             f"table{'s were' if len(excess) > 1 else ' was'} rejected (max_rejected)"]
+    lines = [
+        f"{workspace.name}: more than {workspace.max_rejected:.2%} of the rows of {len(excess)} "
+        f"table{'s were' if len(excess) > 1 else ' was'} rejected (max_rejected)"
+    ]
     for each in excess:
         first = each.rejected.iloc[0]
         rule, rows = max(each.rules.items(), key=lambda item: item[1])
         where = f"{first['column']}: " if first["column"] else ""
         lines.append(
             f"  {each.source.table}: {each.rows_in - each.rows_used} of {each.rows_in} rows ({each.share_rejected:.1%}), most often "
-            f"\"{rule}\" ({rows}); first {first['file']}:{first['line']}: {where}found {str(first['value'])[:80]!r}: {first['rule']}"
+            f'"{rule}" ({rows}); first {first["file"]}:{first["line"]}: {where}found {str(first["value"])[:80]!r}: {first["rule"]}'
         )
     lines.append("Mend the export or the mapping, or raise max_rejected in workspace.yaml; rejected/<table>.csv lists the rows.")
     return "\n".join(lines)

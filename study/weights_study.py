@@ -25,6 +25,7 @@ from healthlib.weights import fit
 
 EIGHT = {"a": 30.0, "b": 20.0, "c": 20.0, "d": 15.0, "e": 10.0, "f": 5.0, "g": 0.0, "h": 0.0}
 THIRTEEN = dict(zip("abcdefghijklm", (30.0, 20.0, 15.0, 10.0, 8.0, 7.0, 5.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0), strict=True))
+CROOKED = dict(zip(EIGHT, (60.0, 40.0, 25.0, 15.0, 10.0, 5.0, -40.0, -15.0), strict=True))
 NOTHING = dict.fromkeys(EIGHT, 0.0)
 
 
@@ -49,6 +50,9 @@ INTERVALS = (
     Regime("230 lost, 10 % missing", {"n_accounts": 600, "missing_share": 0.1}),
     Regime("230 lost, 30 % missing", {"n_accounts": 600, "missing_share": 0.3}),
     Regime("230 lost, accounts differ unseen", {"n_accounts": 600, "account_effect": 1.0}),
+    Regime("60 lost, two metrics point the wrong way", {"n_accounts": 170, "weights": CROOKED}),
+    Regime("230 lost, two metrics point the wrong way", {"n_accounts": 600, "weights": CROOKED}),
+    Regime("900 lost, two metrics point the wrong way", {"n_accounts": 2400, "weights": CROOKED}),
     Regime("170 lost, 3 % churn", {"n_accounts": 1500, "churn_rate": 0.03}),
     Regime("190 lost, 30 % churn", {"n_accounts": 300, "cases_per_account": 3, "churn_rate": 0.30}),
     Regime("900 lost, 8 metrics", {"n_accounts": 2400}),
@@ -70,8 +74,8 @@ INTERVALS_TEXT = (
     "## Intervals of the weights", "",
     "Share of the 95 % intervals that hold the true weight: over all metrics (± its own standard error), for the",
     "metric with the largest weight, for those with a weight, for those whose true weight is zero (there a nominal interval",
-    "covers 97.5 %: it cannot miss below zero). Width in points of 100. With missing data the truth is the weights with which the score predicts best given",
-    "unlimited data.",
+    "covers 97.5 %: it cannot miss below zero). Width in points of 100. With missing data, and where metrics point the wrong way, the",
+    "truth is the allowed weights with which the score predicts best given unlimited data.",
 )  # fmt: skip
 INTERVALS_HEAD = ("regime", "lost", "all", "±", "largest", "positive", "zero", "width", "verdict")
 DECISIONS_TEXT = (
@@ -95,12 +99,12 @@ def simulate(regime: Regime, seed: int) -> tuple[pd.DataFrame, Any, Any]:
 
 
 def target(regime: Regime) -> np.ndarray:
-    """The weights an interval should cover: the planted ones; with missing data those with which the score predicts best.
+    """The weights an interval should cover: the planted ones, or else those with which the score predicts best.
 
-    A metric that moves with others earns weight when they are missing, so the best weights differ from the planted ones; they are read
-    from a company of 60,000 accounts.
+    A metric that moves with others earns weight when they are missing, and one that points the wrong way can only be left out; then the
+    best allowed weights differ from the planted ones, and are read from a company of 60,000 accounts.
     """
-    if not regime.given.get("missing_share"):
+    if not regime.given.get("missing_share") and min(regime.given.get("weights", EIGHT).values()) >= 0:
         cases, _, truth = simulate(Regime(regime.name, {**regime.given, "n_accounts": 10}), 0)
         return np.array(list(truth.weights.values())) / 100
     cases, card, _ = simulate(Regime(regime.name, {**regime.given, "n_accounts": 60_000}), 99)

@@ -82,9 +82,11 @@ def test_too_many_bad_rows_are_exit_1_with_the_rows_written(company: Path, tmp_p
     assert cli.main(["run", str(folder), "--out", str(tmp_path / "out")]) == 1
 
 
-def test_a_day_after_the_data_is_exit_1(company: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["score", str(company), "--as-of", "2027-01-31", "--out", str(tmp_path)]) == 1
+@pytest.mark.parametrize("command", ["score", "check", "run"])
+def test_a_day_after_the_data_is_exit_1(command: str, company: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, str(company), "--as-of", "2027-01-31", "--out", str(tmp_path)]) == 1
     assert "2026-10-31" in capsys.readouterr().err
+    assert not (tmp_path / "acme" / "2027-01-31").exists()
 
 
 def test_fit_and_adopt_close_the_circle(company: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

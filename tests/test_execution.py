@@ -51,6 +51,7 @@ def test_a_run_leaves_no_trace_of_time_or_place_and_is_the_same_twice(tmp_path: 
     [
         ("1 / 0", "cell 2 failed with ZeroDivisionError: division by zero"),
         ("import os; os.kill(os.getpid(), 9)", "its kernel died"),
+        ("import sys; sys.exit(0)", "never ran"),
         ("get_ipython().kernel.do_shutdown(False); raise SystemExit(0)", ""),
     ],
 )

@@ -170,7 +170,7 @@ def test_a_failed_notebook_leaves_the_last_good_folder(fault: str, done: Done, t
             notebook.cells = code[:2]
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
     before = contents(done.out)
-    with pytest.raises(execution.NotebookError, match="03_backtest_bands"):
+    with pytest.raises(execution.NotebookError, match=r"03_backtest_bands.*backtest\.failed\.ipynb"):
         runner.run(done.workspace, None, done.out, notebooks=tmp_path)
     after = contents(done.out)
     marked = {name: after.pop(name) for name in list(after) if name.endswith(".failed.ipynb")}

@@ -26,7 +26,7 @@ def test_one_step_is_close_to_refitting_each_replicate(company):
     steps = newton_steps(AccountLoss(rows, lost, theta, codes), counts)
     refits = np.array([unbounded(rows[at], lost[at]) for at in (np.repeat(np.arange(len(lost)), counts[codes, r]) for r in range(40))])
     one, full = (100 * d[:, 1:] / d[:, 1:].sum(axis=1, keepdims=True) for d in (steps, refits))
-    assert np.abs(one - full).mean() < 0.3  # points of 100, where a replicate moves a weight by 5
+    assert np.abs(one - full).mean() < 0.5  # points of 100, where a replicate moves a weight by 5
     assert np.abs(one.std(axis=0) - full.std(axis=0)).max() < 0.3
 
 
@@ -76,3 +76,16 @@ def test_a_metric_never_measured_has_the_widest_interval(company):
     problem = problem_of(card, cases.assign(nps=np.nan))
     spans = weight_intervals(problem, cases["lost"], fit(problem, cases["lost"], strength=0.0), *account_weights(cases["account_id"], 100))
     assert (spans.low[2], spans.high[2]) == (0.0, 1.0)
+
+
+def test_a_metric_that_clearly_points_the_wrong_way_does_not_bend_the_other_intervals():
+    """Losses rise with h: the bounded fit gives it nothing, and the rest must be judged as if it were not there."""
+    cases, truth = simulate_cases(900, 4, weights={"a": 60.0, "b": 40.0, "c": 20.0, "h": -40.0}, seed=4)
+    with_it = problem_of(simulated_scorecard(dict.fromkeys("abch", 1.0)), cases)
+    without = problem_of(simulated_scorecard(dict.fromkeys("abc", 1.0)), cases)
+    accounts = account_weights(cases["account_id"], 200)
+    one, other = (weight_intervals(p, cases["lost"], fit(p, cases["lost"], strength=0.0), *accounts) for p in (with_it, without))
+    assert truth.weights["h"] < 0
+    assert (one.low[3], one.high[3]) == (0.0, 0.0)
+    np.testing.assert_allclose(one.low[:3], other.low, atol=0.005)
+    np.testing.assert_allclose(one.high[:3], other.high, atol=0.005)

@@ -37,8 +37,9 @@ def lifetimes(history: pd.DataFrame, churned: pd.DataFrame, ledger: pd.DataFrame
     frame["started"] = frame["as_of"] - pd.to_timedelta(frame["age_days"].fillna(0), unit="D")
     frame["left"] = (frame["ended"].notna() & (frame["ended"] <= as_of)).astype(int)
     frame["days"] = (frame["ended"].where(frame["left"] == 1, as_of) - frame["started"]).dt.days
-    before_view = frame["started"] < ledger["month"].min() - pd.Timedelta(days=31) if len(ledger) else False
-    frame["entry_days"] = ((frame["seen"] - frame["started"]).dt.days).where(before_view, 0)
+    first_month = ledger["month"].min() if len(ledger) else frame["as_of"].min()
+    before_view = frame["started"] < first_month - pd.Timedelta(days=31)
+    frame["entry_days"] = (frame["seen"] - frame["started"]).dt.days.where(before_view, 0)
     return frame[frame["days"] > frame["entry_days"]].drop(columns=["as_of", "ended", "seen"]).reset_index(drop=True)
 
 
