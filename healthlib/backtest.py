@@ -168,12 +168,10 @@ class _Fold:
 
 
 def _look(done: pd.DataFrame, card: Scorecard) -> _View:
-    found = scoring.score(card, done).frame
-    problem = problem_of(card, done)
+    found, problem = scoring.score(card, done).frame, problem_of(card, done)
+    lost, current = done["lost"].to_numpy(dtype=float), found["score"].to_numpy(dtype=float)
     equal = _score(card, done, dict.fromkeys(problem.names, 1.0))
-    return _View(
-        done, card, problem, done["lost"].to_numpy(dtype=float), found["score"].to_numpy(dtype=float), found["band"].to_numpy(dtype=object), equal
-    )  # fmt: skip
+    return _View(done, card, problem, lost, current, found["band"].to_numpy(dtype=object), equal)
 
 
 def _score(card: Scorecard, cases: pd.DataFrame, weights: dict[str, float]) -> Array:

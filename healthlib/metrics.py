@@ -36,6 +36,8 @@ def measure(tables: Tables, workspace: Workspace, state: pd.DataFrame) -> pd.Dat
         a metric reads a column that is not there, or its SQL does not run; all such metrics at once
     """
     metrics = workspace.scorecard.metrics
+    if state.empty:
+        return state[["account_id", "as_of"]].assign(**{name: pd.Series(dtype=float) for name in metrics})
     result: dict[str, np.ndarray] = {}
     faults: list[Fault] = []
     asof.put_spine(tables, state)

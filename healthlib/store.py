@@ -74,6 +74,7 @@ class _Writer:
         self.count = 0
 
     def encode(self, value: Any, where: str) -> Any:
+        """A value as JSON can hold it; `where` is its place, for the message if it cannot be held."""
         if value is None or isinstance(value, (bool, str)):
             return value
         if isinstance(value, (np.generic,)) and not isinstance(value, (np.datetime64, np.timedelta64)):

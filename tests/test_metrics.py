@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -127,16 +128,22 @@ CLOCKS = {
 }
 
 
+@lru_cache
+def read(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype={"user_id": str})
+
+
 def brute(folder: Path, m: Metric, account: str, as_of: dt.date, shift: int = 0) -> float:
     """PRODUCT.md §2.3 and §5.1 for one account and day, from the CSV files; the future is never touched."""
-    contracts = pd.read_csv(folder / "contracts.csv", parse_dates=["start_date", "end_date"])
+    contracts = read(folder / "contracts.csv")
+    contracts = contracts.assign(**{c: pd.to_datetime(contracts[c]) for c in ("start_date", "end_date")})
     mine = contracts[(contracts["account_id"] == account) & (contracts["start_date"] <= pd.Timestamp(as_of))]
     active = mine[mine["end_date"] > pd.Timestamp(as_of)]
     until = pd.Timestamp(as_of - shift * DAY)
     if m.measure.kind == "age":
         return (until - mine["start_date"].min()).days if len(mine) else math.nan
     time, shut, lag = CLOCKS[m.table or ""]
-    rows = pd.read_csv(folder / f"{m.table}.csv", dtype={"user_id": str})
+    rows = read(folder / f"{m.table}.csv").copy()
     rows["at"] = pd.to_datetime(rows[time])
     recorded = pd.to_datetime(rows["recorded_at"]) if "recorded_at" in rows else pd.Series(pd.NaT, index=rows.index)
     rows["known"] = recorded.fillna(rows["at"] + pd.Timedelta(days=lag))

@@ -158,8 +158,16 @@ def test_the_same_inputs_give_the_same_bytes_in_another_time_zone_language_and_h
     assert [name for name in one if one[name] != two[name]] in ([], [manifest])
 
 
-@pytest.mark.parametrize("fault", ["raise ValueError('no such column')", "import os; os._exit(3)"])
-def test_a_failed_notebook_leaves_the_last_good_folder(fault: str, done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("raise ValueError('no such column')", r"03_backtest_bands.*no such column.*backtest\.failed\.ipynb"),
+        ("import os; os._exit(3)", "03_backtest_bands.*kernel died"),
+    ],
+)
+def test_a_failed_notebook_leaves_the_last_good_folder(
+    fault: str, says: str, done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     again(done, monkeypatch)
     for name in runner.NOTEBOOKS.values():
         notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
@@ -170,7 +178,7 @@ def test_a_failed_notebook_leaves_the_last_good_folder(fault: str, done: Done, t
             notebook.cells = code[:2]
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
     before = contents(done.out)
-    with pytest.raises(execution.NotebookError, match=r"03_backtest_bands.*backtest\.failed\.ipynb"):
+    with pytest.raises(execution.NotebookError, match=says):
         runner.run(done.workspace, None, done.out, notebooks=tmp_path)
     after = contents(done.out)
     marked = {name: after.pop(name) for name in list(after) if name.endswith(".failed.ipynb")}

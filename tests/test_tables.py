@@ -137,7 +137,7 @@ CONTRACT_HEAD = "account_id,start_date,end_date,arr,contract_id,outcome,auto_ren
         ("001,2024-01-02,2024-01-01,1,,,,", "end_date", "2024-01-01", "ends on or before the day it starts"),
         ("001,2024-01-01,,1,,won,,", "outcome", "won", "not one of renewed, churned, open"),
         ("009,2024-01-01,,1,,,,", "account_id", "009", "an account that is not in accounts"),
-        ("001,2024-01-01,,1,C1,,,", "contract_id", "C1", "a second row with this key; the first one stays"),
+        ("001,2024-01-01,,1,C1,,,", "contract_id, start_date", "C1, 2024-01-01", "a second row with this key; the first one stays"),
         ("001,2024-01-01,,1,,,", "", "001,2024-01-01,,1,,,", "too few columns: 7 where the header has 8"),
         ("001,2024-01-01,,1,,,,,x", "", "001,2024-01-01,,1,,,,,x", "too many columns: 9 where the header has 8"),
         ('001,2024-01-01,,1,"C9,,,', "", '001,2024-01-01,,1,"C9,,,', csvrecords.MISQUOTED),

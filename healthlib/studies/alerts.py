@@ -38,7 +38,7 @@ def alerts(scored: Scored, scorecard: Scorecard, days: dict[str, pd.Timestamp | 
         return pd.DataFrame(columns=list(COLUMNS))
     rank = {band.name: place for place, band in enumerate(scorecard.bands)}
     quarter = scored.on(days["quarter"])["score"]
-    rows = frame.assign(was=frame["account_id"].map(quarter))
+    rows = frame.assign(was=frame["account_id"].map(quarter).astype(float))
     here, there = rows["band"].map(rank).astype(float), rows["previous_band"].map(rank).astype(float)
     fell = here < there
     lost = (rows["band"] == UNSCORED) & rows["previous_band"].notna() & (rows["previous_band"] != UNSCORED)

@@ -79,8 +79,8 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
     dates = _dates(tables, at)
     history = snapshots(tables, workspace, asof.active_spine(tables, dates))
     outcomes.prepare(tables, workspace, at)
-    cases = _cases(tables, workspace, history, at)
     left = outcomes.churned(tables, at, workspace.outcome.grace_days)
+    cases, leads = _cases_and_leads(tables, workspace, history, left, at)
     return Book(
         workspace=workspace,
         scorecard=resolve_scales(workspace.scorecard, history),
@@ -91,7 +91,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         warnings=tables.warnings,
         cases=cases,
         history=history,
-        leads=_leads(tables, workspace, left),
+        leads=leads,
         ledger=_ledger(tables, history, at),
         churned=left,
         incumbent=_incumbent(tables, cases),
@@ -117,20 +117,20 @@ def snapshots(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd.D
     return pd.concat([state, measured[names]], axis=1)
 
 
-def _cases(tables: Tables, workspace: Workspace, history: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
-    if workspace.outcome.kind == "churn_within":
-        return outcomes.label(tables, workspace, history, at)
-    spine = outcomes.term_spine(tables, workspace.outcome, at)
-    cases = snapshots(tables, workspace, spine[["account_id", "as_of"]]).merge(spine, how="left", on=["account_id", "as_of"])
-    return outcomes.label(tables, workspace, cases[cases["arr"] > 0].reset_index(drop=True), at).drop(columns="ends")
-
-
-def _leads(tables: Tables, workspace: Workspace, left: pd.DataFrame) -> pd.DataFrame:
-    spine = outcomes.lead_spine(left)
-    leads = snapshots(tables, workspace, spine[["account_id", "as_of"]].drop_duplicates()).merge(
-        spine, how="right", on=["account_id", "as_of"]
-    )
-    return leads[leads["arr"] > 0].reset_index(drop=True)
+def _cases_and_leads(
+    tables: Tables, workspace: Workspace, history: pd.DataFrame, left: pd.DataFrame, at: pd.Timestamp
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The outcome's cases, labelled, and the snapshots before each churn: measured together, since both fall on any day of a month."""
+    keys = ["account_id", "as_of"]
+    monthly = workspace.outcome.kind == "churn_within"
+    before, terms = outcomes.lead_spine(left), outcomes.term_spine(tables, workspace.outcome, at)
+    wanted = [before[keys]] if monthly else [before[keys], terms[keys]]
+    measured = snapshots(tables, workspace, asof.tidy(pd.concat(wanted).drop_duplicates()))
+    measured = measured[measured["arr"] > 0]
+    leads = before.merge(measured, how="inner", on=keys)
+    cases = history if monthly else measured.merge(terms, how="inner", on=keys)
+    labelled = outcomes.label(tables, workspace, cases, at)
+    return labelled.drop(columns="ends", errors="ignore"), leads
 
 
 def _ledger(tables: Tables, history: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:

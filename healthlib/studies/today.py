@@ -139,7 +139,7 @@ def scores_frame(scored: Scored, scorecard: Scorecard, day: pd.Timestamp, before
     rows = scored.rows[scored.rows["as_of"] == day]
     earlier = scored.on(before)
     frame = rows[["account_id", "as_of", "score", "band", "coverage"]].copy()
-    frame["previous_score"] = rows["account_id"].map(earlier["score"])
+    frame["previous_score"] = rows["account_id"].map(earlier["score"]).astype(float)
     frame["previous_band"] = rows["account_id"].map(earlier["band"])
     frame["arr"], frame["term_ends"] = rows["arr"], rows["term_ends"]
     frame = frame.join(scored.scores.groups.loc[rows.index].add_prefix("group:")).join(
