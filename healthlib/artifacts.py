@@ -18,8 +18,11 @@ import pandas as pd
 
 from .errors import HealthlibError
 
-DECIMALS = 6
-"""Digits after the point in every file: far below what any figure here can claim, far above what threads and machines change."""
+DECIMALS = 9
+"""Digits after the point in every CSV file: points still sum to the score, far above what threads and machines change."""
+
+JSON_DECIMALS = 6
+"""Digits after the point in summary.json, far below what any figure here can claim."""
 
 SCORES = (
     "account_id", "as_of", "score", "band", "coverage", "previous_score", "previous_band", "arr", "term_ends",
@@ -137,7 +140,7 @@ def plain(value: Any) -> Any:
 def _json_number(value: float) -> float | int | None:
     if not math.isfinite(value):
         return None
-    rounded = round(value, DECIMALS) + 0.0
+    rounded = round(value, JSON_DECIMALS) + 0.0
     return int(rounded) if float(rounded).is_integer() else rounded
 
 
