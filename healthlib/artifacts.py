@@ -63,6 +63,19 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
     path.write_text(text.getvalue(), encoding="utf-8", errors="replace", newline="")
 
 
+def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
+    """The CSV files of whichever studies `facts` holds: scores and alerts (executive), weights (fit), lead_time and backtest (backtest)."""
+    if "executive" in facts:
+        scores = facts["executive"].scores
+        write_csv(scores, folder / "scores.csv", scores_columns(scores))
+        write_csv(facts["executive"].alerts, folder / "alerts.csv", ALERTS)
+    if "fit" in facts:
+        write_csv(facts["fit"].weights, folder / "weights.csv", WEIGHTS)
+    if "backtest" in facts:
+        write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", LEAD_TIME)
+        write_csv(facts["backtest"].table, folder / "backtest.csv", BACKTEST)
+
+
 def inert(text: str) -> str:
     """Text that no spreadsheet takes for a formula.
 

@@ -59,18 +59,14 @@ def run_part(part: str, folder: Path | str, as_of: str | None = None, out: Path 
 def _write(part: str, book: Any, facts: dict[str, Any], folder: Path) -> None:
     from .studies import summary
 
+    study = {"score": "executive"}.get(part, part)
+    artifacts.write_tables({study: facts[study]}, folder)
     if part == "score":
-        executive = facts["executive"]
-        artifacts.write_csv(executive.scores, folder / "scores.csv", artifacts.scores_columns(executive.scores))
-        artifacts.write_csv(executive.alerts, folder / "alerts.csv", artifacts.ALERTS)
         others = {key for keys in KEYS.values() for key in keys}
-        artifacts.add_to_summary({k: v for k, v in executive.summary.items() if k not in others}, folder)
+        artifacts.add_to_summary({k: v for k, v in facts["executive"].summary.items() if k not in others}, folder)
     elif part == "fit":
-        artifacts.write_csv(facts["fit"].weights, folder / "weights.csv", artifacts.WEIGHTS)
         artifacts.add_to_summary(summary.known({"leaks": summary.leaks(facts["fit"]), "weights": summary.weights(facts["fit"])}), folder)
     else:
-        artifacts.write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", artifacts.LEAD_TIME)
-        artifacts.write_csv(facts["backtest"].table, folder / "backtest.csv", artifacts.BACKTEST)
         artifacts.add_to_summary(summary.known({"backtest": summary.replay(facts["backtest"])}), folder)
     artifacts.add_to_summary({"workspace": book.workspace.name, "as_of": book.as_of, "data_through": book.data_through}, folder)
 

@@ -208,14 +208,9 @@ def export(ipynb: Path, context: dict[str, Any]) -> Path:
 
 def write_artifacts(book: Any, facts: dict[str, Any], folder: Path) -> None:
     """Every CSV and ``summary.json`` of a run."""
-    executive = facts["executive"]
-    artifacts.write_csv(executive.scores, folder / "scores.csv", artifacts.scores_columns(executive.scores))
-    artifacts.write_csv(executive.alerts, folder / "alerts.csv", artifacts.ALERTS)
-    artifacts.write_csv(facts["fit"].weights, folder / "weights.csv", artifacts.WEIGHTS)
-    artifacts.write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", artifacts.LEAD_TIME)
-    artifacts.write_csv(facts["backtest"].table, folder / "backtest.csv", artifacts.BACKTEST)
+    artifacts.write_tables(facts, folder)
     artifacts.write_rejected(book.rejected, folder)
-    artifacts.write_json(executive.summary, folder / "summary.json")
+    artifacts.write_json(facts["executive"].summary, folder / "summary.json")
 
 
 def _write_manifest(book: Any, seconds: dict[str, float], folder: Path) -> None:
