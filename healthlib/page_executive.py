@@ -11,7 +11,7 @@ from healthlib import claims_executive as say
 from healthlib import report
 from healthlib.report import Piece
 from healthlib.studies.alerts import KINDS
-from healthlib.studies.executive import ExecutiveFacts
+from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.wording import NOTHING, change, compact, count, day, money, money_change, number, share, short_day, unknown
 
 FIRST = 5

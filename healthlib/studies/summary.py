@@ -12,7 +12,7 @@ from healthlib.resample import Estimate
 if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
     from healthlib.studies.backtest_bands import BacktestFacts
-    from healthlib.studies.executive import ExecutiveFacts
+    from healthlib.studies.executive_facts import ExecutiveFacts
     from healthlib.studies.fit import FitFacts
 
 
