@@ -19,7 +19,8 @@ from healthlib.studies.alerts import alerts
 from healthlib.studies.audit import audit_study
 from healthlib.studies.backtest_bands import backtest_study
 from healthlib.studies.book import Book
-from healthlib.studies.executive_facts import ExecutiveFacts, executive_study
+from healthlib.studies.executive import executive_study
+from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.fit import fit_study
 from healthlib.studies.retention import moves, retention
 from tests import small_company
