@@ -62,9 +62,10 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--accounts", type=int, default=None, help="how many accounts (default: the demo's own)")
     sub.add_argument("--seed", type=int, default=None, help="of every random stream (default: the demo's own)")
     sub.add_argument("--noise", action="store_true", help="outcomes depend on nothing: a fit should find nothing")
-    sub = _add(commands, "init", init, "guess workspace.yaml and scorecard.yaml from a folder of exports (not yet)")
+    sub = _add(commands, "init", init, "write a first workspace from a folder of exports, each guess with its evidence")
     sub.add_argument("folder", metavar="DIR")
-    sub.add_argument("--exports", metavar="FOLDER", required=True)
+    sub.add_argument("--exports", metavar="FOLDER", required=True, help="CSV, Parquet and Excel files; only read")
+    sub.add_argument("--force", action="store_true", help="overwrite the two files where they exist")
     return top
 
 
@@ -165,7 +166,18 @@ def demo(chosen: argparse.Namespace) -> int:
 
 def init(chosen: argparse.Namespace) -> int:
     """`healthlib init`."""
-    raise HealthlibError(f"init is not supported yet, it is planned. Copy the two YAML files of {DEMO} to {chosen.folder} and edit them.")
+    from .init import write_workspace
+
+    draft = write_workspace(Path(chosen.folder), Path(chosen.exports), force=chosen.force)
+    for table, said in draft.told.items():
+        print(f"{table}: {said}")
+    for said in draft.leaks:
+        print(f"not used, may know the future: {said}")
+    for said in draft.left:
+        print(f"not placed: {said}")
+    print(f"written: {chosen.folder}/workspace.yaml and {chosen.folder}/scorecard.yaml, every guess with its evidence.")
+    print(f"Look at the lines marked `guess:` and YOURS TO DECIDE, then: healthlib check {chosen.folder}")
+    return 0
 
 
 def _listing(frame: Any, columns: list[str]) -> str:

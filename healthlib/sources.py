@@ -14,6 +14,7 @@ from healthlib.errors import Fault, nearest
 from healthlib.rules import Column, kind_of
 from healthlib.schema import TABLES, TEXT, WHEN, TableSchema
 from healthlib.spec import TableSource, Workspace
+from healthlib.transcode import in_utf8
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 REQUIRED_TABLES = ("accounts", "contracts")
@@ -93,7 +94,7 @@ def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path) -> Sou
             )
         ]
     if given.sql is not None:
-        return _from_sql(name, given, schema, engine, workspace.folder)
+        return _from_sql(name, given, schema, engine, (workspace.folder, scratch))
     path, label, fault = _locate(name, given, workspace)
     if fault is not None:
         return [fault]
@@ -193,16 +194,17 @@ def _from_parquet(name: str, given: TableSource, schema: TableSchema, engine: En
     return columns if isinstance(columns, list) else Source(name, label, schema, columns, relation, None, file_sha256(path))
 
 
-def _from_sql(name: str, given: TableSource, schema: TableSchema, engine: Engine, folder: Path) -> Source | list[Fault]:
+def _from_sql(name: str, given: TableSource, schema: TableSchema, engine: Engine, places: tuple[Path, Path]) -> Source | list[Fault]:
     """Run the query once, on one thread: with two, an aggregate's rows would come in an order that depends on timing."""
-    label, where, sql = f"workspace.yaml (tables.{name}.sql)", f"tables.{name}.sql", str(given.sql)
+    (folder, scratch), label = places, f"workspace.yaml (tables.{name}.sql)"
+    where, sql = f"tables.{name}.sql", str(given.sql)
     relation = f"raw.{quote(name)}"
     try:
         if not engine.is_one_select(sql):
             return [Fault("workspace.yaml", None, where, _shorten(sql), "one SELECT statement and nothing else")]
         engine.run("CREATE SCHEMA IF NOT EXISTS raw")
         engine.run("SET threads = 1")
-        engine.run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM ({sql.strip().rstrip(';')}\n)")
+        engine.run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM ({in_utf8(sql, folder, scratch).strip().rstrip(';')}\n)")
         types = engine.columns(f"SELECT * FROM {relation}")
         rows = int(engine.query(f"SELECT count(*) AS rows FROM {relation}")["rows"].iloc[0])
     except QueryError as error:

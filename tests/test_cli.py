@@ -11,6 +11,7 @@ import pytest
 
 from healthlib import cli
 from healthlib.demo import make_demo
+from healthlib.spec import load_workspace
 
 COMMANDS = ("run", "check", "score", "fit", "backtest", "adopt", "demo", "init")
 
@@ -48,9 +49,14 @@ def test_a_folder_without_a_workspace_is_exit_2_and_one_clear_message(
     assert "Traceback" not in said
 
 
-def test_init_says_that_it_is_not_there_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["init", "x", "--exports", "y"]) == 2
-    assert "not supported yet" in capsys.readouterr().err
+def test_init_writes_two_files_that_load_and_says_what_it_found(company: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init", str(tmp_path / "w"), "--exports", str(company)]) == 0
+    said = capsys.readouterr().out
+    assert "contracts: contracts.csv: joins" in said
+    assert "healthlib check" in said
+    assert load_workspace(tmp_path / "w").scorecard.metrics
+    assert cli.main(["init", str(tmp_path / "w"), "--exports", str(company)]) == 2
+    assert "--force overwrites" in capsys.readouterr().err
 
 
 def test_check_shows_rejected_rows_with_file_and_line_and_what_the_data_can_carry(
