@@ -57,6 +57,7 @@ format: $(STAMP) ## what ruff can mend
 
 bench: $(STAMP) ## the whole run against its floor; 10 million events against DuckDB and polars
 	@$(BIN)/python bench/snapshots.py
+	@$(BIN)/python bench/loading.py
 	@$(BIN)/python bench/run_floor.py
 
 study: $(STAMP) ## the long planted-truth study (hours are not needed; minutes are)

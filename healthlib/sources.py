@@ -9,10 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from healthlib.csvfile import CsvFile, UnreadableError, file_sha256, open_csv
+from healthlib.csvrecords import Broken
 from healthlib.engine import Engine, QueryError, literal, quote
 from healthlib.errors import Fault, nearest
 from healthlib.rules import Column, kind_of
-from healthlib.schema import TABLES, TEXT, WHEN, TableSchema
+from healthlib.schema import NUMBER, TABLES, TEXT, WHEN, TableSchema
 from healthlib.spec import TableSource, Workspace
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -33,6 +34,8 @@ class Source:
     relation : SQL to select from
     csv : the CSV behind it, if it is one
     sha256 : of the file, or of the query and the files it names
+    line : SQL of a row's line, over `relation` or the table it becomes
+    broken : what stands there and is no row
     """
 
     table: str
@@ -42,6 +45,8 @@ class Source:
     relation: str
     csv: CsvFile | None
     sha256: str
+    line: str = "rowid + 2"
+    broken: tuple[Broken, ...] = ()
 
 
 def find_sources(workspace: Workspace, engine: Engine, scratch: Path) -> tuple[list[Source], list[Fault]]:
@@ -63,12 +68,20 @@ def find_sources(workspace: Workspace, engine: Engine, scratch: Path) -> tuple[l
     return sources, faults
 
 
-def csv_relation(path: Path, delimiter: str, names: list[str]) -> str:
-    """SQL that reads a CSV under its header as text, every cell as it stands, refusing what is not of the given width."""
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+def csv_relation(path: Path, delimiter: str, types: Mapping[str, str], formats: str = "") -> str:
+    """SQL that reads a CSV under its header, every cell as it stands, refusing what is not of the given width.
+
+    Parameters
+    ----------
+    path : plain text
+    delimiter : between its cells
+    types : name for each column -> VARCHAR, or a type that the whole column must hold
+    formats : options that say how such a type is written
+    """
+    columns = ", ".join(f"{literal(name)}: '{native}'" for name, native in types.items())
     return (
         f"read_csv({literal(str(path))}, auto_detect = false, header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"', "
-        f"strict_mode = true, null_padding = false, columns = {{{columns}}})"
+        f"strict_mode = true, null_padding = false, columns = {{{columns}}}{formats})"
     )
 
 
@@ -157,7 +170,8 @@ def _from_csv(name: str, given: TableSource, schema: TableSchema, scratch: Path,
     columns = _columns(label, given, schema, headed, by_content=True)
     if isinstance(columns, list):
         return columns
-    relation = csv_relation(file.path, file.delimiter, raws)
+    columns = tuple(replace(column, grouped=file.delimiter == "," and column.kind == NUMBER) for column in columns)
+    relation = csv_relation(file.path, file.delimiter, dict.fromkeys(raws, "VARCHAR"))
     return Source(name, label, schema, columns, relation, file, file.sha256)
 
 
