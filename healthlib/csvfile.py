@@ -110,7 +110,7 @@ def _count_lines(path: Path) -> tuple[int, bool, int]:
                 pairs += block.count(b"\r\n")
             pairs += tail.endswith(b"\r") and block.startswith(b"\n")
             tail = (tail + block)[-4096:]
-    ending = tail[len(tail.rstrip(b"\r\n")):].count(b"\n")
+    ending = tail[len(tail.rstrip(b"\r\n")) :].count(b"\n")
     return int(newlines) + (ending == 0), returns == pairs, max(ending - 1, 0)
 
 

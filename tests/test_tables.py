@@ -70,8 +70,14 @@ def test_types_are_those_of_the_contract(tmp_path):
     tables = load(tmp_path, {"contracts.csv": contracts})
     types = tables.engine.columns("SELECT * FROM data.contracts")
     assert types == {
-        "account_id": "VARCHAR", "start_date": "TIMESTAMP", "end_date": "TIMESTAMP", "arr": "DOUBLE", "auto_renew": "BOOLEAN",
-        "seats": "DOUBLE", "outcome": "VARCHAR", "_line": "BIGINT",
+        "account_id": "VARCHAR",
+        "start_date": "TIMESTAMP",
+        "end_date": "TIMESTAMP",
+        "arr": "DOUBLE",
+        "auto_renew": "BOOLEAN",
+        "seats": "DOUBLE",
+        "outcome": "VARCHAR",
+        "_line": "BIGINT",
     }
     row = rows(tables, "contracts").iloc[0]
     assert pd.isna(row["end_date"])  # an end in the year 9999 is no end
@@ -83,9 +89,14 @@ def test_types_are_those_of_the_contract(tmp_path):
 @pytest.mark.parametrize(
     ("cells", "kind", "sql_type"),
     [
-        (("1", "2", ""), "number", "BIGINT"), (("1", "2.5", "nan"), "number", "DOUBLE"), (("01", "2", "3"), "text", "VARCHAR"),
-        (("true", "FALSE", ""), "flag", "BOOLEAN"), (("2024-01-01", "2024-02-01T10:00:00Z", ""), "when", "TIMESTAMP"),
-        (("2024-01-01", "soon", ""), "text", "VARCHAR"), (("", "", ""), "text", "VARCHAR"), (("1", "x", ""), "text", "VARCHAR"),
+        (("1", "2", ""), "number", "BIGINT"),
+        (("1", "2.5", "nan"), "number", "DOUBLE"),
+        (("01", "2", "3"), "text", "VARCHAR"),
+        (("true", "FALSE", ""), "flag", "BOOLEAN"),
+        (("2024-01-01", "2024-02-01T10:00:00Z", ""), "when", "TIMESTAMP"),
+        (("2024-01-01", "soon", ""), "text", "VARCHAR"),
+        (("", "", ""), "text", "VARCHAR"),
+        (("1", "x", ""), "text", "VARCHAR"),
         (("12345678901234567", "1", "1"), "text", "VARCHAR"),
     ],
 )
@@ -151,7 +162,7 @@ def test_a_spreadsheets_thousands_are_numbers_unless_the_column_shows_decimals(t
     tables = load(tmp_path, {"usage.csv": usage + '001,2024-05-01,"1,5"\n'})
     assert rows(tables, "usage")["quantity"].tolist() == [7]
     assert tables.rejected["usage"]["rule"].tolist() == ["not a number"] * 3
-    semicolons = 'account_id;occurred_at;quantity\n001;2024-05-01;1,234\n001;2024-05-01;7\n'
+    semicolons = "account_id;occurred_at;quantity\n001;2024-05-01;1,234\n001;2024-05-01;7\n"
     tables = load(tmp_path, {"usage.csv": semicolons})
     assert rows(tables, "usage")["quantity"].tolist() == [7]
 
@@ -164,9 +175,7 @@ def test_nan_in_a_file_is_nothing(tmp_path):
 
 
 def test_order_is_judged_by_day_and_a_row_has_its_first_fault_only(tmp_path):
-    tickets = (
-        "account_id,opened_at,closed_at,satisfaction\n001,2024-05-01T10:00:00,2024-05-01,5\n001,2024-05-02,2024-05-01T23:59:59,5\n001,bad,bad,bad\n"
-    )
+    tickets = "account_id,opened_at,closed_at,satisfaction\n001,2024-05-01T10:00:00,2024-05-01,5\n001,2024-05-02,2024-05-01T23:59:59,5\n001,bad,bad,bad\n"
     tables = load(tmp_path, {"tickets.csv": tickets})
     assert counts(tables, "tickets") == [3, 1]
     assert tables.rejected["tickets"]["rule"].tolist() == ["before opened_at", "not an ISO date or timestamp"]
@@ -249,7 +258,8 @@ def test_parquet_of_other_types(tmp_path):
     assert found["account_id"].tolist() == ["12"]
     assert found["occurred_at"].tolist() == [pd.Timestamp("2024-04-30 22:30")]
     assert tables.rejected["usage"][["line", "column", "rule"]].values.tolist() == [
-        [3, "quantity", "not a number"], [4, "account_id", "empty, but required"],
+        [3, "quantity", "not a number"],
+        [4, "account_id", "empty, but required"],
     ]
 
 
@@ -300,13 +310,20 @@ def test_all_structural_faults_at_once(tmp_path):
     (tmp_path / "surveys.parquet").write_bytes(b"PAR1 is not enough")
     (tmp_path / "goals.csv.gz").write_bytes(gzip.compress(b"account_id,goal\n001,x\n" * 50)[:40])
     files = {
-        "accounts.csv": "", "account.csv": ACCOUNTS, "contracts.csv": "account_id,start,end_date,arr\n001,2024-01-01,,1\n",
-        "usage.csv": b"\n", "tickets.csv": "account_id,opened_at\n", "ratings.csv": b"\x00\x01\x02\xff", "usage.parquet": "",
+        "accounts.csv": "",
+        "account.csv": ACCOUNTS,
+        "contracts.csv": "account_id,start,end_date,arr\n001,2024-01-01,,1\n",
+        "usage.csv": b"\n",
+        "tickets.csv": "account_id,opened_at\n",
+        "ratings.csv": b"\x00\x01\x02\xff",
+        "usage.parquet": "",
         "invoices.csv": "account_id,issued_at,amount,amount\n001,2024-01-01,1,2\n",
     }
     given_tables = {
-        "touchpoints": TableSource(file="zoom_export.csv"), "courses": TableSource(file="usage.csv"),
-        "advocacy": TableSource(sql="select nothing"), "workshops": TableSource(time="held_on"),
+        "touchpoints": TableSource(file="zoom_export.csv"),
+        "courses": TableSource(file="usage.csv"),
+        "advocacy": TableSource(sql="select nothing"),
+        "workshops": TableSource(time="held_on"),
         "readings": TableSource(file="account.csv", columns={"value": "Nmae"}),
     }
     with pytest.raises(DataError) as caught:
@@ -415,7 +432,7 @@ def test_a_spoilt_file_is_counted_in_full_or_refused_in_words(tmp_path, cuts):
     text = "account_id,occurred_at,quantity\n" + '001,2024-05-01,3\n"002",2024-05-02,"4"\n003,2024-05-03,\n' * 4
     for position, length, piece in cuts:
         at = position % len(text)
-        text = text[:at] + piece + text[at + length:]
+        text = text[:at] + piece + text[at + length :]
     try:
         tables = load(tmp_path, {"usage.csv": text})
     except HealthlibError as error:
