@@ -19,7 +19,7 @@ export MPLBACKEND ?= agg
 # Compiled modules are a third of every notebook's start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install report test lint format bench study picture lock clean
+.PHONY: help install report test lint format bench fuzz study picture lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/'
@@ -58,7 +58,11 @@ format: $(STAMP) ## what ruff can mend
 
 bench: $(STAMP) ## the whole run against its floor; 10 million events against DuckDB and polars
 	@$(BIN)/python bench/snapshots.py
+	@$(BIN)/python bench/loading.py
 	@$(BIN)/python bench/run_floor.py
+
+fuzz: $(STAMP) ## 2,000 broken tables and more (HEALTHLIB_FUZZ=number; HEALTHLIB_FUZZ_FILES=folder of further CSV files)
+	@HEALTHLIB_FUZZ=$${HEALTHLIB_FUZZ:-2400} $(BIN)/python -m pytest tests/test_fuzz.py
 
 study: $(STAMP) ## the long planted-truth study (SEEDS=200: hours; SEEDS=40: a quarter of an hour); writes its table
 	@$(BIN)/python study/weights_study.py --seeds $(SEEDS)

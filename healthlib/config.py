@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from healthlib.address import read_address
 from healthlib.errors import nearest
 
 
@@ -242,10 +243,15 @@ class Scorecard(ScorecardHead):
 
 
 class TableSource(Frozen):
-    """Where one table comes from: a `file` with `columns` (canonical -> theirs), or a `sql` query over files."""
+    """Where one table comes from: a `file` or a `table` of the database with `columns` (canonical -> theirs), or a query.
+
+    `sql` is run over files by the embedded database, `query` by the database that `database:` names.
+    """
 
     file: str | None = Field(None, min_length=1)
     sql: str | None = Field(None, min_length=1)
+    table: str | None = Field(None, min_length=1)
+    query: str | None = Field(None, min_length=1)
     columns: dict[str, str] = Field(default_factory=dict)
     time: str | None = Field(None, min_length=1)
     lag_days: int = Field(0, ge=0)
@@ -268,10 +274,20 @@ class WorkspaceHead(Frozen):
 
     name: str = Field(min_length=1)
     currency: str = Field("USD", min_length=1)
+    database: str | None = None
     data_through: date | None = None
     outcome: OutcomeSpec = OutcomeSpec()
     max_rejected: float = Field(0.01, ge=0, le=1)
     simulated: bool = False
+
+    @field_validator("database")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        """A URL of a database we read, and no password in it."""
+        try:
+            return value if value is None else read_address(value).url
+        except ValueError as error:
+            raise _refuse(str(error)) from None
 
     @field_validator("data_through", mode="before")
     @classmethod

@@ -71,10 +71,15 @@ def check_source(document: Document, name: str, source: TableSource) -> Iterator
     place = ("tables", name)
     if not NAME.fullmatch(name):
         yield document.fault(place, repr(name), "expected a table name of letters, digits and _")
-    if source.file and source.sql:
-        yield document.fault((*place, "sql"), "`file` and `sql`", "keep one of the two")
-    if source.sql and source.columns:
-        yield document.fault((*place, "columns"), "`columns` beside `sql`", "rename in the query: `select theirs as canonical`")
+    ways = [key for key in ("file", "sql", "table", "query") if getattr(source, key)]
+    if len(ways) > 1:
+        cure = "keep one of the two" if len(ways) == 2 else "keep one of them"
+        yield document.fault((*place, ways[1]), " and ".join(f"`{key}`" for key in ways), cure)
+    elif ways and ways[0] in ("table", "query") and not document.data.get("database"):
+        yield document.fault((*place, ways[0]), f"`{ways[0]}` without a database", "expected `database:` at the top, with its URL")
+    for key in ("sql", "query"):
+        if key in ways and source.columns:
+            yield document.fault((*place, "columns"), f"`columns` beside `{key}`", "rename in the query: `select theirs as canonical`")
     if name not in TABLES:
         if not source.time:
             near = nearest(name, TABLES)

@@ -9,8 +9,11 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 DELIMITERS = (",", ";", "\t", "|")
 BLOCK = 1 << 20
+LINE_FEED = 10
 UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -28,6 +31,7 @@ class CsvFile:
     path : plain text to read: the file itself, or its unpacked copy
     delimiter : one of `DELIMITERS`
     header : column names as they stand in the file
+    first : the cells of the line under the header, as far as they can be told at a glance
     lines : lines after the header, those at the very end that are blank not counted
     plain : whether the header is line 1 and every line ends in the same way, so that a reader that finds `lines` records
         and no fault has found one record a line
@@ -37,6 +41,7 @@ class CsvFile:
     path: Path
     delimiter: str
     header: tuple[str, ...]
+    first: tuple[str, ...]
     lines: int
     plain: bool
     sha256: str
@@ -57,10 +62,10 @@ def open_csv(path: Path, scratch: Path) -> CsvFile:
     try:
         readable, digest = _unpacked(path, scratch)
         newlines, plain, blank_end = _count_lines(readable)
-        header_line, header, delimiter = _header(readable)
+        header_line, header, delimiter, first = _header(readable)
     except (OSError, EOFError, UnicodeError, zlib.error, csv.Error) as error:
         raise UnreadableError(f"a file that cannot be read ({type(error).__name__}: {error})") from error
-    return CsvFile(readable, delimiter, header, newlines - blank_end - header_line, plain and header_line == 1, digest)
+    return CsvFile(readable, delimiter, header, first, newlines - blank_end - header_line, plain and header_line == 1, digest)
 
 
 def _unpacked(path: Path, scratch: Path) -> tuple[Path, str]:
@@ -99,26 +104,28 @@ def _count_lines(path: Path) -> tuple[int, bool, int]:
     tail = b""
     with path.open("rb") as stream:
         for block in iter(lambda: stream.read(BLOCK), b""):
-            newlines += block.count(b"\n")
+            newlines += np.count_nonzero(np.frombuffer(block, np.uint8) == LINE_FEED)
             if b"\r" in block:
                 returns += block.count(b"\r")
                 pairs += block.count(b"\r\n")
             pairs += tail.endswith(b"\r") and block.startswith(b"\n")
             tail = (tail + block)[-4096:]
     ending = tail[len(tail.rstrip(b"\r\n")) :].count(b"\n")
-    return newlines + (ending == 0), returns == pairs, max(ending - 1, 0)
+    return int(newlines) + (ending == 0), returns == pairs, max(ending - 1, 0)
 
 
-def _header(path: Path) -> tuple[int, tuple[str, ...], str]:
-    """Line the header ends on, its cells, and the delimiter that cuts it into most cells."""
+def _header(path: Path) -> tuple[int, tuple[str, ...], str, tuple[str, ...]]:
+    """Line the header ends on, its cells, the delimiter that cuts it into most cells, and the cells of the line below."""
     number, text = 0, ""
     with path.open("rb") as stream:
         while not text.strip() and (raw := stream.readline()):
             number, text = number + 1, raw.removeprefix(UTF8_BOM).decode("utf-8").strip("\r\n")
+        below = stream.readline(BLOCK).decode("utf-8", errors="replace").strip("\r\n")
     if not text.strip():
         raise UnreadableError("an empty file")
     if "\0" in text:
         raise UnreadableError("a file that is not text")
     cut = {delimiter: next(csv.reader([text], delimiter=delimiter)) for delimiter in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda d: len(cut[d]))
-    return number, tuple(cell.strip() for cell in cut[delimiter]), delimiter
+    first = tuple(cell.strip('"') for cell in below.split(delimiter))
+    return number, tuple(cell.strip() for cell in cut[delimiter]), delimiter, first

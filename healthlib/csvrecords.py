@@ -129,7 +129,8 @@ def _line_by_line(lines: _Lines, count: int, shape: tuple[str, int], broken: lis
             continue
         line = lines.number
         try:
-            cells = _without_extra(_cells_of(raw, lines, delimiter), width)
+            found, raw = _cells_of(raw, lines, delimiter)
+            cells = _without_extra(found, width)
             fault = _width_fault(len(cells), width)
         except _BrokenError as error:
             cells, fault = _text(raw).split(delimiter)[:width], str(error)
@@ -176,8 +177,8 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", errors="replace").rstrip("\r\n")
 
 
-def _cells_of(raw: bytes, lines: _Lines, delimiter: str) -> list[str]:
-    """The cells of the record that starts with this line, reading on while a quote is open."""
+def _cells_of(raw: bytes, lines: _Lines, delimiter: str) -> tuple[list[str], bytes]:
+    """The cells of the record that starts with this line, reading on while a quote is open, and the whole record as it was."""
     more: list[bytes] = []
     try:
         text = raw.decode("utf-8")
@@ -185,10 +186,10 @@ def _cells_of(raw: bytes, lines: _Lines, delimiter: str) -> list[str]:
             text = text.rstrip("\r\n")
             if "\r" in text or "\0" in text:
                 raise _BrokenError(STRAY)
-            return text.split(delimiter)
+            return text.split(delimiter), raw
         while (cells := _quoted_cells(text.rstrip("\r\n"), delimiter)) is None:
             text += _until_quote(lines, more, room=MAX_RECORD_CHARACTERS - len(text))
-        return cells
+        return cells, raw + b"".join(more)
     except (UnicodeDecodeError, csv.Error) as error:
         lines.give_back(more)
         raise _BrokenError(NOT_UTF8 if isinstance(error, UnicodeDecodeError) and not more else MISQUOTED) from error

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from healthlib.address import without_passwords
+
 
 class HealthlibError(Exception):
     """Anything a user can mend. `exit_code` is what the command line returns: 1 evidence or data, 2 configuration."""
@@ -33,6 +35,10 @@ class Fault:
     found: str
     expected: str
     nearest: str | None = None
+
+    def __post_init__(self) -> None:
+        """Whatever stands where a password should not stand is not repeated."""
+        object.__setattr__(self, "found", without_passwords(self.found))
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"

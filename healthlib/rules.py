@@ -11,6 +11,10 @@ from healthlib.schema import FLAG, NUMBER, OUTCOMES, TEXT, WHEN, TableSchema
 EMPTY = r"'[\s\x{a0}]*(|null|none|nan|nat|n/a|na|\\n)[\s\x{a0}]*', 'i'"
 """Pattern of "nothing here" in a date, number or flag column. In a text column only a cell of blanks is empty."""
 
+THOUSANDS = r"'[+-]?[0-9]{1,3}(,[0-9]{3})+([.][0-9]*)?'"
+"""Pattern of a number as a spreadsheet shows it. A column in which any comma stands elsewhere is taken to mean decimals, and refused."""
+
+STRAY_COMMA = "not a number: a comma that does not separate thousands"
 LARGEST = 1e12
 EARLIEST, LATEST = "TIMESTAMP '1900-01-01'", "TIMESTAMP '2200-01-01'"
 MAY_BE_EMPTY = {("contracts", "end_date")}
@@ -30,6 +34,7 @@ class Column:
     raw : its name in the relation that is read
     native : its database type there
     kind : text, number, when or flag; None where content decides
+    grouped : whether a number may be written 1,234.50
     """
 
     name: str
@@ -37,15 +42,20 @@ class Column:
     raw: str
     native: str
     kind: str | None
+    grouped: bool = False
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A reason to set a row aside: the column it blames, in words, and as SQL over the typed columns and `_r0`, `_r1` …"""
+    """A reason to set a row aside: the column it blames, in words, and as SQL over the typed columns and `_r0`, `_r1` …
+
+    Where every cell could be typed, `sound` says the same without the raw cells (None: just as `condition`; empty: it cannot be broken).
+    """
 
     column: str
     text: str
     condition: str
+    sound: str | None = None
 
 
 def kind_of(native: str) -> str:
@@ -63,7 +73,7 @@ def kind_of(native: str) -> str:
     return TEXT
 
 
-def typed(raw: str, native: str, kind: str, *, key: bool = False) -> str:
+def typed(raw: str, native: str, kind: str, *, key: bool = False, grouped: bool = False) -> str:
     """SQL that turns a raw column into its kind; NULL where it cannot.
 
     Parameters
@@ -72,13 +82,18 @@ def typed(raw: str, native: str, kind: str, *, key: bool = False) -> str:
     native : its database type
     kind : text, number (DOUBLE), when (TIMESTAMP, UTC) or flag (BOOLEAN)
     key : a text that others are looked up by, which loses tabs and no-break spaces at its ends as well as blanks
+    grouped : a number may be written 1,234.50
     """
     if native != "VARCHAR":
         return _from_native(raw, native, kind)
     if kind == TEXT:
-        return f"nullif({_strip(raw) if key else f'trim({raw})'}, '')"
+        return f"nullif({_strip(raw)}, '')" if key else f"CASE WHEN {_untrimmed(raw)} THEN nullif(trim({raw}), '') ELSE {raw} END"
     if kind == NUMBER:
-        return f"CASE WHEN contains({raw}, '_') THEN NULL ELSE TRY_CAST({raw} AS DOUBLE) END"
+        plain = f"CASE WHEN contains({raw}, '_') THEN NULL ELSE TRY_CAST({raw} AS DOUBLE) END"
+        if grouped:
+            shown = f"CASE WHEN regexp_full_match({raw}, {THOUSANDS}) THEN TRY_CAST(replace({raw}, ',', '') AS DOUBLE) END"
+            plain = f"coalesce({plain}, {shown})"
+        return f"nullif({plain}, 'nan'::DOUBLE)"
     if kind == FLAG:
         return f"TRY_CAST({_strip(raw)} AS BOOLEAN)"
     return f"coalesce({_moment(raw)}, CAST(TRY_CAST({_trim(raw)} AS TIMESTAMPTZ) AS TIMESTAMP))"
@@ -87,7 +102,29 @@ def typed(raw: str, native: str, kind: str, *, key: bool = False) -> str:
 def blank(raw: str, native: str) -> str:
     """SQL that says whether a date, number or flag cell holds nothing."""
     spelled = raw if native == "VARCHAR" else f"CAST({raw} AS VARCHAR)"
-    return f"({raw} IS NULL OR regexp_full_match({spelled}, {EMPTY}))"
+    return f"(CASE WHEN {raw} IS NULL THEN true ELSE regexp_full_match({spelled}, {EMPTY}) END)"
+
+
+def typed_or_refused(column: Column) -> str:
+    """SQL that turns a raw cell into its kind, and stops the whole query at one that holds something else.
+
+    An account_id is left as it stands, for whoever looks it up.
+    """
+    raw, native, kind = quote(column.raw), column.native, column.kind or TEXT
+    if native == "VARCHAR" and column.name == "account_id":
+        return raw
+    cell = typed(raw, native, kind, grouped=column.grouped)
+    if kind == TEXT or (native != "VARCHAR" and kind == kind_of(native)):
+        return cell
+    if kind == NUMBER and native == "VARCHAR":
+        digits = f"{raw} >= '0' AND {raw} < ':' AND NOT contains({raw}, '_')"  # what needs no second look
+        cell = f"CASE WHEN {digits} THEN TRY_CAST({raw} AS DOUBLE) END, {cell}"
+    return f"coalesce({cell}, CASE WHEN {blank(raw, native)} THEN NULL ELSE error('no {kind}') END)"
+
+
+def stripped(cell: str) -> str:
+    """SQL that strips a text others are looked up by, as `typed` does."""
+    return typed(cell, "VARCHAR", TEXT, key=True)
 
 
 def holds(text: str) -> str:
@@ -137,17 +174,20 @@ def _cell_rules(table: str, schema: TableSchema, column: Column, raw: str) -> It
         return
     name = quote(column.name)
     if column.name in schema.required and (table, column.name) not in MAY_BE_EMPTY:
-        empty = f"{name} IS NULL" if column.kind == TEXT else f"{name} IS NULL AND {blank(raw, column.native)}"
-        yield Rule(column.name, "empty, but required", empty)
+        # CASE, not AND: the database works out both sides of an AND for every row.
+        empty = f"{name} IS NULL" if column.kind == TEXT else f"CASE WHEN {name} IS NULL THEN {blank(raw, column.native)} ELSE false END"
+        yield Rule(column.name, "empty, but required", empty, f"{name} IS NULL")
     if column.kind == TEXT:
         return
+    if column.grouped:
+        yield Rule(column.name, STRAY_COMMA, f"CASE WHEN {name} IS NULL THEN contains({raw}, ',') ELSE false END", "")
     words = {WHEN: "not an ISO date or timestamp", NUMBER: "not a number", FLAG: "not true or false"}[column.kind]
-    yield Rule(column.name, words, f"{name} IS NULL AND NOT {blank(raw, column.native)}")
+    yield Rule(column.name, words, f"CASE WHEN {name} IS NULL THEN NOT {blank(raw, column.native)} ELSE false END", "")
     if column.kind == WHEN:
         ends = "" if (table, column.name) in MAY_BE_EMPTY else f" OR {name} >= {LATEST}"
         yield Rule(column.name, "a year before 1900 or after 2199", f"{name} < {EARLIEST}{ends}")
     if column.kind == NUMBER:
-        yield Rule(column.name, f"beyond {LARGEST:.0e}".replace("+", ""), f"abs({name}) > {LARGEST} AND NOT isnan({name})")
+        yield Rule(column.name, f"beyond {LARGEST:.0e}".replace("+", ""), f"abs({name}) > {LARGEST}")
         if column.name in schema.not_negative:
             yield Rule(column.name, "negative", f"{name} < 0")
 
@@ -165,6 +205,11 @@ def _strip(text: str) -> str:
     # Each part stands once where it is dear: what stands twice, the database works out for every row beforehand.
     clean = f"{text}[1] BETWEEN '!' AND '~' AND {text}[-1] BETWEEN '!' AND '~'"
     return f"CASE WHEN {clean} THEN {text} ELSE {_trim(text)} END"
+
+
+def _untrimmed(text: str) -> str:
+    """Whether a text may begin or end with a blank, or be empty: cheaper than to trim it."""
+    return f"({text} < '!' OR suffix({text}, ' '))"
 
 
 def _trim(text: str) -> str:

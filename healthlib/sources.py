@@ -8,17 +8,23 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from healthlib.address import read_address
 from healthlib.csvfile import CsvFile, UnreadableError, file_sha256, open_csv
+from healthlib.csvrecords import Broken
+from healthlib.database import Database, DatabaseError, open_database
 from healthlib.engine import Engine, QueryError, literal, quote
 from healthlib.errors import Fault, nearest
-from healthlib.rules import Column, kind_of
-from healthlib.schema import TABLES, TEXT, WHEN, TableSchema
+from healthlib.mapping import map_columns
+from healthlib.rules import Column
+from healthlib.schema import NUMBER, TABLES, TEXT, WHEN, TableSchema
 from healthlib.spec import TableSource, Workspace
 from healthlib.transcode import in_utf8
+from healthlib.workbook import is_workbook, open_sheet
 
-ENDINGS = (".csv", ".csv.gz", ".parquet")
+ENDINGS = (".csv", ".csv.gz", ".parquet", ".xlsx")
+FILES = "a CSV, CSV.GZ, Parquet or Excel (.xlsx) file"
+REACHED = "a database that this machine reaches, its user, and the password in HEALTHLIB_DB_PASSWORD or PGPASSWORD"
 REQUIRED_TABLES = ("accounts", "contracts")
-RESERVED = re.compile(r"_(line|fault|row|r\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Source:
     relation : SQL to select from
     csv : the CSV behind it, if it is one
     sha256 : of the file, or of the query and the files it names
+    line : SQL of a row's line, over `relation` or the table it becomes
+    broken : what stands there and is no row
     """
 
     table: str
@@ -43,6 +51,8 @@ class Source:
     relation: str
     csv: CsvFile | None
     sha256: str
+    line: str = "rowid + 2"
+    broken: tuple[Broken, ...] = ()
 
 
 def find_sources(workspace: Workspace, engine: Engine, scratch: Path) -> tuple[list[Source], list[Fault]]:
@@ -57,19 +67,35 @@ def find_sources(workspace: Workspace, engine: Engine, scratch: Path) -> tuple[l
     names = [*TABLES, *(name for name in workspace.tables if name not in TABLES)]
     sources: list[Source] = []
     faults: list[Fault] = []
-    for name in names:
-        found = _find(name, workspace, engine, scratch)
-        sources += [found] if isinstance(found, Source) else []
-        faults += found if isinstance(found, list) else []
+    try:
+        database = open_database(read_address(workspace.database), workspace.folder, engine, scratch) if workspace.database else None
+    except DatabaseError as error:
+        return [], [Fault("workspace.yaml", None, "database", f"a database that cannot be read ({error})", REACHED)]
+    try:
+        for name in names:
+            found = _find(name, workspace, engine, scratch, database)
+            sources += [found] if isinstance(found, Source) else []
+            faults += found if isinstance(found, list) else []
+    finally:
+        if database is not None:
+            database.close()
     return sources, faults
 
 
-def csv_relation(path: Path, delimiter: str, names: list[str]) -> str:
-    """SQL that reads a CSV under its header as text, every cell as it stands, refusing what is not of the given width."""
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+def csv_relation(path: Path, delimiter: str, types: Mapping[str, str], formats: str = "") -> str:
+    """SQL that reads a CSV under its header, every cell as it stands, refusing what is not of the given width.
+
+    Parameters
+    ----------
+    path : plain text
+    delimiter : between its cells
+    types : name for each column -> VARCHAR, or a type that the whole column must hold
+    formats : options that say how such a type is written
+    """
+    columns = ", ".join(f"{literal(name)}: '{native}'" for name, native in types.items())
     return (
         f"read_csv({literal(str(path))}, auto_detect = false, header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"', "
-        f"strict_mode = true, null_padding = false, columns = {{{columns}}})"
+        f"strict_mode = true, null_padding = false, columns = {{{columns}}}{formats})"
     )
 
 
@@ -78,7 +104,7 @@ def parquet_relation(path: Path) -> str:
     return f"read_parquet({literal(str(path))})"
 
 
-def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path) -> Source | list[Fault] | None:
+def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path, database: Database | None) -> Source | list[Fault] | None:
     """The source of one table, its faults, or None where an optional table is simply not there."""
     given = workspace.tables.get(name, TableSource())
     schema = _schema(name, given)
@@ -95,12 +121,16 @@ def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path) -> Sou
         ]
     if given.sql is not None:
         return _from_sql(name, given, schema, engine, (workspace.folder, scratch))
-    path, label, fault = _locate(name, given, workspace)
+    if database is not None and (given.table or given.query):
+        return _from_database(name, given, schema, database)
+    path, label, fault = _locate(name, given, workspace, database)
     if fault is not None:
         return [fault]
     if path is None:
-        return None
+        return _from_database(name, given, schema, database) if database is not None and database.find(name) else None
     path = _without_wildcards(path, scratch)
+    if is_workbook(path.name):
+        return _from_workbook(name, given, schema, scratch, (path, label))
     if path.name.lower().endswith(".parquet"):
         return _from_parquet(name, given, schema, engine, (path, label))
     return _from_csv(name, given, schema, scratch, (path, label))
@@ -118,12 +148,12 @@ def _schema(name: str, given: TableSource) -> TableSchema | None:
     return TableSchema(given.time, {"account_id": TEXT, given.time: WHEN}, ("account_id", given.time))
 
 
-def _locate(name: str, given: TableSource, workspace: Workspace) -> tuple[Path | None, str, Fault | None]:
+def _locate(name: str, given: TableSource, workspace: Workspace, database: Database | None) -> tuple[Path | None, str, Fault | None]:
     """Path, label and fault: the file named in workspace.yaml, or the one that bears the table's name."""
     folder = Path(workspace.folder)
     nearby = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
     if given.file is not None:
-        path = folder / given.file
+        path = folder / (given.file.partition("#")[0] if is_workbook(given.file) else given.file)
         if path.is_file():
             return path, given.file, None
         return (
@@ -134,17 +164,22 @@ def _locate(name: str, given: TableSource, workspace: Workspace) -> tuple[Path |
                 None,
                 f"tables.{name}.file",
                 f"{given.file}, which is no file",
-                "a CSV, CSV.GZ or Parquet file, relative to the workspace folder",
+                f"{FILES}, relative to the workspace folder",
                 _near_file(path),
             ),
         )
     there = [name + ending for ending in ENDINGS if (folder / (name + ending)).is_file()]
+    if database is not None and database.find(name):
+        there.append(f"the table {name} of the database")
+        if len(there) == 1:
+            return None, name, None
     if len(there) == 1:
         return folder / there[0], there[0], None
     if len(there) > 1:
-        return None, name, Fault(there[0], None, name, " and ".join(there), "one file per table; remove one or name one in workspace.yaml")
+        cure = "one source per table; remove one or name one in workspace.yaml"
+        return None, name, Fault(there[0], None, name, " and ".join(there), cure)
     if name in REQUIRED_TABLES or name in workspace.tables:
-        expected = f"{name}.csv, {name}.csv.gz or {name}.parquet in the workspace folder, or `tables: {name}:` in workspace.yaml"
+        expected = f"{name}.csv, .csv.gz, .parquet or .xlsx in the workspace folder, or `tables: {name}:` in workspace.yaml"
         return None, name, Fault(name + ".csv", None, "", "no such file", expected, nearest(name + ".csv", nearby))
     return None, name, None
 
@@ -173,10 +208,11 @@ def _from_csv(name: str, given: TableSource, schema: TableSchema, scratch: Path,
         return [_unreadable(label, name, "a header and no row")]
     raws = [f"c{position}" for position in range(len(file.header))]
     headed = {raw: (cell, "VARCHAR") for raw, cell in zip(raws, file.header, strict=True)}
-    columns = _columns(label, given, schema, headed, by_content=True)
+    columns = map_columns(label, given, schema, headed, by_content=True)
     if isinstance(columns, list):
         return columns
-    relation = csv_relation(file.path, file.delimiter, raws)
+    columns = tuple(replace(column, grouped=file.delimiter == "," and column.kind == NUMBER) for column in columns)
+    relation = csv_relation(file.path, file.delimiter, dict.fromkeys(raws, "VARCHAR"))
     return Source(name, label, schema, columns, relation, file, file.sha256)
 
 
@@ -190,8 +226,50 @@ def _from_parquet(name: str, given: TableSource, schema: TableSchema, engine: En
         return [_unreadable(label, name, f"a file that cannot be read ({_first_line(error)})")]
     if rows == 0:
         return [_unreadable(label, name, "no row")]
-    columns = _columns(label, given, schema, {column: (column, native) for column, native in types.items()}, by_content=False)
+    columns = map_columns(label, given, schema, {column: (column, native) for column, native in types.items()}, by_content=False)
     return columns if isinstance(columns, list) else Source(name, label, schema, columns, relation, None, file_sha256(path))
+
+
+def _from_workbook(name: str, given: TableSource, schema: TableSchema, scratch: Path, place: tuple[Path, str]) -> Source | list[Fault]:
+    path, label = place
+    try:
+        sheet = open_sheet(path, label.partition("#")[2], name, scratch / f"{name}.sheet.parquet")
+    except UnreadableError as error:
+        return [_unreadable(label, name, str(error))]
+    if not sheet.rows and not sheet.broken:
+        return [_unreadable(label, name, "a header and no row")]
+    headed = {f"c{position}": (cell, "VARCHAR") for position, cell in enumerate(sheet.header)}
+    columns = map_columns(label, given, schema, headed, by_content=True)
+    if isinstance(columns, list):
+        return columns
+    return Source(name, label, schema, columns, parquet_relation(sheet.path), None, file_sha256(path), "_line", sheet.broken)
+
+
+def _from_database(name: str, given: TableSource, schema: TableSchema, database: Database) -> Source | list[Fault]:
+    """A table or view by its name, or what a query of the user's returns. The label is the table; a line is the row + 1."""
+    if given.query:
+        label, where, found = f"workspace.yaml (tables.{name}.query)", f"tables.{name}.query", given.query
+    else:
+        label, where = given.table or name, f"tables.{name}.table"
+        table = database.find(label)
+        if table is None:
+            cure = "a table or view of the database that its user may see"
+            return [Fault("workspace.yaml", None, where, f"{label!r}, which is no table there", cure, nearest(label, database.names()))]
+        found = f"SELECT * FROM {table}"
+    try:
+        fetched = database.fetch(found, name, ordered=given.query is not None)
+    except DatabaseError as error:
+        return [Fault("workspace.yaml", None, where, _shorten(str(error)), "one SELECT the database can run, read-only")]
+    if not fetched.rows:
+        return [Fault("workspace.yaml", None, where, "no row", "a table or query with at least one row")]
+    pairs = zip(fetched.names, fetched.natives, strict=True)
+    headed = {(f"c{i}" if fetched.as_text else column): (column, native) for i, (column, native) in enumerate(pairs)}
+    columns = map_columns(label, given, schema, headed, by_content=False)
+    if isinstance(columns, list):
+        return columns
+    if fetched.as_text:
+        columns = tuple(replace(column, native="VARCHAR") for column in columns)
+    return Source(name, label, schema, columns, fetched.relation, None, fetched.sha256)
 
 
 def _from_sql(name: str, given: TableSource, schema: TableSchema, engine: Engine, places: tuple[Path, Path]) -> Source | list[Fault]:
@@ -213,67 +291,12 @@ def _from_sql(name: str, given: TableSource, schema: TableSchema, engine: Engine
         engine.run("SET threads = 2")
     if rows == 0:
         return [Fault("workspace.yaml", None, where, "no row", "a query that returns the rows of the table")]
-    columns = _columns(label, given, schema, {column: (column, native) for column, native in types.items()}, by_content=False)
+    columns = map_columns(label, given, schema, {column: (column, native) for column, native in types.items()}, by_content=False)
     return columns if isinstance(columns, list) else Source(name, label, schema, columns, relation, None, _sql_sha256(sql, folder))
 
 
-def _columns(
-    label: str,
-    given: TableSource,
-    schema: TableSchema,
-    found: Mapping[str, tuple[str, str]],
-    *,
-    by_content: bool,
-) -> tuple[Column, ...] | list[Fault]:
-    """Name what a source brings (`found`: raw name -> their name, database type), or list what it lacks."""
-    theirs: dict[str, str] = {}
-    doubled: set[str] = set()
-    for raw, (cell, _) in found.items():
-        doubled |= {cell} & set(theirs)
-        theirs.setdefault(cell, raw)
-    faults = [
-        Fault(label, 1, asked, "no such column", f"the column that `columns:` maps to {name}", nearest(asked, theirs))
-        for name, asked in given.columns.items()
-        if asked not in theirs
-    ]
-    faults += [
-        Fault(label, 1, name, "no such column", "a required column; map it under `columns:`", nearest(name, theirs))
-        for name in schema.required
-        if name not in given.columns and name not in theirs
-    ]
-    wanted = {name: asked for name, asked in given.columns.items() if asked in theirs}
-    used = set(wanted.values())
-    wanted.update({cell: cell for cell in theirs if cell not in used and cell not in wanted and cell})
-    faults += [
-        Fault(label, 1, cell, "two columns of this name", "one; rename the other, or select it with `sql:`")
-        for cell in sorted(doubled & {asked for name, asked in wanted.items() if name in schema.columns or asked in used})
-    ]
-    if faults:
-        return faults
-    columns: list[Column] = []
-    for name, asked in wanted.items():
-        raw = theirs[asked]
-        native = found[raw][1]
-        kind = schema.columns.get(name) or (WHEN if name == "recorded_at" else None)
-        if kind is None and not by_content:
-            kind = kind_of(native)
-        columns.append(Column(_free(name, schema, columns), asked, raw, native, kind))
-    order = {raw: position for position, raw in enumerate(found)}
-    return tuple(sorted(columns, key=lambda column: order[column.raw]))
-
-
-def _free(name: str, schema: TableSchema, taken: list[Column]) -> str:
-    """The name, or one beside it where the database, which knows no upper case, already has it."""
-    if RESERVED.fullmatch(name):
-        name += "_"
-    names = {column.name.lower() for column in taken} | {known.lower() for known in schema.columns if known != name}
-    if name.lower() not in names:
-        return name
-    return next(f"{name}_{number}" for number in range(2, len(names) + 3) if f"{name}_{number}".lower() not in names)
-
-
 def _unreadable(label: str, table: str, found: str) -> Fault:
-    return Fault(label, None, table, found, "a CSV, CSV.GZ or Parquet file with at least one row")
+    return Fault(label, None, table, found, f"{FILES} with at least one row")
 
 
 def _sql_sha256(sql: str, folder: Path) -> str:

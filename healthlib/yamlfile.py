@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
+from healthlib.address import without_passwords
 from healthlib.errors import Fault
 
 Place = tuple[str | int, ...]
@@ -142,7 +143,7 @@ def show(value: Any) -> str:
     """
     if value is None or isinstance(value, dict | tuple):
         return "nothing" if value is None else "a mapping" if isinstance(value, dict) else "a list"
-    text = repr(value) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    text = repr(without_passwords(value)) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 60 else f"{text[:56]}...{text[-1]}"
 
 

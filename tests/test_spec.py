@@ -267,10 +267,10 @@ def test_faults_of_the_scorecard(tmp_path, old, new, said):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("nmae: x", "2: nmae: found the unknown key 'nmae'; expected one of name, currency, data_through, outcome, max_rejected, simulated, tables. "
+        ("nmae: x", "2: nmae: found the unknown key 'nmae'; expected one of name, currency, database, data_through, outcome, max_rejected, simulated, tables. "
          "Did you mean 'name'?"),
         ("flat: {file: sheet.csv}", "2: flat: found `flat`; not supported yet (planned): one flat sheet instead of tables; bring `accounts` and `contracts`."),
-        ("folder: /tmp", "2: folder: found the unknown key 'folder'; expected one of name, currency, data_through, outcome, max_rejected, simulated, tables."),
+        ("folder: /tmp", "2: folder: found the unknown key 'folder'; expected one of name, currency, database, data_through, outcome, max_rejected, simulated, tables."),
         ("data_through: 2026-02-30", "2: data_through: found '2026-02-30'; expected a day that exists."),
         ("data_through: '2026-02-30'", "2: data_through: found '2026-02-30'; expected a day that exists."),
         ("data_through: Friday", "2: data_through: found 'Friday'; expected a day such as 2026-10-31."),

@@ -127,7 +127,7 @@ CONTRACT_HEAD = "account_id,start_date,end_date,arr,contract_id,outcome,auto_ren
         ("001,24-01-05,,1,,,,", "start_date", "24-01-05", "a year before 1900 or after 2199"),
         ("001,2024-01-01,never,1,,,,", "end_date", "never", "not an ISO date or timestamp"),
         ("001,2024-01-01,,1_000,,,,", "arr", "1_000", "not a number"),
-        ('001,2024-01-01,,"1,000",,,,', "arr", "1,000", "not a number"),
+        ('001,2024-01-01,,"1,00",,,,', "arr", "1,00", "not a number"),
         ("001,2024-01-01,,inf,,,,", "arr", "inf", "beyond 1e12"),
         ("001,2024-01-01,,2e12,,,,", "arr", "2e12", "beyond 1e12"),
         ("001,2024-01-01,,-1,,,,", "arr", "-1", "negative"),
@@ -151,6 +151,27 @@ def test_every_rule_sets_its_row_aside(tmp_path, row, column, value, rule):
     rejected = tables.rejected["contracts"]
     assert rejected[["file", "line", "column", "value", "rule"]].iloc[0].tolist() == ["contracts.csv", 3, column, value, rule]
     assert rejected.columns[5:].tolist() == CONTRACT_HEAD.strip().split(",")
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_spreadsheets_thousands_are_numbers_unless_the_column_shows_decimals(tmp_path, clean):
+    """1,234 is a thousand and more in one country and one and a bit in the next: another comma in the column tells."""
+    usage = 'account_id,occurred_at,quantity\n001,2024-05-01,"1,234"\n001,2024-05-01,"-12,345,678.50"\n001,2024-05-01,7\n'
+    tables = load(tmp_path, {"usage.csv": usage + ("" if clean else "001,soon,1\n")})
+    assert rows(tables, "usage")["quantity"].tolist() == [1234.0, -12345678.5, 7.0]
+    tables = load(tmp_path, {"usage.csv": usage + '001,2024-05-01,"1,5"\n'})
+    assert rows(tables, "usage")["quantity"].tolist() == [7]
+    assert tables.rejected["usage"]["rule"].tolist() == ["not a number"] * 3
+    semicolons = "account_id;occurred_at;quantity\n001;2024-05-01;1,234\n001;2024-05-01;7\n"
+    tables = load(tmp_path, {"usage.csv": semicolons})
+    assert rows(tables, "usage")["quantity"].tolist() == [7]
+
+
+def test_nan_in_a_file_is_nothing(tmp_path):
+    tables = load(tmp_path, {"usage.csv": "account_id,occurred_at,quantity\n001,2024-05-01,nan\n001,2024-05-01,2\n"})
+    assert tables.engine.query("SELECT sum(quantity) AS s FROM data.usage")["s"].tolist() == [2]
+    contracts = "account_id,start_date,end_date,arr\n001,2024-01-01,,NaN\n002,2024-01-01,,1\n"
+    assert counts(load(tmp_path, {"contracts.csv": contracts}), "contracts") == [2, 1]
 
 
 def test_order_is_judged_by_day_and_a_row_has_its_first_fault_only(tmp_path):

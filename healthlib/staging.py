@@ -1,0 +1,201 @@
+"""Every row of a source on a stage, typed and judged: in one cheap pass where no cell is wrong, else with the first fault of each row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from healthlib.csvrecords import Broken, tidy_csv
+from healthlib.engine import Engine, QueryError, literal, quote
+from healthlib.rules import STRAY_COMMA, Column, Rule, rules_for, stored, stripped, typed, typed_or_refused
+from healthlib.schema import TEXT, WHEN
+from healthlib.sources import Source, csv_relation, parquet_relation
+
+STAGE = "data._stage"
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:([T ])[0-9]{2}:[0-9]{2}:[0-9]{2}(Z?))?")
+UNKNOWN = "account_id NOT IN (SELECT account_id FROM data.accounts)"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What stands on the stage.
+
+    Attributes
+    ----------
+    source : where it came from, its columns as they were read in the end
+    relation : SQL that was read
+    line : SQL of a row's line
+    broken : the lines that are no rows
+    rules : by `_fault` - 1
+    judged : whether the stage has `_fault`; without it every row is sound
+    known : whether every row is known to be of an account there is
+    """
+
+    source: Source
+    relation: str
+    line: str
+    broken: tuple[Broken, ...]
+    rules: tuple[Rule, ...]
+    judged: bool
+    known: bool = False
+
+
+def stage(source: Source, engine: Engine, scratch: Path) -> Staged:
+    """Put every row of a source on the stage.
+
+    Parameters
+    ----------
+    source : from `find_sources`
+    engine : the database; data.accounts must be there already, except for accounts itself
+    scratch : folder for a tidied copy of a CSV that needs one
+
+    Raises
+    ------
+    QueryError : the file cannot be read to its end
+    """
+    staged = _stage_sound(source, engine) or _stage_judged(source, engine, scratch)
+    staged = _mark_strangers(staged, engine)
+    return _mark_duplicates(staged, engine)
+
+
+def _stage_sound(source: Source, engine: Engine) -> Staged | None:
+    """The stage of a source in which no cell is wrong, or None: the first wrong one ends the attempt."""
+    line_by_line = source.csv is None or source.csv.plain
+    if not line_by_line or source.broken or any(stored(source.table, column.name) != quote(column.name) for column in source.columns):
+        return None
+    rules = rules_for(source.table, source.schema, source.columns)
+    relation, columns = _with_dates(source)
+    cells = ", ".join(f"{typed_or_refused(column)} AS {quote(column.name)}" for column in columns)
+    line = "" if source.line == "rowid + 2" else f", {source.line} AS _line"
+    wrong = " OR ".join(f"({sound})" for rule in rules if (sound := rule.condition if rule.sound is None else rule.sound))
+    try:
+        engine.run(f"CREATE OR REPLACE TABLE {STAGE} AS SELECT {cells}{line} FROM {relation}")
+        if source.csv is not None and _rows(engine) != source.csv.lines:
+            return None
+        known = source.table == "accounts" or engine.query(f"SELECT 1 FROM {STAGE} WHERE {UNKNOWN} LIMIT 1").empty
+        if not known or source.table == "accounts":
+            name = stripped("account_id")
+            engine.run(f"UPDATE {STAGE} SET account_id = {name} WHERE account_id IS DISTINCT FROM {name}")
+        if wrong and not engine.query(f"SELECT 1 FROM {STAGE} WHERE {wrong} LIMIT 1").empty:
+            return None
+    except QueryError:
+        return None
+    return Staged(source, source.relation, source.line, (), tuple(rules), judged=False, known=known)
+
+
+def _with_dates(source: Source) -> tuple[str, tuple[Column, ...]]:
+    """What to read where the dates of a CSV are all written like its first: the reader then types them as it goes.
+
+    Strictly: what is written differently ends the attempt. Left to itself the reader would drop the offset of a time.
+    """
+    if source.csv is None:
+        return source.relation, source.columns
+    first = dict(zip((f"c{position}" for position in range(len(source.csv.header))), source.csv.first, strict=False))
+    natives: dict[str, str] = {}
+    formats: dict[str, str] = {}
+    for column in source.columns:
+        found = MOMENT.fullmatch(first.get(column.raw, "")) if column.kind == WHEN else None
+        if found is None:
+            continue
+        between, zone = found.groups()
+        native, option = ("TIMESTAMP", "timestampformat") if between else ("DATE", "dateformat")
+        written = f"%Y-%m-%d{between}%H:%M:%S{zone}" if between else "%Y-%m-%d"
+        if formats.setdefault(option, written) == written:
+            natives[column.raw] = native
+    if not natives:
+        return source.relation, source.columns
+    types = {f"c{position}": natives.get(f"c{position}", "VARCHAR") for position in range(len(source.csv.header))}
+    options = "".join(f", {option} = {literal(written)}" for option, written in formats.items())
+    columns = tuple(replace(column, native=natives.get(column.raw, column.native)) for column in source.columns)
+    return csv_relation(source.csv.path, source.csv.delimiter, types, options), columns
+
+
+def _stage_judged(source: Source, engine: Engine, scratch: Path) -> Staged:
+    """The stage with each row's first fault. A CSV that is not one record a line is tidied first, so that lines are exact."""
+    if source.csv is None:
+        return _judged(source, source.relation, source.line, source.broken, engine)
+    if source.csv.plain:
+        try:
+            staged = _judged(source, source.relation, source.line, (), engine)
+            if _rows(engine) == source.csv.lines:
+                return staged
+        except QueryError:
+            pass  # a line that is no record: the tidied copy leaves it out and says which
+    copy = scratch / f"{source.table}.parquet"
+    _, broken = tidy_csv(source.csv, copy)
+    return _judged(source, parquet_relation(copy), "_line", tuple(broken), engine)
+
+
+def _judged(source: Source, relation: str, line: str, broken: tuple[Broken, ...], engine: Engine) -> Staged:
+    """Read and judge; once more without 1,234.50 in the columns where a comma turns out to stand for something else."""
+    rules = rules_for(source.table, source.schema, source.columns)
+    _fill(source, relation, rules, line, engine)
+    codes = {code: rule.column for code, rule in enumerate(rules, start=1) if rule.text == STRAY_COMMA}
+    if codes:
+        found = engine.query(f"SELECT DISTINCT CAST(_fault AS INTEGER) AS code FROM {STAGE} WHERE _fault > 0")["code"]
+        stray = {codes[code] for code in found if code in codes}
+        if stray:
+            columns = tuple(replace(column, grouped=column.grouped and column.name not in stray) for column in source.columns)
+            source = replace(source, columns=columns)
+            rules = rules_for(source.table, source.schema, columns)
+            _fill(source, relation, rules, line, engine)
+    return Staged(source, relation, line, broken, tuple(rules), judged=True, known=source.table == "accounts")
+
+
+def _fill(source: Source, relation: str, rules: Sequence[Rule], line: str, engine: Engine) -> None:
+    """Typed columns, `_line`, and `_fault`: 0, or the number (from 1) of the first rule the row breaks."""
+    inner = [
+        f"{typed(quote(column.raw), column.native, column.kind or TEXT, key=column.name == 'account_id', grouped=column.grouped)} "
+        f"AS {quote(column.name)}"
+        for column in source.columns
+    ]
+    inner += [f"{quote(column.raw)} AS _r{position}" for position, column in enumerate(source.columns)]
+    inner += [f"{'0' if line.startswith('rowid') else line} AS _line"]
+    cases = " ".join(f"WHEN {rule.condition} THEN {code}" for code, rule in enumerate(rules, start=1))
+    fault = f"CASE {cases} ELSE 0 END" if cases else "0"
+    outer = [quote(column.name) for column in source.columns]
+    engine.run(
+        f"CREATE OR REPLACE TABLE {STAGE} AS SELECT {', '.join(outer)}, _line, CAST({fault} AS USMALLINT) AS _fault "
+        f"FROM (SELECT {', '.join(inner)} FROM {relation})"
+    )
+
+
+def _rows(engine: Engine) -> int:
+    return int(engine.query(f"SELECT count(*) AS rows FROM {STAGE}")["rows"].iloc[0])
+
+
+def _mark_strangers(staged: Staged, engine: Engine) -> Staged:
+    """Mark sound rows of unknown accounts: here and not while reading, because a join does not keep the order of the file."""
+    if staged.known:
+        return staged
+    return _mark(staged, Rule("account_id", "an account that is not in accounts", ""), UNKNOWN, engine)
+
+
+def _mark_duplicates(staged: Staged, engine: Engine) -> Staged:
+    """Mark every sound row whose key an earlier sound row has; rows with an empty part of the key cannot be told apart and stay."""
+    key = staged.source.schema.key
+    if not key or not set(key) <= {column.name for column in staged.source.columns}:
+        return staged
+    parts = ", ".join(quote(name) for name in key)
+    full = " AND ".join(f"{quote(name)} IS NOT NULL" for name in key) + (" AND _fault = 0" if staged.judged else "")
+    if engine.query(f"SELECT 1 FROM {STAGE} WHERE {full} GROUP BY {parts} HAVING count(*) > 1 LIMIT 1").empty:
+        return staged
+    later = (
+        f"SELECT row FROM (SELECT rowid AS row, row_number() OVER (PARTITION BY {parts} ORDER BY rowid) AS place "
+        f"FROM {STAGE} WHERE {full}) WHERE place > 1"
+    )
+    return _mark(staged, Rule(", ".join(key), "a second row with this key; the first one stays", ""), f"rowid IN ({later})", engine)
+
+
+def _mark(staged: Staged, rule: Rule, condition: str, engine: Engine) -> Staged:
+    """Mark the sound rows for which the condition holds, if there are any."""
+    sound = "_fault = 0 AND " if staged.judged else ""
+    if engine.query(f"SELECT 1 FROM {STAGE} WHERE {sound}{condition} LIMIT 1").empty:
+        return staged
+    if not staged.judged:
+        engine.run(f"ALTER TABLE {STAGE} ADD COLUMN _fault USMALLINT DEFAULT 0")
+    rules = (*staged.rules, rule)
+    engine.run(f"UPDATE {STAGE} SET _fault = {len(rules)} WHERE _fault = 0 AND {condition}")
+    return replace(staged, rules=rules, judged=True)
