@@ -27,6 +27,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def cut(tables: Tables, workspace: Workspace, at: str) -> None:
     """Delete what was not known on `at` and empty what was filled in later, straight in the loaded tables: a second reading of §5.1."""
     day = f"DATE '{at}'"
+    views = tables.engine.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'data' AND table_type = 'VIEW'")
+    for name in views["table_name"]:
+        tables.engine.run(f"CREATE TABLE cut_{name} AS SELECT * FROM data.{name}")
+        tables.engine.run(f"DROP VIEW data.{name}")
+        tables.engine.run(f"CREATE TABLE data.{name} AS SELECT * FROM cut_{name}")
     for name, columns in tables.columns.items():
         schema, source = tables.schemas[name], workspace.tables.get(name)
         lag = source.lag_days if source else 0
