@@ -15,7 +15,7 @@ from healthlib.studies.fit import fit_study
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT / "../shared/data"
-SETS = ("crm5", "oulad", "ravenstack", "ravenstack_excel", "gtm_schools", "complyflow")
+SETS = ("crm5", "oulad", "ravenstack", "ravenstack_excel", "gtm_schools", "complyflow", "telco", "iranian")
 
 
 def workspace(name: str) -> Path:
