@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,7 +108,7 @@ def problem_of(scorecard: Scorecard, cases: pd.DataFrame) -> Problem:
 
 
 def replay(cases: pd.DataFrame, scorecard: Scorecard) -> Replay:
-    """Replay fitting and scoring month by month, each finished case tested once.
+    """Replay fitting and scoring month by month, each finished case tested once; without time, fold by fold (see `splits`).
 
     At cut-off C the training cases are `trainable(cases, C)`, the test cases those scored on C or later but before the next
     cut-off. Scale ends given as quantiles are read from cases before C. The strength of the pull at C is chosen by the log loss over
@@ -119,25 +120,80 @@ def replay(cases: pd.DataFrame, scorecard: Scorecard) -> Replay:
     scorecard : with the metrics to be left out already at weight 0
     """
     done = cases[cases["lost"].notna()].sort_values(["as_of", "account_id"], kind="stable").reset_index(drop=True)
-    ends = cutoffs(done)
-    if not len(candidates(scorecard)):
-        ends = ends[:0]
+    parts = splits(done) if len(candidates(scorecard)) else []
     losses = np.full((len(done), len(STRENGTHS)), np.nan)
-    fixed = None if has_quantiles(scorecard) or not len(ends) else _look(done, scorecard)
+    fixed = None if has_quantiles(scorecard) or not parts else _look(done, scorecard)
     fits: list[Fit] = []
     folds: list[_Fold] = []
+    for part in parts:
+        view = fixed or _look(done, scoring.resolve_scales(scorecard, done[part.seen]))
+        fits = path(view.problem.rows(part.train), view.lost[part.train], starts=fits)
+        chosen = fits[_best(_inner_losses(view, part) if part.inner else losses, view.lost, part.train)]
+        test = np.flatnonzero(part.test)
+        losses[test] = _losses(view, fits, test)
+        folds.append(_fold(view, (np.flatnonzero(part.train), test), (chosen, fits[-1]), part.name))
+    return _as_replay(folds, losses, done["lost"].to_numpy(dtype=float))
+
+
+@dataclass(frozen=True)
+class Split:
+    """What one step of a replay learns from and is tested on: masks over the finished cases.
+
+    Attributes
+    ----------
+    name : the cut-off, or the fold in words
+    seen : the cases whose values may set scales
+    inner : splits of the training cases, to choose the strength by; none in time, where earlier tests choose it
+    """
+
+    name: pd.Timestamp | str
+    train: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
+    inner: tuple[Split, ...] = ()
+
+
+def splits(done: pd.DataFrame) -> list[Split]:
+    """How finished cases are divided into what teaches and what is tested: by time, or, where a `fold` stands in its place, by account.
+
+    In time, at each cut-off, the cases that had finished teach and those scored before the next cut-off are tested. Without time each
+    fold is tested once on weights learned from all others; the strength is chosen inside those, so that no tested case chooses it.
+    """
+    if "fold" not in done:
+        return _splits_in_time(done)
+    fold, lost = done["fold"].to_numpy(), done["lost"].to_numpy()
+    everywhere = np.ones(len(done), dtype=bool)
+    outer = [_leave_out(fold, number, everywhere) for number in np.unique(fold)]
+    enough = [part for part in outer if min((lost[part.train] == kind).sum() for kind in (1, 0)) >= LEAST]
+    return [replace(part, inner=tuple(_leave_out(fold, n, part.train) for n in np.unique(fold[part.train]))) for part in enough]
+
+
+def _leave_out(fold: NDArray[Any], number: int, within: NDArray[np.bool_]) -> Split:
+    """One fold tested and the others teaching, of the cases `within`."""
+    train, test = within & (fold != number), within & (fold == number)
+    return Split(f"fold {number:02d}", train, test, train)
+
+
+def _splits_in_time(done: pd.DataFrame) -> list[Split]:
+    ends, found = cutoffs(done), []
     for at, cutoff in enumerate(ends):
         until = ends[at + 1] if at + 1 < len(ends) else done["as_of"].max() + pd.Timedelta(days=1)
-        test = np.flatnonzero((done["as_of"] >= cutoff) & (done["as_of"] < until))
-        if not len(test):
-            continue
-        view = fixed or _look(done, scoring.resolve_scales(scorecard, done[done["as_of"] < cutoff]))
-        finished = _finished(done, cutoff).to_numpy()
-        fits = path(view.problem.rows(finished), view.lost[finished], starts=fits)
-        chosen = fits[_best(losses, view.lost, finished)]
-        losses[test] = _losses(view, fits, test)
-        folds.append(_fold(view, (np.flatnonzero(finished), test), (chosen, fits[-1]), cutoff))
-    return _as_replay(folds, losses, done["lost"].to_numpy(dtype=float))
+        test = ((done["as_of"] >= cutoff) & (done["as_of"] < until)).to_numpy()
+        if test.any():
+            found.append(Split(cutoff, _finished(done, cutoff).to_numpy(), test, (done["as_of"] < cutoff).to_numpy()))
+    return found
+
+
+def _inner_losses(view: _View, part: Split) -> Array:
+    """Log loss of each training case under each strength, by weights learned from the other training folds; NaN elsewhere."""
+    losses = np.full((len(view.lost), len(STRENGTHS)), np.nan)
+    fits: list[Fit] = []
+    for inner in part.inner:
+        if 0 < view.lost[inner.train].sum() < inner.train.sum():
+            fits = path(view.problem.rows(inner.train), view.lost[inner.train], starts=fits)
+            rows = np.flatnonzero(inner.test)
+            losses[rows] = _losses(view, fits, rows)
+    return losses
 
 
 @dataclass(frozen=True)
@@ -194,7 +250,7 @@ def _losses(view: _View, fits: list[Fit], rows: NDArray[np.intp]) -> Array:
     return -np.where(lost[:, None] == 1, np.log(p), np.log1p(-p))
 
 
-def _fold(view: _View, rows: tuple[NDArray[np.intp], NDArray[np.intp]], fits: tuple[Fit, Fit], cutoff: pd.Timestamp) -> _Fold:
+def _fold(view: _View, rows: tuple[NDArray[np.intp], NDArray[np.intp]], fits: tuple[Fit, Fit], cutoff: pd.Timestamp | str) -> _Fold:
     """Scores of the test cases, thresholds from the training cases, and what was fitted."""
     (train, test), (chosen, free) = rows, fits
     few = train if len(train) <= MOST_ROWS else np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))

@@ -35,6 +35,14 @@ WORDS = {
         "came": "came up for renewal",
         "date": "when the score was read",
     },
+    "flat": {
+        "lost": "left",
+        "kept": "stayed",
+        "rate": "churn rate",
+        "case": "account",
+        "came": "are in the sheet with an outcome",
+        "date": "by the sheet",
+    },
 }
 """Kind of outcome -> what its parts are called."""
 
@@ -42,6 +50,15 @@ WORDS = {
 def words(kind: str) -> dict[str, str]:
     """What a lost case, a kept case and their rate are called for this kind of outcome."""
     return WORDS[kind]
+
+
+def undated(what: str) -> str:
+    """What a flat sheet cannot answer.
+
+    >>> undated("how long accounts stay")
+    'The sheet has no dates, so how long accounts stay cannot be told.'
+    """
+    return f"The sheet has no dates, so {what} cannot be told."
 
 
 def ranged(estimate: Estimate) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from healthlib.claims import against, largest, named, ranged, row_of, row_rate, score_range, smallest, words
+from healthlib.claims import against, largest, named, ranged, row_of, row_rate, score_range, smallest, undated, words
 from healthlib.wording import count, counted, listed, money, share, share_range
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def chance(audit: AuditFacts) -> str:
 
 def retention(audit: AuditFacts) -> str:
     """What share is still here after one and two years."""
+    if audit.kind == "flat":
+        return undated("how long accounts stay")
     whole = audit.retained[audit.retained["grouping"] == "all"] if len(audit.retained) else audit.retained
     if whole.empty:
         return "How long accounts stay cannot be told yet: nobody has been followed for a year."
@@ -96,6 +98,8 @@ def reasons(audit: AuditFacts) -> str:
 
 def movements(audit: AuditFacts) -> str:
     """Full churn against downsell, over the years seen."""
+    if audit.kind == "flat":
+        return undated("who shrank without leaving")
     table = audit.movements
     if table.empty or not (table["left_arr"].sum() + table["down_arr"].sum()):
         return "No ARR has been lost in the months the exports show."
@@ -119,6 +123,8 @@ def years(audit: AuditFacts) -> list[str]:
 
 def before(audit: AuditFacts) -> str:
     """Which metric came apart first, and how wide the gap was near the end."""
+    if audit.kind == "flat":
+        return undated("what went before the end")
     if audit.apart.empty:
         return "What went before cannot be told: there are too few accounts that left, or none that stayed to compare with."
     clear = apart(audit)
@@ -144,6 +150,8 @@ def apart(audit: AuditFacts) -> pd.DataFrame:
 
 def zombies(audit: AuditFacts) -> str:
     """Who pays and gets nothing from it, and what became of such accounts before."""
+    if audit.kind == "flat":
+        return undated("who has paid for more than a year and hardly uses the product")
     n, says = len(audit.zombies), words(audit.kind)
     if n:
         now = (
@@ -242,6 +250,8 @@ def score(audit: AuditFacts) -> str:
 
 def flagged(audit: AuditFacts) -> str:
     """What share of the churned ARR was in the worst band 90 days ahead."""
+    if audit.kind == "flat":
+        return undated("how early the score warns")
     table = audit.flagged
     if table.empty:
         return "Early warning cannot be shown: no account has left yet."

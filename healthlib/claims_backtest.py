@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from healthlib.claims import undated
 from healthlib.wording import count, counted, listed, number, share, share_range
 
 if TYPE_CHECKING:
@@ -47,10 +48,17 @@ def opening(backtest: BacktestFacts) -> str:
         else "; fewer than the base rate"
     )
     return (
-        f"Replayed at {counted(backtest.cutoffs, 'past date')}: accounts that were {worst['band']} left at {_rate(worst)}, "
+        f"{_how(backtest)}: accounts that were {worst['band']} left at {_rate(worst)}, "
         f"{_lift(worst)} times the base rate of "
         f"{_rate(base)}{sure} (n = {counted(base['accounts'], 'case')}, {count(base['churned'])} lost)."
     )
+
+
+def _how(backtest: BacktestFacts) -> str:
+    """What was replayed: past dates, or folds where there is no time."""
+    if backtest.split == "accounts":
+        return f"Cross-validated in {counted(backtest.cutoffs, 'fold')} of accounts, for the sheet has no dates"
+    return f"Replayed at {counted(backtest.cutoffs, 'past date')}"
 
 
 def bands(backtest: BacktestFacts) -> str:
@@ -84,6 +92,8 @@ def caught(backtest: BacktestFacts) -> str:
 
 def lead_time(backtest: BacktestFacts) -> str:
     """How early the accounts that left were in the lowest band."""
+    if backtest.split == "accounts":
+        return undated("how early the score falls")
     table = backtest.lead_time
     if table.empty:
         return "How early the score falls cannot be shown: no account that left was scored before its end."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from healthlib.claims import against, ranged
+from healthlib.claims import against, ranged, undated
 from healthlib.palette import UNSCORED
 from healthlib.resample import Estimate
 from healthlib.studies.executive import FLAG_DAYS, ExecutiveFacts
@@ -65,6 +65,11 @@ def _against(moved: float, noun: str) -> str:
     return f"{counted(abs(moved), noun)} {'more' if moved > 0 else 'fewer'}"
 
 
+def _flat(facts: ExecutiveFacts) -> bool:
+    """Whether all was made from one sheet, without dates."""
+    return facts.context["kind"] == "flat"
+
+
 def _soon(facts: ExecutiveFacts) -> str:
     """What renews within 90 days, in one sentence."""
     evergreen = facts.context["kind"] == "churn_within"
@@ -87,6 +92,8 @@ def _due_all(facts: ExecutiveFacts, days: int) -> pd.Series | None:
 
 def bands(facts: ExecutiveFacts) -> str:
     """How the worst band's share of ARR moved in a month and a year."""
+    if _flat(facts):
+        return undated("how the bands have moved")
     worst = _row(facts, facts.bands[0])
     if unknown(worst["accounts_before"]):
         return "There is no earlier month to compare with: this is the first snapshot."
@@ -98,6 +105,8 @@ def bands(facts: ExecutiveFacts) -> str:
 
 def renewals(facts: ExecutiveFacts) -> str:
     """What renews in 90 and 180 days and what is likely to be lost of it."""
+    if _flat(facts):
+        return undated("what renews next")
     if facts.due.empty:
         if facts.context["kind"] == "churn_within":
             return "Contracts here have no end date, and too few accounts have left yet to learn a chance of loss from."
@@ -137,7 +146,8 @@ def in_short(facts: ExecutiveFacts) -> str:
     pairs = f"of two accounts, one lost and one kept, the score puts the lost one lower in {share(auc.value)} of pairs"
     belief = "it tells leavers from stayers" if auc.low > 0.5 else "it cannot be told from a coin toss"
     known = f"{pairs} ({number(100 * auc.low, 0)}–{number(100 * auc.high, 0)}%, {counted(auc.events, 'loss', 'losses')}): {belief}"
-    return f"{first} Can the score be believed? Tested on later outcomes, {known}.".strip()
+    how = "Cross-validated, for the sheet has no dates" if _flat(facts) else "Tested on later outcomes"
+    return f"{first} Can the score be believed? {how}, {known}.".strip()
 
 
 def believe(facts: ExecutiveFacts) -> dict[str, str]:
@@ -157,13 +167,15 @@ def _ranking(facts: ExecutiveFacts) -> str:
     if unknown(auc.value):
         return "Cannot tell: too few outcomes have finished to test the score on renewals it had not seen."
     rate = f"in {share(auc.value)} of pairs (95% interval {number(100 * auc.low, 0)}–{number(100 * auc.high, 0)}%; a coin toss gives 50%)"
-    basis = f"Tested out of time on {counted(auc.n, 'account')}, {count(auc.events)} lost"
+    basis = f"{'Cross-validated' if _flat(facts) else 'Tested out of time'} on {counted(auc.n, 'account')}, {count(auc.events)} lost"
     said = f"Of one account that left and one that stayed, the leaver had the lower score {rate}. {basis}."
     verdict = "" if auc.low > 0.5 else " That cannot be told from a coin toss."
     return said + verdict + (f" Fewer than {FEW} losses: expect this to move." if auc.events < FEW else "")
 
 
 def _flagged(facts: ExecutiveFacts) -> str:
+    if _flat(facts):
+        return undated("what the score was before an account left")
     if not facts.flagged:
         return "Cannot tell: no account has left yet whose score 90 days before is known."
     arr, accounts, base = (facts.flagged[name] for name in ("arr", "accounts", "base"))
@@ -179,6 +191,8 @@ def _flagged(facts: ExecutiveFacts) -> str:
 
 
 def _forecast(facts: ExecutiveFacts) -> str:
+    if _flat(facts):
+        return undated("whether a forecast came true")
     if facts.forecast.empty:
         return "Cannot tell: no month with a forecast has finished yet."
     total = forecast_total(facts.forecast)
@@ -207,6 +221,8 @@ def _data(facts: ExecutiveFacts) -> str:
 
 def trend(facts: ExecutiveFacts) -> str:
     """How the worst band's ARR moved over the months shown."""
+    if _flat(facts):
+        return undated("how the base moved")
     days = sorted(facts.trend["as_of"].unique())
     if len(days) < 2:
         return "One snapshot is not a trend: the picture starts with the second month."
@@ -223,6 +239,8 @@ def trend(facts: ExecutiveFacts) -> str:
 
 def moved(facts: ExecutiveFacts) -> str:
     """What moved ARR in twelve months."""
+    if _flat(facts):
+        return undated("retention over twelve months")
     if not facts.retention:
         return "No account had ARR twelve months ago, so retention cannot be stated yet."
     grr, nrr = facts.retention["grr_12m"], facts.retention["nrr_12m"]
@@ -248,6 +266,8 @@ def moved(facts: ExecutiveFacts) -> str:
 
 def migrated(facts: ExecutiveFacts) -> str:
     """How many accounts moved down and up since the previous month-end."""
+    if _flat(facts):
+        return undated("who changed band")
     if unknown(facts.context["month"]):
         return "There is no earlier month to compare with."
     rank = {band: place for place, band in enumerate(facts.bands[:-1])}
@@ -289,6 +309,8 @@ def groups(facts: ExecutiveFacts) -> str:
 
 def alerted(facts: ExecutiveFacts) -> str:
     """How many alerts and how much ARR."""
+    if _flat(facts):
+        return undated("what changed for the worse")
     if facts.alerts.empty:
         return "Nothing fell by a band, faded over the quarter or lost its score since the previous month-end."
     return f"{counted(len(facts.alerts), 'account')} worth {_cash(facts, facts.alerts['arr'].sum())} changed for the worse."

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from healthlib.claims import against, largest, named, ranged, score_range, signed_range, smallest
-from healthlib.wording import count, counted, day, listed, number, share, share_range
+from healthlib.wording import count, counted, day, listed, number, share, share_range, tested
 
 if TYPE_CHECKING:
     from healthlib.resample import Estimate
@@ -30,10 +30,11 @@ def comparison(fit: FitFacts) -> str:
     """AUC out of time of every scorecard."""
     known = {name: estimate for name, estimate in fit.auc.items() if np.isfinite(estimate.value)}
     if not known:
-        return "The scorecards cannot be compared out of time: no fold had both lost and kept cases to test on."
+        return tested(fit.split, "The scorecards cannot be compared out of time: no fold had both lost and kept cases to test on.")
     first = next(iter(known.values()))
     said = [f"{name} {score_range(estimate)}" for name, estimate in known.items()]
-    return f"Out of time the AUC is {listed(said)} (n = {counted(first.n, 'account')}, {count(first.events)} lost; 0.5 is a coin toss)."
+    basis = f"n = {counted(first.n, 'account')}, {count(first.events)} lost; 0.5 is a coin toss"
+    return f"{tested(fit.split, 'Out of time')} the AUC is {listed(said)} ({basis})."
 
 
 def differences(fit: FitFacts) -> str:
@@ -94,12 +95,18 @@ def _move(row: pd.Series) -> str:
 def folds(fit: FitFacts) -> str:
     """How the replay was cut."""
     table = fit.folds
+    if len(table) and fit.split == "accounts":
+        return (
+            f"{counted(len(table), 'fold')} of accounts, each scored by weights that had seen only the others: "
+            f"{counted(table['test_cases'].sum(), 'case')} tested, {count(table['test_lost'].sum())} lost. The sheet has no dates, so none "
+            "of this shows that anything was known beforehand."
+        )
     if table.empty:
         return "No fold could be formed: it takes lost and kept cases that finished before others were scored."
-    tested, lost = int(table["test_cases"].sum()), int(table["test_lost"].sum())
+    cases, lost = int(table["test_cases"].sum()), int(table["test_lost"].sum())
     fold = counted(len(table), "fold")
     return (
-        f"{fold}, scored from {day(table['test_from'].min())} to {day(table['test_to'].max())}: {counted(tested, 'case')} "
+        f"{fold}, scored from {day(table['test_from'].min())} to {day(table['test_to'].max())}: {counted(cases, 'case')} "
         f"tested, {count(lost)} lost, "
         "each by weights that had seen only cases whose whole horizon had passed."
     )
@@ -159,7 +166,7 @@ def evidence(fit: FitFacts) -> str:
     pull = (
         "stays with the current weights"
         if not np.isfinite(fit.strength)
-        else "is pulled towards the current weights, as strongly as did best out of time"
+        else tested(fit.split, "is pulled towards the current weights, as strongly as did best out of time")
     )
     return (
         f"The fit rests on {counted(fit.n_cases, 'finished case')} of {counted(fit.n_accounts, 'account')}, "

@@ -112,15 +112,16 @@ class Metric(Frozen):
 
     `per` is "seats", "active_users", "arr" or the text of another measure over the same table, such as "distinct user_id".
     A metric on `readings` measures `last value` unless it says otherwise. Left out, `better` follows from worst and best.
+    With a flat sheet `column` takes the place of table and measure: a column of numbers, or an SQL condition on the row (1 or 0).
     """
 
     given = frozenset({"name"})
-    planned: ClassVar[dict[str, str]] = {"column": "metrics from one flat sheet; bring tables instead"}
 
     name: str
     group: str
     label: str = Field(min_length=1)
     table: str | None = None
+    column: str | None = Field(None, min_length=1)
     measure: Measure
     where: str | None = Field(None, min_length=1)
     window_days: int | None = Field(None, gt=0)
@@ -143,6 +144,8 @@ class Metric(Frozen):
         if not isinstance(value, dict):
             return value
         filled = {"label": str(value.get("name", "")).replace("_", " ").capitalize(), **value}
+        if isinstance(value.get("column"), str):
+            filled.setdefault("measure", {"kind": "last", "of": value["column"]})
         if "reading" in value:
             filled.setdefault("table", "readings")
         if filled.get("table") == "readings":
@@ -257,6 +260,46 @@ class TableSource(Frozen):
     lag_days: int = Field(0, ge=0)
 
 
+class FlatOutcome(Frozen):
+    """Which column of a flat sheet holds the outcome, and which of its values (upper and lower case alike) mean that the customer left."""
+
+    column: str = Field(min_length=1)
+    churned: Texts
+
+
+class FlatAmount(Frozen):
+    """A column of money and what it is multiplied by to be a year's: 12 for a monthly price."""
+
+    column: str = Field(min_length=1)
+    times: float = Field(1.0, gt=0)
+
+
+def _amount(value: Any) -> Any:
+    """A column's name alone is that column, as it is."""
+    return {"column": value} if isinstance(value, str) else value
+
+
+def _named(value: Any) -> Any:
+    """A list of columns keeps their names."""
+    plain = isinstance(value, tuple | list) and all(isinstance(item, str) for item in value)
+    return {item: item for item in value} if plain else value
+
+
+class FlatSpec(Frozen):
+    """One sheet, one row per account: a `file` (or an `sql` query) in the place of all tables.
+
+    Without `account_id` a row goes by its line; without `arr` every account counts 1. `attributes` are columns to group by: a list, or
+    our name -> theirs.
+    """
+
+    file: str | None = Field(None, min_length=1)
+    sql: str | None = Field(None, min_length=1)
+    account_id: str | None = Field(None, min_length=1)
+    outcome: FlatOutcome
+    arr: Annotated[FlatAmount, BeforeValidator(_amount)] | None = None
+    attributes: Annotated[dict[str, str], BeforeValidator(_named)] = Field(default_factory=dict)
+
+
 class OutcomeSpec(Frozen):
     """What counts as an outcome, and from how far ahead it is predicted."""
 
@@ -269,8 +312,6 @@ class OutcomeSpec(Frozen):
 
 class WorkspaceHead(Frozen):
     """The plain keys of workspace.yaml."""
-
-    planned: ClassVar[dict[str, str]] = {"flat": "one flat sheet instead of tables; bring `accounts` and `contracts`"}
 
     name: str = Field(min_length=1)
     currency: str = Field("USD", min_length=1)
@@ -307,5 +348,11 @@ class Workspace(WorkspaceHead):
 
     folder: Path
     tables: dict[str, TableSource] = Field(default_factory=dict)
+    flat: FlatSpec | None = None
     scorecard: Scorecard
     sha256: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What an outcome is: that of `outcome`, or flat where a sheet says it in a column."""
+        return "flat" if self.flat is not None else self.outcome.kind

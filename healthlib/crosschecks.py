@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from healthlib.config import Band, Condition, Gate, Limit, Metric, Profile, Quantile, Range, TableSource, direction_of
+from healthlib.config import Band, Condition, FlatSpec, Gate, Limit, Metric, Profile, Quantile, Range, TableSource, direction_of
 from healthlib.errors import Fault, nearest
 from healthlib.schema import CASE_COLUMNS, TABLES
 from healthlib.yamlfile import Document, Place
@@ -16,6 +16,9 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NUMBERS = ("age_days", "arr", "seats")
 HINDSIGHT = ("outcome", "lost", "arr_lost", "horizon_ends_on")
 UNSCORED = "unscored"
+INSTEAD = {"tables": "a sheet takes the place of all tables", "outcome": "a sheet says it in `flat: {outcome: ...}`"}
+EVENTS_ONLY = ("table", "measure", "where", "window_days", "trend", "per", "stale_after_days", "reading")
+"""Keys of a metric that need rows of events."""
 CLOSING = tuple(name for name, schema in TABLES.items() if schema.filled_later and name != "contracts")
 """Tables whose rows are opened first and closed later."""
 
@@ -30,6 +33,7 @@ class Draft:
     metrics, bands, gates, limits : the parts by name or position
     tables : tables that metrics may read; None when that is not known
     taken : names that no metric may have
+    flat : whether metrics read a flat sheet; None when that is not known
     """
 
     document: Document
@@ -39,6 +43,7 @@ class Draft:
     limits: Mapping[str, Limit]
     tables: Collection[str] | None
     taken: Collection[str]
+    flat: bool | None = None
 
     def names(self, key: str) -> list[str]:
         """The names written under a top-level key, whether or not what stands there is right."""
@@ -95,6 +100,23 @@ def check_source(document: Document, name: str, source: TableSource) -> Iterator
             yield document.fault((*place, "columns", ours), f"`{ours}: {theirs}`", f"the canonical name comes first: `{theirs}: {ours}`")
 
 
+def check_flat(document: Document, flat: FlatSpec | None) -> Iterator[Fault]:
+    """Whether a flat sheet and what stands beside it make sense."""
+    for key in ("tables", "outcome"):
+        if document.data.get(key) is not None:
+            yield document.fault((key,), f"`{key}` beside `flat`", f"one of the two: {INSTEAD[key]}")
+    if flat is None:
+        return
+    if flat.file and flat.sql:
+        yield document.fault(("flat", "sql"), "`file` and `sql`", "keep one of the two")
+    if not flat.file and not flat.sql:
+        yield document.fault(("flat", "file"), "nothing", "expected the file of the sheet, relative to the workspace folder")
+    for name in flat.attributes:
+        place = ("flat", "attributes", name) if isinstance(document.at(("flat", "attributes")), dict) else ("flat", "attributes")
+        if name.lower() in {column.lower() for column in CASE_COLUMNS}:
+            yield document.fault(place, repr(name), "another name, as `our name: their column`: this one is a column of every case")
+
+
 def _unknown(document: Document, place: Place, name: str, choices: Collection[str]) -> Fault:
     return document.fault(place, repr(name), f"expected one of {', '.join(choices)}", nearest(name, choices))
 
@@ -125,6 +147,9 @@ def _check_reading(draft: Draft, place: Place, metric: Metric) -> Iterator[Fault
     document, groups = draft.document, draft.names("groups")
     if metric.group not in groups and groups:
         yield _unknown(document, (*place, "group"), metric.group, groups)
+    if metric.column is not None or draft.flat:
+        yield from _check_column(draft, place, metric)
+        return
     if metric.measure.kind == "age":
         extra = [key for key in ("table", "where", "window_days", "per", "stale_after_days", "reading") if getattr(metric, key) is not None]
         for key in extra:
@@ -136,6 +161,23 @@ def _check_reading(draft: Draft, place: Place, metric: Metric) -> Iterator[Fault
         yield document.wrong((*place, "table"), cure, nearest(metric.table, draft.tables))
     if metric.reading is not None and metric.table not in (None, "readings"):
         yield document.wrong((*place, "reading"), "only metrics on the table `readings` have one")
+
+
+def _check_column(draft: Draft, place: Place, metric: Metric) -> Iterator[Fault]:
+    """`column` goes with a flat sheet and stands alone."""
+    document = draft.document
+    if metric.column is None:
+        cure = "with `flat:` a metric names a `column` of the sheet, or a condition on its row"
+        yield document.fault((*place, "column"), "nothing", cure)
+        return
+    if draft.flat is False:
+        cure = "it goes with `flat:` in workspace.yaml; tables are read by `table` and `measure`"
+        yield document.fault((*place, "column"), "`column`", cure)
+        return
+    written = document.at(place)
+    for key in EVENTS_ONLY:
+        if isinstance(written, dict) and key in written:
+            yield document.wrong((*place, key), "a metric with `column` reads one row and takes none")
 
 
 def _check_measure(document: Document, place: Place, metric: Metric) -> Iterator[Fault]:

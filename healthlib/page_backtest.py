@@ -61,7 +61,8 @@ def bands(backtest: BacktestFacts) -> Piece:
         "n": ("Accounts", "count"),
         "churned": ("Left", "count"),
     }
-    return report.table(frame, columns, caption="Bands of the present scorecard, all past dates together; an account counts once per case")
+    together = "all folds together" if backtest.split == "accounts" else "all past dates together; an account counts once per case"
+    return report.table(frame, columns, caption=f"Bands of the present scorecard, {together}")
 
 
 def caught(backtest: BacktestFacts) -> Piece:
@@ -113,7 +114,7 @@ def calibration(backtest: BacktestFacts) -> Piece:
         "n": ("Cases", "count"),
         "lost": ("Left", "count"),
     }
-    return report.table(frame, columns, caption="Promised out of time against what happened")
+    return report.table(frame, columns, caption=wording.tested(backtest.split, "Promised out of time against what happened"))
 
 
 def floors(backtest: BacktestFacts) -> Piece:

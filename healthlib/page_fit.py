@@ -64,9 +64,9 @@ def comparison(fit: FitFacts) -> Piece:
         "lost": ("Cases lost", "count"),
     }
     paired: Columns = {"name": ("Difference", "text"), "auc": ("AUC", interval), "by_arr": ("AUC by ARR", interval)}
-    return report.table(aucs, columns, caption="Out of time, 95% intervals from resampling accounts") + report.table(
-        gaps, paired, caption="Differences on the same accounts"
-    )
+    return report.table(
+        aucs, columns, caption=wording.tested(fit.split, "Out of time, 95% intervals from resampling accounts")
+    ) + report.table(gaps, paired, caption="Differences on the same accounts")
 
 
 def weights(fit: FitFacts) -> Piece:
@@ -92,7 +92,16 @@ def weights(fit: FitFacts) -> Piece:
 
 
 def folds(fit: FitFacts) -> Piece:
-    """Every fold with its dates."""
+    """Every fold with its dates; without time, its accounts."""
+    if fit.split == "accounts":
+        plain: Columns = {
+            "cutoff": ("Fold", "text"),
+            "train_cases": ("Learned from", "count"),
+            "train_lost": ("Lost", "count"),
+            "test_cases": ("Tested", "count"),
+            "test_lost": ("Lost", "count"),
+        }
+        return report.table(fit.folds, plain, caption="Folds of the cross-validation", layout="fold")
     columns: Columns = {
         "cutoff": ("Cut-off", "date"),
         "train_cases": ("Learned from", "count"),

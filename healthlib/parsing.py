@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from healthlib.config import Frozen, Gate, Measure, OutcomeSpec, Profile, Quantile, Range
+from healthlib.config import FlatAmount, FlatOutcome, FlatSpec, Frozen, Gate, Measure, OutcomeSpec, Profile, Quantile, Range
 from healthlib.errors import Fault, nearest
 from healthlib.yamlfile import Document, Place, show
 
@@ -115,5 +115,7 @@ def _owner(place: Place, model: type[Frozen]) -> type[Frozen]:
         return model
     if {"when", "applies_to"} & set(around):
         return Range
+    if model is FlatSpec:
+        return {"outcome": FlatOutcome, "arr": FlatAmount}.get(str(around[-1]), model)
     named = {"worst": Quantile, "best": Quantile, "measure": Measure, "outcome": OutcomeSpec}
     return named.get(str(around[-1]), Profile if "profiles" in around else model)

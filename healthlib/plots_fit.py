@@ -33,7 +33,7 @@ def comparison(fit: FitFacts) -> Axes:
         colours=colours,
         reference=0.5,
     )
-    ax.set_xlabel("AUC out of time, 95% interval; 0.5 is a coin toss")
+    ax.set_xlabel(wording.tested(fit.split, "AUC out of time, 95% interval; 0.5 is a coin toss"))
     best = largest(table, "value")["name"]
     gain = fit.differences["fitted_minus_current"]
     sure = "beat" if gain.low > 0 else "do worse than" if gain.high < 0 else "cannot be told from"

@@ -68,7 +68,8 @@ def masthead(title: str, *, context: Mapping[str, Any]) -> Piece:
 
     Parameters
     ----------
-    context : what every report says of itself: workspace, as_of, data_through, simulated, accounts, scorecard_sha256, seed, versions
+    context : what every report says of itself: workspace, as_of, data_through, simulated, accounts, scorecard_sha256, seed, versions; and
+        `evidence`, a warning of how weak the evidence is
     """
     when = wording.day(context["as_of"])
     said = [] if when in title else [f"as of {when}"]
@@ -76,9 +77,12 @@ def masthead(title: str, *, context: Mapping[str, Any]) -> Piece:
         said.append(f"data through {wording.day(context['data_through'])}")
     about = f'<span class="about">{html.escape(", ".join(said))}</span>' if said else ""
     banner = note("Simulated data. This company does not exist; its accounts, money and outcomes were made by a program.", "simulated")
-    return Piece(
-        f'<header class="masthead"><p class="eyebrow">{escape(context["workspace"])} {about}</p><h1>{escape(title)}</h1></header>'
-    ) + (banner if context.get("simulated") else Piece(""))
+    weaker = note(str(context["evidence"]), "warning") if context.get("evidence") else Piece("")
+    return (
+        Piece(f'<header class="masthead"><p class="eyebrow">{escape(context["workspace"])} {about}</p><h1>{escape(title)}</h1></header>')
+        + (banner if context.get("simulated") else Piece(""))
+        + weaker
+    )
 
 
 def footer(context: Mapping[str, Any], meanings: Mapping[str, str] | None = None) -> Piece:

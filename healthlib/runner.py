@@ -196,6 +196,7 @@ def page_context(book: Any) -> dict[str, Any]:
         "scorecard_sha256": book.scorecard.sha256,
         "seed": SEED,
         "versions": artifacts.versions(["healthlib"]),
+        "evidence": book.evidence,
     }
 
 

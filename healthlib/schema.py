@@ -174,5 +174,6 @@ CASE_COLUMNS = (
     "outcome",
     "lost",
     "arr_lost",
+    "fold",
 )
 """Columns of the cases frame that no metric or attribute may take the name of."""

@@ -17,7 +17,7 @@ from healthlib.errors import Fault, nearest
 from healthlib.mapping import map_columns
 from healthlib.rules import Column
 from healthlib.schema import NUMBER, TABLES, TEXT, WHEN, TableSchema
-from healthlib.spec import TableSource, Workspace
+from healthlib.spec import FlatSpec, TableSource, Workspace
 from healthlib.transcode import in_utf8
 from healthlib.workbook import is_workbook, open_sheet
 
@@ -64,6 +64,9 @@ def find_sources(workspace: Workspace, engine: Engine, scratch: Path) -> tuple[l
     engine : database that runs `sql:`; a query's result is stored there as raw.<table>
     scratch : folder for unpacked copies
     """
+    if workspace.flat is not None:
+        found = _flat(workspace, workspace.flat, engine, scratch)
+        return ([found], []) if isinstance(found, Source) else ([], found)
     names = [*TABLES, *(name for name in workspace.tables if name not in TABLES)]
     sources: list[Source] = []
     faults: list[Fault] = []
@@ -104,10 +107,34 @@ def parquet_relation(path: Path) -> str:
     return f"read_parquet({literal(str(path))})"
 
 
+def _flat(workspace: Workspace, flat: FlatSpec, engine: Engine, scratch: Path) -> Source | list[Fault]:
+    """The sheet of a flat workspace, read as the table of accounts; what is wrong is told under the keys the user wrote."""
+    theirs = {"account_id": flat.account_id, "outcome": flat.outcome.column, "arr": flat.arr.column if flat.arr else None}
+    columns = {name: asked for name, asked in (theirs | flat.attributes).items() if asked}
+    shown = [*flat.attributes.values(), *([flat.arr.column] if flat.arr else [])]  # a metric may read them under their own name too
+    columns = {asked: asked for asked in shown if asked != flat.outcome.column and asked not in theirs} | columns
+    given = TableSource(file=flat.file, sql=flat.sql, columns=columns)
+    found = _find("accounts", workspace.model_copy(update={"tables": {"accounts": given}}), engine, scratch, None)
+    if isinstance(found, Source):
+        return replace(found, label=found.label.replace("tables.accounts", "flat"))
+    return [
+        replace(fault, file=fault.file.replace("tables.accounts", "flat"), where=fault.where.replace("tables.accounts", "flat"),
+                expected=fault.expected.replace("`columns:`", "`flat:`"))
+        for fault in found or ()
+    ]  # fmt: skip
+
+
+def _sheet_schema(flat: FlatSpec) -> TableSchema:
+    """The contract of a flat sheet: an id of its own in each row, ARR of 0 or more, an outcome that may be empty (not known yet)."""
+    required = (*(["account_id"] if flat.account_id else []), *(["arr"] if flat.arr else []))
+    columns = {"account_id": TEXT, "outcome": TEXT} | ({"arr": NUMBER} if flat.arr else {})
+    return TableSchema(None, columns, required, ("account_id",), not_negative=("arr",) if flat.arr else ())
+
+
 def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path, database: Database | None) -> Source | list[Fault] | None:
     """The source of one table, its faults, or None where an optional table is simply not there."""
     given = workspace.tables.get(name, TableSource())
-    schema = _schema(name, given)
+    schema = _sheet_schema(workspace.flat) if workspace.flat is not None else _schema(name, given)
     if schema is None:
         return [
             Fault(

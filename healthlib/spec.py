@@ -9,6 +9,7 @@ from healthlib.config import (
     MEASURES,
     Band,
     Condition,
+    FlatSpec,
     Frozen,
     Gate,
     Limit,
@@ -24,7 +25,7 @@ from healthlib.config import (
     Workspace,
     WorkspaceHead,
 )
-from healthlib.crosschecks import Draft, check_scorecard, check_source, taken_names
+from healthlib.crosschecks import Draft, check_flat, check_scorecard, check_source, taken_names
 from healthlib.errors import Fault, SpecError
 from healthlib.parsing import Part, build, keys_of, section, unknown_key
 from healthlib.schema import TABLES
@@ -34,6 +35,7 @@ __all__ = [
     "MEASURES",
     "Band",
     "Condition",
+    "FlatSpec",
     "Gate",
     "Limit",
     "Measure",
@@ -68,15 +70,17 @@ def load_workspace(folder: Path | str) -> Workspace:
     folder = Path(folder)
     document = read_yaml(folder / "workspace.yaml", NO_WORKSPACE)
     head, sources, faults = _read_workspace(document)
+    flat, wrong = _read_flat(document)
     declared = document.data.get("tables")
-    tables = [*TABLES, *(declared if isinstance(declared, dict) else ())]
-    taken = taken_names({name: source.columns for name, source in sources.items()})
-    scorecard, more = _read_scorecard(read_yaml(folder / "scorecard.yaml", NO_SCORECARD), tables, taken)
-    faults = _once([*faults, *more])
+    tables = None if "flat" in document.data else [*TABLES, *(declared if isinstance(declared, dict) else ())]
+    mapped = {name: source.columns for name, source in sources.items()}
+    taken = taken_names(mapped | ({"attributes": flat.attributes} if flat else {}))
+    scorecard, more = _read_scorecard(read_yaml(folder / "scorecard.yaml", NO_SCORECARD), tables, taken, flat="flat" in document.data)
+    faults = _once([*faults, *wrong, *more])
     if faults or head is None or scorecard is None:
         raise SpecError(f"{folder.as_posix()} cannot be used as it is", faults)
     fields = {name: getattr(head, name) for name in WorkspaceHead.model_fields}
-    return Workspace(**fields, folder=folder, tables=sources, scorecard=scorecard, sha256=document.sha256)
+    return Workspace(**fields, folder=folder, tables=sources, flat=flat, scorecard=scorecard, sha256=document.sha256)
 
 
 def load_scorecard(path: Path | str) -> Scorecard:
@@ -104,8 +108,18 @@ def _read_workspace(document: Document) -> tuple[WorkspaceHead | None, dict[str,
     return head, sources, [*document.faults, *more, *faults]
 
 
-def _read_scorecard(document: Document, tables: Collection[str] | None, taken: Collection[str]) -> tuple[Scorecard | None, list[Fault]]:
-    """The scorecard, or None and its faults."""
+def _read_flat(document: Document) -> tuple[FlatSpec | None, list[Fault]]:
+    """The flat sheet, None where there is none; and what is wrong with it, or with it beside the other keys."""
+    if "flat" not in document.data:
+        return None, []
+    flat, faults = build(document, ("flat",), FlatSpec)
+    return flat, [*faults, *check_flat(document, flat)]
+
+
+def _read_scorecard(
+    document: Document, tables: Collection[str] | None, taken: Collection[str], *, flat: bool | None = None
+) -> tuple[Scorecard | None, list[Fault]]:
+    """The scorecard, or None and its faults; `flat` says whether its metrics read a flat sheet, None where that is not known."""
     if not document.data:
         return None, list(document.faults)
     head, faults = _head(document, ScorecardHead, Scorecard)
@@ -116,7 +130,7 @@ def _read_scorecard(document: Document, tables: Collection[str] | None, taken: C
     faults = [*document.faults, *faults, *wrong_metrics, *wrong_bands, *wrong_gates, *wrong_limits]
     if not document.data.get("metrics"):
         faults.append(document.fault(("metrics",), "nothing", "expected at least one metric"))
-    faults += check_scorecard(Draft(document, metrics, bands, gates, limits, tables, taken))
+    faults += check_scorecard(Draft(document, metrics, bands, gates, limits, tables, taken, flat))
     if faults or head is None:
         return None, faults
     fields = {name: getattr(head, name) for name in ScorecardHead.model_fields}

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from healthlib.engine import Engine, QueryError, quote
 from healthlib.errors import DataError, EvidenceError, Fault
 from healthlib.loading import Loaded, load_source
 from healthlib.schema import WHEN, TableSchema
+from healthlib.sheet import NO_DAY, load_sheet, sheet_warnings
 from healthlib.sources import Source, find_sources
 from healthlib.spec import Workspace
 
@@ -76,10 +78,13 @@ def load_tables(workspace: Workspace) -> Tables:
     schemas = {each.source.table: _full_schema(each) for each in loaded}
     report = pd.DataFrame([_report_row(each, engine) for each in loaded])
     report = report.astype({"first_day": "datetime64[s]", "last_day": "datetime64[s]"})
-    through, warnings = _data_through(workspace, loaded, engine)
-    if through is None:
-        warnings.append("no row of any table has a date, so nothing says how far the exports reach")
-    warnings += _contract_warnings(engine, columns["contracts"])
+    if workspace.flat is not None:
+        through, warnings = workspace.data_through or NO_DAY, sheet_warnings(workspace, loaded[0], engine)
+    else:
+        through, warnings = _data_through(workspace, loaded, engine)
+        if through is None:
+            warnings.append("no row of any table has a date, so nothing says how far the exports reach")
+        warnings += _contract_warnings(engine, columns["contracts"])
     rejected = {each.source.table: each.rejected for each in loaded if len(each.rejected)}
     tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings))
     excess = [each for each in loaded if each.share_rejected > workspace.max_rejected]
@@ -97,7 +102,8 @@ def _load_all(workspace: Workspace, sources: Sequence[Source], engine: Engine, s
     faults: list[Fault] = []
     for source in sources:
         try:
-            loaded.append(load_source(source, engine, scratch, allowed=workspace.max_rejected))
+            load = load_source if workspace.flat is None else partial(load_sheet, workspace.scorecard)
+            loaded.append(load(source, engine, scratch, allowed=workspace.max_rejected))
         except QueryError as error:
             words = " ".join(str(error).split())[:200]
             faults.append(Fault(source.label, None, source.table, f"a file that cannot be read to its end ({words})", "export it again"))

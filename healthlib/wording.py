@@ -174,6 +174,15 @@ def money_range(low: float, high: float, currency: str = "USD") -> str:
     return NOTHING if unknown(low) or unknown(high) else f"{money(low, currency, 2)} to {money(high, currency, 2)}"
 
 
+def tested(split: str, words: str) -> str:
+    """Words on how weights were tested, as true for this kind of test: what is out of time over time is out of fold over accounts.
+
+    >>> tested("accounts", "Out of time the AUC is 0.7"), tested("time", "Out of time the AUC is 0.7")
+    ('Out of fold the AUC is 0.7', 'Out of time the AUC is 0.7')
+    """
+    return words.replace("ut of time", "ut of fold") if split == "accounts" else words
+
+
 def listed(items: Sequence[str], last: str = "and") -> str:
     """Words in a row.
 

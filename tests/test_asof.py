@@ -85,6 +85,8 @@ def test_cutting_every_table_changes_nothing_on_shipped_workspaces(folder: Path)
     if not (folder / "../../../shared/data" / folder.name).exists():
         pytest.skip(f"the exports behind {folder} are not here: they are other people's data and not part of this project")
     workspace = load_workspace(folder)
+    if workspace.flat is not None:
+        pytest.skip(f"{folder} is one flat sheet: there is no time in it to cut")
     through = pd.Timestamp(workspace.data_through)
     check(workspace, f"{through - pd.DateOffset(months=9):%Y-%m-%d}")
 

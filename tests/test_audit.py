@@ -50,7 +50,7 @@ def eight() -> pd.DataFrame:
 def book(cases: pd.DataFrame, **more: Any) -> Any:
     """A Book with nothing in it but what is given."""
     none = {name: cases.head(0)[name] for name in cases}
-    workspace = SimpleNamespace(name="Eight", currency="USD", simulated=True, outcome=OutcomeSpec())
+    workspace = SimpleNamespace(name="Eight", currency="USD", simulated=True, kind="renewal", outcome=OutcomeSpec())
     given = {
         "workspace": workspace, "scorecard": CARD, "as_of": T,
         "tables": pd.DataFrame({"table": ["accounts", "contracts"], "rows_used": [8, 8]}), "cases": cases,

@@ -176,11 +176,11 @@ def test_better_follows_from_the_ends(tmp_path):
         (f"{USAGE}, measure: count, trend: 2.5", "probe.trend: found 2.5; expected a whole number."),
         (f"{USAGE}, measure: count, better: hihger", "probe.better: found 'hihger'; expected 'higher' or 'lower'. Did you mean 'higher'?"),
         (f"{USAGE}, measure: count, better: lower", "probe.better: found lower with worst 0 and best 1; expected best below worst, or better: higher."),
-        (f"{USAGE}, measure: count, column: Logins", "probe.column: found `column`; not supported yet (planned): metrics from one flat sheet; "
-         "bring tables instead."),
-        (f"{USAGE}, measure: count, wieght: 3", "probe.wieght: found the unknown key 'wieght'; expected one of group, label, table, measure, where, "
+        (f"{USAGE}, measure: count, column: Logins", "probe.column: found `column`; it goes with `flat:` in workspace.yaml; tables are read by "
+         "`table` and `measure`."),
+        (f"{USAGE}, measure: count, wieght: 3", "probe.wieght: found the unknown key 'wieght'; expected one of group, label, table, column, measure, where, "
          "window_days, trend, per, better, worst, best, profiles, missing, stale_after_days, applies_to, weight, reading. Did you mean 'weight'?"),
-        (f"{USAGE}, measure: count, name: x", "probe.name: found the unknown key 'name'; expected one of group, label, table, measure, where, "
+        (f"{USAGE}, measure: count, name: x", "probe.name: found the unknown key 'name'; expected one of group, label, table, column, measure, where, "
          "window_days, trend, per, better, worst, best, profiles, missing, stale_after_days, applies_to, weight, reading."),
         ("group: adoption, table: usage, measure: count, window_days: 0, worst: 0, best: 1", "probe.window_days: found 0; expected a number over 0."),
         ("group: adoption, table: usage, measure: count, worst: 1, best: 1", "probe.best: found worst and best both 1; they must differ."),
@@ -267,10 +267,9 @@ def test_faults_of_the_scorecard(tmp_path, old, new, said):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("nmae: x", "2: nmae: found the unknown key 'nmae'; expected one of name, currency, database, data_through, outcome, max_rejected, simulated, tables. "
+        ("nmae: x", "2: nmae: found the unknown key 'nmae'; expected one of name, currency, database, data_through, outcome, max_rejected, simulated, tables, flat. "
          "Did you mean 'name'?"),
-        ("flat: {file: sheet.csv}", "2: flat: found `flat`; not supported yet (planned): one flat sheet instead of tables; bring `accounts` and `contracts`."),
-        ("folder: /tmp", "2: folder: found the unknown key 'folder'; expected one of name, currency, database, data_through, outcome, max_rejected, simulated, tables."),
+        ("folder: /tmp", "2: folder: found the unknown key 'folder'; expected one of name, currency, database, data_through, outcome, max_rejected, simulated, tables, flat."),
         ("data_through: 2026-02-30", "2: data_through: found '2026-02-30'; expected a day that exists."),
         ("data_through: '2026-02-30'", "2: data_through: found '2026-02-30'; expected a day that exists."),
         ("data_through: Friday", "2: data_through: found 'Friday'; expected a day such as 2026-10-31."),

@@ -109,7 +109,7 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
         as_of=f"{book.as_of:%Y-%m-%d}",
         currency=workspace.currency,
         simulated=workspace.simulated,
-        kind=workspace.outcome.kind,
+        kind=workspace.kind,
         bands=tuple(band.name for band in book.scorecard.bands),
         n_cases=len(finished),
         n_open=len(book.cases) - len(finished),
@@ -140,7 +140,7 @@ def _names(cases: pd.DataFrame) -> pd.DataFrame:
 
 def group_rates(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> pd.DataFrame:
     """`rates_by` over every grouping, stacked; columns `GROUP_COLUMNS`."""
-    labels = dimensions(book.cases, book.scorecard, book.workspace.outcome.kind)
+    labels = dimensions(book.cases, book.scorecard, book.workspace.kind)
     tables = [
         rates_by(finished, values[book.cases["lost"].notna()].reset_index(drop=True), replicates=replicates, seed=seed).assign(
             dimension=name

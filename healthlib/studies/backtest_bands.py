@@ -42,6 +42,7 @@ class BacktestFacts:
     misses_count, false_alarms_count : how many there were in all
     calibration : bin, mean_probability, rate, low, high, n, lost: promised out of time against seen
     reason : why there is nothing, in words; empty otherwise
+    split : time or accounts, as in `FitFacts`
     """
 
     table: pd.DataFrame
@@ -56,6 +57,7 @@ class BacktestFacts:
     false_alarms_count: int
     calibration: pd.DataFrame = field(repr=False)
     reason: str = ""
+    split: str = "time"
 
 
 def backtest_study(
@@ -86,7 +88,7 @@ def backtest_study(
         _counts(banded, fit.thresholds, card), current, pooled, lead_time, floors_table(current, below, card), len(fit.folds),
         misses.head(LISTED), alarms.head(LISTED), len(misses), len(alarms),
         reliability(seen["probability"], seen["lost"], seen["account_id"], replicates=replicates, seed=seed),
-        fit.reason if fit.folds.empty else "",
+        fit.reason if fit.folds.empty else "", fit.split,
     )  # fmt: skip
 
 

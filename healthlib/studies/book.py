@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import asof, metrics, outcomes
+from .. import asof, flat, metrics, outcomes
 from ..errors import EvidenceError
 from ..schema import CASE_COLUMNS
 from ..scoring import resolve_scales
+from ..sheet import WEAKER
 from ..spec import Scorecard, Workspace
 from ..tables import Tables, load_tables
 
@@ -24,7 +25,8 @@ class Book:
     scorecard : the workspace's scorecard with quantile scales resolved from `history`
     tables : DataFrame table, file, rows_in, rows_used, rows_rejected, first_day, last_day, sha256
     rejected : table -> rows set aside
-    cases : the outcome's cases with as_of <= `as_of`, one row per (account_id, as_of), labelled; unfinished ones are open
+    cases : the outcome's cases with as_of <= `as_of`, one row per (account_id, as_of), labelled; unfinished ones are open; of a flat sheet
+        also `fold`, which takes the place of time
     history : month-end snapshots of all active accounts up to `as_of`, the last date being `as_of` itself
     leads : snapshots of accounts that churned, 30 … 180 days before their end: as cases, plus lead_days, ended_on
     ledger : account_id, month, arr of active accounts on every date of `history` and twelve months before `as_of`
@@ -45,6 +47,11 @@ class Book:
     ledger: pd.DataFrame
     churned: pd.DataFrame
     incumbent: pd.DataFrame | None
+
+    @property
+    def evidence(self) -> str:
+        """What every page must say of how weak the evidence is; empty where the exports have dates."""
+        return WEAKER if self.workspace.flat is not None else ""
 
     @property
     def compared_cases(self) -> pd.DataFrame:
@@ -75,6 +82,8 @@ def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None) -> Book:
 
 def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
     """The book of loaded tables as known on `at`: see `open_book`."""
+    if workspace.flat is not None:
+        return _flat_book(tables, workspace, at)
     asof.open_door(tables, workspace)
     dates = _dates(tables, at)
     history = snapshots(tables, workspace, asof.active_spine(tables, dates))
@@ -95,6 +104,32 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         ledger=_ledger(tables, history, at),
         churned=left,
         incumbent=_incumbent(tables, cases),
+    )
+
+
+def _flat_book(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
+    """The book of one flat sheet, which speaks of one day: every row is a case, and those not lost are the customers of the day."""
+    through = pd.Timestamp(tables.data_through)
+    if at != through or workspace.flat is None:
+        raise EvidenceError(f"as of {at:%Y-%m-%d} was asked for, but a flat sheet speaks of one day only: {through:%Y-%m-%d}")
+    cases = flat.cases(tables, workspace, workspace.flat)
+    after = ["horizon_ends_on", "outcome", "lost", "arr_lost", "fold"]
+    history = cases[(cases["lost"] != 1) & (cases["arr"] > 0)].drop(columns=after).reset_index(drop=True)
+    lost = cases.loc[cases["lost"] == 1, ["account_id", "as_of", "arr"]].reset_index(drop=True)
+    return Book(
+        workspace=workspace,
+        scorecard=resolve_scales(workspace.scorecard, cases),
+        as_of=at,
+        data_through=through,
+        tables=tables.report,
+        rejected=tables.rejected,
+        warnings=tables.warnings,
+        cases=cases,
+        history=history,
+        leads=history.head(0).assign(lead_days=pd.Series(dtype="int64"), ended_on=pd.Series(dtype="datetime64[s]")),
+        ledger=history[["account_id", "as_of", "arr"]].rename(columns={"as_of": "month"}),
+        churned=lost.rename(columns={"as_of": "ended_on"}).assign(reason=pd.Series(pd.NA, index=lost.index, dtype="object")),
+        incumbent=None,
     )
 
 

@@ -75,7 +75,7 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
 
 def _outlook(book: Book, seed: int) -> tuple[Calibrator | None, pd.DataFrame]:
     """The calibrator of today and its track record; none where the outcome is not loss."""
-    kind = book.workspace.outcome.kind
+    kind = book.workspace.kind
     if kind == "expansion" or book.cases.empty:
         return None, pd.DataFrame(columns=list(renewals.FORECAST_COLUMNS))
     cases = renewals.scored_cases(book)
@@ -85,7 +85,7 @@ def _outlook(book: Book, seed: int) -> tuple[Calibrator | None, pd.DataFrame]:
 def _due(book: Book, snapshot: pd.DataFrame, bands: list[str], calibrator: Calibrator | None) -> pd.DataFrame:
     """What renews within 90 and 180 days; for contracts without an end, what may be lost within the horizon."""
     outcome = book.workspace.outcome
-    if outcome.kind == "churn_within":
+    if book.workspace.kind == "churn_within":
         return renewals.outlook(snapshot, bands, outcome.horizon_days, calibrator)
     return renewals.due(snapshot, bands, book.as_of, calibrator)
 
@@ -105,11 +105,12 @@ def _context(book: Book, days: dict[str, pd.Timestamp | None], snapshot: pd.Data
         "scorecard_sha256": book.scorecard.sha256,
         "seed": seed,
         "versions": {name: version(name) for name in ("healthlib", "pandas", "scikit-learn", "duckdb")},
-        "kind": workspace.outcome.kind,
+        "kind": workspace.kind,
         "lead_days": workspace.outcome.lead_days,
         "horizon_days": workspace.outcome.horizon_days,
         "segment_by": today.segment_column(snapshot),
         "min_coverage": book.scorecard.min_coverage,
+        "evidence": book.evidence,
         **earlier,
     }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from healthlib.studies.leaks import find_leaks
 from healthlib.studies.verdict import Verdict, recommend
 from healthlib.weight_intervals import weight_intervals
 from healthlib.weights import Fit, candidates, fit, whole
+from healthlib.wording import tested
 
 WEIGHT_COLUMNS = ("metric", "group", "label", "current", "equal", "fitted", "low", "high", "selected_share", "recommended")
 
@@ -53,6 +54,7 @@ class FitFacts:
     metric_cohorts : metric, label, decile, mean_value, cases, lost, rate, low, high
     leaks : metric, kind, evidence: metrics left out of every comparison, the fit and the recommendation
     notes : what could not be done, in plain words
+    split : what keeps training and test apart: time, or accounts alone (cross-validation, where cases have a `fold`)
     """
 
     weights: pd.DataFrame
@@ -76,6 +78,7 @@ class FitFacts:
     metric_cohorts: pd.DataFrame = field(repr=False)
     leaks: pd.DataFrame
     notes: tuple[str, ...] = ()
+    split: Literal["time", "accounts"] = "time"
 
 
 def fit_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, replicates: int = 1000) -> FitFacts:
@@ -98,13 +101,16 @@ def fit_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, repli
     past = replay(done, card)
     comparison = _compare(past.predictions, seed, replicates)
     n_lost = int(done["lost"].sum())
+    split = "accounts" if "fold" in done else "time"
     verdict = _verdict(comparison, past, done)
+    verdict = replace(verdict, reason=tested(split, verdict.reason))
     table = _weights_table(_final_fit(done, card, past.strength), (done, codes, counts), (usable(scorecard, leaks[:0]), card), verdict)
     return FitFacts(
         table, comparison["auc"], comparison["arr_auc"], comparison["differences"], comparison["arr_differences"],
         verdict.recommendation, verdict.reason, past.folds, past.predictions, past.thresholds, past.weights, past.strength, past.losses,
         len(done), counts.shape[0], n_lost, rate(done["lost"], codes, counts), rate(done["lost"], codes, counts, case_weight=done["arr"]),
         metric_cohorts(done, scorecard, seed=seed), leaks, _notes(done, scorecard, past, leaks),
+        split,
     )  # fmt: skip
 
 

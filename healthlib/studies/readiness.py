@@ -41,9 +41,11 @@ def readiness(finished: pd.DataFrame) -> pd.DataFrame:
 
 
 def _months(finished: pd.DataFrame) -> float:
-    """Months between the first and the last finished case."""
+    """Months between the first and the last finished case; NaN where one sheet has no dates."""
     if finished.empty:
         return 0.0
+    if "fold" in finished:
+        return float("nan")
     return (finished["as_of"].max() - finished["as_of"].min()).days / 30.4375
 
 
@@ -51,10 +53,14 @@ def _verdict(question: str, lost: int, kept: int, months: float) -> tuple[str, s
     """Verdict, why, and what would lift it."""
     care, yes = CARRIES[question]
     rarer, side = min((lost, "lost"), (kept, "kept"))
-    why = f"{_count(lost, 'account')} lost and {_count(kept, 'account')} kept, over {_count(round(months), 'month')}, to {DOES[question]}"
+    dated = not np.isnan(months)
+    over = f"over {_count(round(months), 'month')}" if dated else "without dates"
+    why = f"{_count(lost, 'account')} lost and {_count(kept, 'account')} kept, {over}, to {DOES[question]}"
     wants = []
     if rarer < yes:
         wants.append(f"{_count(yes - rarer, 'more account')} {side} for a firm answer{_pace(yes - rarer, rarer, months)}")
+    if not dated and MONTHS[question]:
+        wants.append("dates: contracts with their start and end, and events with their day")
     if months < MONTHS[question]:
         wants.append(f"{_count(int(np.ceil(MONTHS[question] - months)), 'more month')} of finished cases")
     verdict = "no" if rarer < care else "care" if wants else "yes"
@@ -63,7 +69,7 @@ def _verdict(question: str, lost: int, kept: int, months: float) -> tuple[str, s
 
 def _pace(missing: int, seen: int, months: float) -> str:
     """How long the missing number takes at the present pace."""
-    if seen < 1 or months < 3:
+    if seen < 1 or not months >= 3:
         return ""
     years = missing / seen * months / 12
     wait = f"{_count(max(1, round(years * 12)), 'month')}" if years < 1.5 else f"{years:.1f} years"

@@ -1,0 +1,72 @@
+"""One flat sheet into the table of accounts: the rows judged as those of any table, its columns read as the metrics need them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from healthlib.engine import Engine, quote
+from healthlib.loading import Loaded, load_source
+from healthlib.rules import holds
+from healthlib.schema import NUMBER, TEXT
+from healthlib.sources import Source
+from healthlib.spec import Scorecard, Workspace
+
+NO_DAY = date(2000, 1, 1)
+"""Stands for the day of a sheet that does not say it: never today's date, or the same sheet would give other files tomorrow."""
+
+WEAKER = (
+    "One flat sheet, one row per account, no dates: weights and bands were tested by cross-validation on other accounts of the same day, "
+    "not on what came later. That is the weaker evidence: nothing shows that a figure was known before the customer left."
+)
+"""What every page made from a flat sheet says."""
+
+
+def load_sheet(scorecard: Scorecard, source: Source, engine: Engine, scratch: Path, *, allowed: float) -> Loaded:
+    """Store the sound rows of a flat sheet as data.accounts.
+
+    A column that a metric reads as a number, and that mostly holds numbers, must hold one in each row that has something there: other
+    rows are rejected. Rows without an account_id go by their line in the file (header = 1).
+
+    Parameters
+    ----------
+    scorecard : names the columns in its metrics
+    source, engine, scratch, allowed : as for `load_source`
+    """
+    loaded = load_source(source, engine, scratch, allowed=allowed)
+    wanted = {metric.column for metric in scorecard.metrics.values()}
+    texts = [name for name, kind in loaded.kinds.items() if kind == TEXT and name in wanted and name not in source.schema.columns]
+    numbers = {name for name in texts if _mostly_numbers(name, engine)}
+    if numbers:
+        columns = tuple(replace(column, kind=NUMBER) if column.name in numbers else column for column in source.columns)
+        loaded = load_source(replace(source, columns=columns), engine, scratch, allowed=allowed)
+    if "account_id" not in loaded.kinds:
+        engine.run("ALTER TABLE data.accounts ADD COLUMN account_id VARCHAR")
+    engine.run("UPDATE data.accounts SET account_id = 'line ' || _line WHERE account_id IS NULL")
+    return replace(loaded, kinds={"account_id": TEXT, **loaded.kinds})
+
+
+def _mostly_numbers(name: str, engine: Engine) -> bool:
+    """Whether half of the filled cells of a text column, or more, are numbers."""
+    column = quote(name)
+    found = engine.query(
+        f"SELECT count(*) AS filled, count(TRY_CAST({column} AS DOUBLE)) AS numbers FROM data.accounts WHERE {holds(column)}"
+    ).iloc[0]
+    return bool(found["filled"] and 2 * found["numbers"] >= found["filled"])
+
+
+def sheet_warnings(workspace: Workspace, loaded: Loaded, engine: Engine) -> list[str]:
+    """What a reader of anything made from this sheet should know."""
+    said = [WEAKER]
+    if workspace.flat is not None and workspace.flat.account_id is None:
+        distinct = "SELECT DISTINCT * EXCLUDE (account_id, _line) FROM data.accounts"
+        once = int(engine.query(f"SELECT count(*) AS rows FROM ({distinct})")["rows"].iloc[0])
+        if once < loaded.rows_used:
+            said.append(
+                f"{loaded.rows_used - once} of {loaded.rows_used} rows repeat another one in every column, and without an account_id "
+                "nothing tells a copy from a second customer: they count, share a fold, and make intervals a little too narrow"
+            )
+    if workspace.data_through is None:
+        said.append(f"nothing says of which day {loaded.source.label} is; {NO_DAY} stands in its place. Set data_through in workspace.yaml")
+    return said

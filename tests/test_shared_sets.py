@@ -1,0 +1,85 @@
+"""Other people's exports through the committed workspaces: configuration alone. Skipped where ../shared/data is absent."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from healthlib.spec import load_workspace
+from healthlib.studies.book import Book, load_book
+from healthlib.studies.fit import fit_study
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT / "../shared/data"
+SETS = ("crm5", "oulad", "ravenstack", "ravenstack_excel", "gtm_schools", "complyflow", "telco", "iranian")
+
+
+def workspace(name: str) -> Path:
+    """The committed workspace of one set; skips where its exports are not beside the project."""
+    if not (SHARED / name).is_dir():
+        pytest.skip(f"the exports {name} are not part of the project; put them into ../shared/data/{name}")
+    return ROOT / "data" / name
+
+
+@cache
+def book(name: str) -> Book:
+    return load_book(workspace(name))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_configuration_is_committed_and_sound(name):
+    assert load_workspace(ROOT / "data" / name).scorecard.metrics
+
+
+@pytest.mark.slow
+def test_a_spreadsheet_that_saved_the_exports_again_changes_nothing():
+    """DD-MM-YYYY, byte-order mark, CRLF, TRUE and FALSE: every frame equal in every cell, so every artifact made of them is."""
+    ours, theirs = book("ravenstack"), book("ravenstack_excel")
+    for name in ("cases", "history", "leads", "ledger", "churned"):
+        pd.testing.assert_frame_equal(getattr(ours, name), getattr(theirs, name), check_exact=True)
+    pd.testing.assert_frame_equal(ours.tables.drop(columns="sha256"), theirs.tables.drop(columns="sha256"), check_exact=True)
+    assert ours.rejected.keys() == theirs.rejected.keys()
+    for table in ours.rejected:
+        pd.testing.assert_frame_equal(ours.rejected[table], theirs.rejected[table], check_exact=True)
+    for name in ("scorecard", "as_of", "data_through", "warnings", "incumbent"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    assert ours.workspace.name == theirs.workspace.name
+    named = {field.name for field in fields(Book)} - {"workspace"}
+    assert named == {"cases", "history", "leads", "ledger", "churned", "tables", "rejected", "scorecard", "as_of", "data_through",
+                     "warnings", "incumbent"}  # fmt: skip
+
+
+def test_ravenstack_counts():
+    """4,222 of 5,000 subscriptions are paid for; 13 of them end on the day they begin (counted in the CSV with awk)."""
+    report = book("ravenstack").tables.set_index("table")
+    assert report["rows_in"].to_dict() == {"accounts": 4222, "contracts": 4222, "usage": 21140, "tickets": 16789, "cancellations": 4175}
+    assert report["rows_rejected"].to_dict() == {"accounts": 0, "contracts": 13, "usage": 0, "tickets": 0, "cancellations": 0}
+
+
+@pytest.mark.slow
+def test_random_churn_is_not_predicted():
+    """The author of RavenStack drew the ends at random: neither hand-made nor fitted weights may claim to see them."""
+    ours = book("ravenstack")
+    fit = fit_study(ours.compared_cases, ours.workspace.scorecard, replicates=50)
+    assert fit.recommendation != "adopt"
+    assert fit.auc["current"].low < 0.55
+
+
+def test_the_price_of_a_lost_renewal_is_not_zero():
+    """renewals.csv writes 0 over the price of each renewal that churned; the contract keeps what was paid: 1,200 or 8,000."""
+    cases = book("gtm_schools").cases
+    assert set(cases.loc[cases["lost"] == 1, "arr"]) == {1200.0, 8000.0}
+    assert cases["outcome"].value_counts().to_dict() == {"renewed": 40, "churned": 16, "open": 13}
+
+
+def test_a_snapshot_taken_only_of_those_who_leave_is_called_a_leak():
+    """Of subscriptions that ended, the health snapshot was taken exactly 90 days before; of the others only in the last ten months."""
+    ours = book("complyflow")
+    fit = fit_study(ours.compared_cases, ours.workspace.scorecard, replicates=50)
+    assert {"usage_score", "login_frequency_30d", "support_tickets_30d"} <= set(fit.leaks["metric"])
+    recommended = fit.weights.set_index("metric")["recommended"]
+    assert recommended[["usage_score", "login_frequency_30d", "support_tickets_30d"]].tolist() == [0, 0, 0]
