@@ -74,6 +74,14 @@ class Engine:
             raise QueryError(str(error)) from error
         return len(statements) == 1 and statements[0].type.name == "SELECT"
 
+    def drop(self, table: str) -> None:
+        """Remove data.<table>, be it a table, or a view over the rows it was read into. Nothing happens where there is none."""
+        names = [table, f"_rows_{table}"]
+        found = self.query("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'data'")
+        for name in names:
+            for kind in found.loc[found["table_name"] == name, "table_type"]:
+                self.run(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} data.{quote(name)}")
+
     def put(self, name: str, frame: pd.DataFrame) -> None:
         """Store a frame as a table (replacing one of that name) so that SQL can join it."""
         self.connection.register("_incoming", frame)

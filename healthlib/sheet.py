@@ -40,10 +40,12 @@ def load_sheet(scorecard: Scorecard, source: Source, engine: Engine, scratch: Pa
     numbers = {name for name in texts if _mostly_numbers(name, engine)}
     if numbers:
         columns = tuple(replace(column, kind=NUMBER) if column.name in numbers else column for column in source.columns)
+        engine.drop("accounts")
         loaded = load_source(replace(source, columns=columns), engine, scratch, allowed=allowed)
-    if "account_id" not in loaded.kinds:
-        engine.run("ALTER TABLE data.accounts ADD COLUMN account_id VARCHAR")
-    engine.run("UPDATE data.accounts SET account_id = 'line ' || _line WHERE account_id IS NULL")
+    own, rest = ("account_id", "* EXCLUDE (account_id)") if "account_id" in loaded.kinds else ("NULL", "*")
+    engine.run(f"CREATE OR REPLACE TABLE sheet AS SELECT coalesce({own}, 'line ' || _line) AS account_id, {rest} FROM data.accounts")
+    engine.drop("accounts")
+    engine.run("CREATE TABLE data.accounts AS SELECT * FROM sheet")
     return replace(loaded, kinds={"account_id": TEXT, **loaded.kinds})
 
 
