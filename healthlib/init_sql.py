@@ -130,7 +130,7 @@ def _join(part: Mapped, folder: Path) -> str:
 
 
 def relation(sheet: Sheet, folder: Path) -> str:
-    """SQL that reads a file with every cell as it stands. What it left open the database would guess: that lines with # are comments, say."""
+    """SQL that reads a file with every cell as it stands. What it left open the database would guess: lines with # for comments, say."""
     paths = [literal(re.sub(r"([*?\[])", r"[\1]", relative(path, folder))) for path in sheet.paths]
     files = paths[0] if len(paths) == 1 else f"[{', '.join(paths)}]"
     if sheet.form == "parquet":
