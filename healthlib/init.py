@@ -113,7 +113,8 @@ def _draft_tables(found: Exports, title: str, folder: Path, remarks: Mapping[str
     }
     leaks = tuple(f"{part.source.sheet.label}: {name}: {why}" for part in mapped for name, why in part.leaks.items())
     unplaced = [f"{part.source.sheet.label}: {', '.join(part.unplaced)}" for part in mapped if part.unplaced and not part.unpivot]
-    return Draft(text, scorecard_text(first_metrics(tables), title=title), told, leaks, tuple(dict.fromkeys([*unplaced, *left])))
+    ragged = [f"{part.source.sheet.label}: {part.source.sheet.ragged}: SQL reads no such file" for part in mapped if _unreadable(part)]
+    return Draft(text, scorecard_text(first_metrics(tables), title=title), told, leaks, tuple(dict.fromkeys([*ragged, *unplaced, *left])))
 
 
 def _without_workbooks(tables: dict[str, list[Mapped]], name: str) -> str:
@@ -125,6 +126,10 @@ def _without_workbooks(tables: dict[str, list[Mapped]], name: str) -> str:
     tables[name] = [longest]
     others = ", ".join(part.source.sheet.label for part in parts if part is not longest)
     return f"{others}: {name} too, but SQL cannot put workbooks together; save them as CSV and run init again"
+
+
+def _unreadable(part: Mapped) -> bool:
+    return bool(part.source.sheet.ragged) and not part.as_file
 
 
 def _draft_flat(flat: Flat, title: str, folder: Path, remarks: Mapping[str, Sequence[str]]) -> Draft:

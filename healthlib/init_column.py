@@ -82,7 +82,8 @@ def moments_of(cells: pd.Series, column: Column) -> pd.Series:
     if column.relative:
         return pd.Timestamp("2000-01-01") + pd.to_timedelta(pd.to_numeric(cells, errors="coerce"), unit="D")
     if column.month:
-        return pd.to_datetime(cells.astype("string").str.replace("/", "-") + "-01", errors="coerce") + pd.offsets.MonthEnd(0)
+        firsts = cells.astype("string").str.replace("/", "-") + "-01"
+        return pd.to_datetime(firsts, format="%Y-%m-%d", errors="coerce") + pd.offsets.MonthEnd(0)
     if "epoch" in column.formats:
         number = pd.to_numeric(cells, errors="coerce")
         return pd.to_datetime(number.where(number < 1e11, number / 1000), unit="s", errors="coerce").dt.normalize()

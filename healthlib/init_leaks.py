@@ -7,6 +7,7 @@ import pandas as pd
 from .init_column import moments_of, numbers_of
 from .init_recognise import Exports, Recognised, account_of
 from .init_words import KEPT_VALUES, LEAKS, LOST_VALUES, match, plain
+from .schema import TABLES
 
 FEWEST = 5
 """Lost and kept customers that a comparison by content needs."""
@@ -52,10 +53,12 @@ def leaks_of(one: Recognised, lost: pd.Series) -> dict[str, str]:
         if one.table == "contracts"
         else {"closed_at", "satisfaction"}
     )
+    schema = TABLES.get(one.table)
+    needed = (*schema.required, schema.time or "account_id") if schema else ("occurred_at",)
     found: dict[str, str] = {}
     side = account_of(one).map(lost) if len(lost) else pd.Series(pd.NA, index=one.sheet.cells.index)
     for name, column in one.columns.items():
-        if roles.get(name) in (*hidden, "account_id") or (one.link and one.link.column == name) or column.kind == "empty":
+        if roles.get(name) in (*hidden, *needed, "account_id") or (one.link and one.link.column == name) or column.kind == "empty":
             continue
         evidence = by_content(one.sheet.cells[name], side)
         named = match(name, LEAKS) >= 0.6

@@ -85,7 +85,8 @@ class Mapped:
         sheet, link = self.source.sheet, self.source.link
         whole = not (self.where or self.group or self.unpivot or self.more or self.leaks) and not (link and link.via)
         simple = (
-            len(sheet.paths) == 1
+            not sheet.doubled
+            and len(sheet.paths) == 1
             and sheet.encoding in ("", "utf-8", "utf-8-sig", "utf-16")
             and all(map(str.isprintable, self.source.columns))
         )

@@ -182,7 +182,7 @@ def _clocked(form: str, some: pd.Series) -> tuple[str, ...]:
 def _number_form(some: pd.Series) -> tuple[str | None, str]:
     """The decimal mark: "" for plain numbers, "." or "," where signs or separators must go, None for no numbers; and the evidence."""
     total = len(some)
-    if _share(some, NUMBER) >= 0.98:
+    if _share(some, NUMBER) >= 0.95:
         return "", ""
     point, comma = (int(some.str.fullmatch(_money(mark)).sum()) for mark in ".,")
     if max(point, comma) < 0.95 * total:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +33,8 @@ class Sheet:
     delimiter, encoding : of a CSV
     cells : a column per header; text, or what Parquet and Excel typed; empty cells are missing
     partial : only the first `LOOKED_AT` rows were looked at
+    ragged : lines of a CSV with more cells than its header, in words; SQL reads no file that has one
+    doubled : two headers are the same but for upper and lower case; the first one counts
     """
 
     label: str
@@ -42,6 +45,8 @@ class Sheet:
     encoding: str
     cells: pd.DataFrame
     partial: bool = False
+    ragged: str = ""
+    doubled: bool = False
     _sets: dict[str, frozenset[str]] = field(default_factory=dict, repr=False, compare=False)
 
     def values(self, name: str) -> frozenset[str]:
@@ -110,12 +115,28 @@ def _read_text(path: Path, label: str) -> Sheet:
     if not head or "\0" in head:
         raise ValueError("an empty file" if not head else "not text")
     delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([head], delimiter=mark))))
-    frame = pd.read_csv(
-        path, sep=delimiter, dtype=str, keep_default_na=False, nrows=LOOKED_AT + 1, on_bad_lines="skip", index_col=False,
-        encoding=encoding, encoding_errors="replace",
-    )  # fmt: skip
-    partial = len(frame) > LOOKED_AT
-    return Sheet(label, (path,), "csv", None, delimiter, encoding, _tidy(frame.head(LOOKED_AT)), partial)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        frame = pd.read_csv(
+            path, sep=delimiter, dtype=str, keep_default_na=False, nrows=LOOKED_AT + 1, on_bad_lines="warn", index_col=False,
+            encoding=encoding, encoding_errors="replace",
+        )  # fmt: skip
+    names = next(csv.reader([head], delimiter=delimiter))
+    lower = [name.strip().lower() for name in names]
+    again = [place for place, name in enumerate(lower) if name in lower[:place]] if len(names) == frame.shape[1] else []
+    doubled, partial = bool(again), len(frame) > LOOKED_AT
+    frame = frame.drop(columns=[frame.columns[place] for place in again])
+    return Sheet(label, (path,), "csv", None, delimiter, encoding, _tidy(frame.head(LOOKED_AT)), partial, _ragged(said), doubled)
+
+
+def _ragged(said: Sequence[warnings.WarningMessage]) -> str:
+    """How many lines have more cells than the header, and the first of them."""
+    lines = [found for warning in said for found in re.findall(r"line (\d+): expected (\d+) fields, saw (\d+)", str(warning.message))]
+    if lines:
+        line, wanted, seen = lines[0]
+        return f"{len(lines)} lines have more cells than the header, the first is line {line} with {seen} where {wanted} are expected"
+    longer = any("does not match length of data" in str(warning.message) for warning in said)
+    return "its lines have more cells than its header" if longer else ""
 
 
 def _tidy(frame: pd.DataFrame) -> pd.DataFrame:
@@ -146,10 +167,17 @@ def _joined_parts(sheets: list[Sheet]) -> list[Sheet]:
 
 def _join(parts: list[Sheet]) -> Sheet:
     cells = pd.concat([part.cells for part in parts], ignore_index=True)
-    partial = len(cells) > LOOKED_AT or any(part.partial for part in parts)
-    label = f"{parts[0].label} … {Path(parts[-1].label).name} ({len(parts)} files)"
-    return replace(
-        parts[0], label=label, paths=tuple(path for part in parts for path in part.paths), cells=cells.head(LOOKED_AT), partial=partial
+    return Sheet(
+        label=f"{parts[0].label} … {Path(parts[-1].label).name} ({len(parts)} files)",
+        paths=tuple(path for part in parts for path in part.paths),
+        form=parts[0].form,
+        sheet=None,
+        delimiter=parts[0].delimiter,
+        encoding=parts[0].encoding,
+        cells=cells.head(LOOKED_AT),
+        partial=len(cells) > LOOKED_AT or any(part.partial for part in parts),
+        ragged="; ".join(f"{part.label}: {part.ragged}" for part in parts if part.ragged),
+        doubled=any(part.doubled for part in parts),
     )
 
 

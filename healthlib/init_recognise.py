@@ -102,7 +102,7 @@ def _contract_strength(looked: Looked) -> float:
     if not dates or not (money or "end_date" in roles):
         return 0.0
     strength = dates + 1.5 * money + ("outcome" in roles) + 0.5 * ("seats" in roles) + 2.5 * named
-    return strength - (3 if rival > named else 0)
+    return strength - (1.4 if rival > named else 0)
 
 
 def _contract_sheet(looked: Sequence[Looked]) -> Looked | None:

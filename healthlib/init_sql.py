@@ -12,6 +12,7 @@ from .init_mapping import Mapped
 from .init_read import Sheet
 
 WIDTH = 128
+READ = "all_varchar = true, header = true, skip = 0, comment = '', quote = '\"', escape = '\"'"
 
 RESERVED = frozenset(
     [
@@ -129,13 +130,13 @@ def _join(part: Mapped, folder: Path) -> str:
 
 
 def relation(sheet: Sheet, folder: Path) -> str:
-    """SQL that reads a file with every cell as it stands."""
+    """SQL that reads a file with every cell as it stands. What it left open the database would guess: lines with # for comments, say."""
     paths = [literal(re.sub(r"([*?\[])", r"[\1]", relative(path, folder))) for path in sheet.paths]
     files = paths[0] if len(paths) == 1 else f"[{', '.join(paths)}]"
     if sheet.form == "parquet":
         return f"read_parquet({files})"
     mark = "'\\t'" if sheet.delimiter == "\t" else literal(sheet.delimiter)
-    return f"read_csv({files}, delim = {mark}, header = true, all_varchar = true)"
+    return f"read_csv({files}, {READ}, delim = {mark})"
 
 
 def _named(name: str) -> str:

@@ -167,6 +167,8 @@ def _evidence(part: Mapped) -> Iterable[str]:
     yield from comment(
         f"{part.source.sheet.label}: {part.source.why}{'; the first 500,000 rows were looked at' if part.source.sheet.partial else ''}", 4
     )
+    if part.source.sheet.ragged and not part.as_file:
+        yield from comment(f"YOURS TO DECIDE: {part.source.sheet.ragged}: SQL reads no such file. Mend those lines", 4)
     for note in part.notes:
         yield from comment(note, 4)
     for pick in part.picks:

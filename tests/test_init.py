@@ -244,6 +244,26 @@ def test_headers_cannot_break_out_of_their_comment_or_quotes(tmp_path: Path) -> 
     assert draft.told["contracts"].startswith("subs [1].csv")
 
 
+def test_lines_that_begin_with_a_hash_and_headers_that_stand_twice_lose_no_row(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    (folder / "customers.csv").write_text("customer id,Name,name\n" + "".join(f"#{i},it's {i},other\n" for i in range(9)))
+    terms = "".join(f"#{i},0{i + 1}.02.2023,2{i}.02.2024,9\n" for i in range(9))
+    (folder / "contracts.csv").write_text("customer id,start date,end date,arr\n" + terms)
+    _, _, tables = started(tmp_path, folder)
+    assert tables.report["rows_in"].tolist() == [9, 9]
+    assert column(tables, "accounts", "name")[3] == "it's 3"
+
+
+def test_a_line_with_too_many_cells_is_said_before_it_stops_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    (folder / "customers.csv").write_text("customer id,name\na,b\nc,d\n")
+    (folder / "contracts.csv").write_text("customer id,start date,end date,mrr\na,2023-01-01,2024-01-01,9\nc,2023-01-01,,9,9\n")
+    draft = write_workspace(tmp_path / "w", folder)
+    assert any("1 lines have more cells than the header, the first is line 3 with 5 where 4 are expected" in said for said in draft.left)
+
+
 def test_parquet_needs_no_conversion(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
