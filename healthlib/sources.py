@@ -329,11 +329,12 @@ def _unreadable(label: str, table: str, found: str) -> Fault:
 def _sql_sha256(sql: str, folder: Path) -> str:
     """Of the query, then of each file it names in quotes, as far as they can be found."""
     digest = sha256(sql.encode())
-    for pattern in sorted(set(re.findall(r"'([^'\n]+)'", sql))):
+    for pattern in sorted(set(re.findall(r"'((?:[^'\n]|'')*)'", sql))):
+        pattern = pattern.replace("''", "'")
         anchor = Path(pattern).anchor
         try:
             paths = sorted(Path(anchor or folder).glob(pattern.removeprefix(anchor)))
-        except (ValueError, NotImplementedError, OSError):
+        except (ValueError, NotImplementedError, OSError, IndexError):  # what is no path: an empty text, a lone dot
             continue
         for path in paths:
             if path.is_file():

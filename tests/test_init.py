@@ -183,6 +183,15 @@ def test_won_deals_become_terms_and_events_find_their_account_through_users(amer
     assert {"active_users", "usage_volume", "days_silent", "tenure"} <= set(metrics)
 
 
+def test_the_hash_of_a_query_covers_every_file_it_reads(american: Path, tmp_path: Path) -> None:
+    """Empty texts in the SQL ('') must not hide the second file: the report would not say that its input changed."""
+    before = started(tmp_path, american)[2].report.set_index("table")["sha256"]
+    with (american / "users.csv").open("a") as file:
+        file.write("u99,0015e00001,new@example.org\n")
+    after = load_tables(load_workspace(tmp_path / "w")).report.set_index("table")["sha256"]
+    assert (before != after).to_dict() == {"accounts": False, "contracts": False, "usage": True}
+
+
 def test_a_flat_sheet_becomes_a_flat_section(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
