@@ -23,6 +23,9 @@ from healthlib.workbook import is_workbook, open_sheet
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".xlsx")
 FILES = "a CSV, CSV.GZ, Parquet or Excel (.xlsx) file"
 REACHED = "a database that this machine reaches, its user, and the password in HEALTHLIB_DB_PASSWORD or PGPASSWORD"
+BY_PLACE = "rowid + 2"
+"""Line of a row that is one line of a file with a header, or one row of a table without lines, which is counted the same way."""
+
 REQUIRED_TABLES = ("accounts", "contracts")
 
 
@@ -50,7 +53,7 @@ class Source:
     relation: str
     csv: CsvFile | None
     sha256: str
-    line: str = "rowid + 2"
+    line: str = BY_PLACE
     broken: tuple[Broken, ...] = ()
 
 
@@ -103,7 +106,7 @@ def parquet_relation(path: Path) -> str:
     return f"read_parquet({literal(str(path))})"
 
 
-def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path, database: Database | None) -> Source | list[Fault] | None:
+def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path, database: Database | None = None) -> Source | list[Fault] | None:
     """The source of one table, its faults, or None where an optional table is simply not there."""
     given = workspace.tables.get(name, TableSource())
     schema = _schema(name, given)
