@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,25 @@ def _unpacked(path: Path, scratch: Path) -> tuple[Path, str]:
             for block in iter(lambda: stream.read(BLOCK), b""):
                 copy.write(block.replace(b"\r", b"\n") if mac else block)
     return target, digest
+
+
+def records_at(file: CsvFile, lines: Sequence[int]) -> Iterator[list[str]]:
+    """The cells of some lines of a file that is one record a line.
+
+    Parameters
+    ----------
+    file : a `plain` one
+    lines : numbers of lines, rising; the header is line 1
+    """
+    wanted = iter(lines)
+    after = next(wanted, None)
+    with file.path.open("rb") as stream:
+        for number, raw in enumerate(stream, start=1):
+            if after is None:
+                return
+            if number == after:
+                yield next(csv.reader([raw.decode("utf-8").rstrip("\r\n")], delimiter=file.delimiter, skipinitialspace=True))
+                after = next(wanted, None)
 
 
 def file_sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from healthlib.csvfile import CsvFile, records_at
 from healthlib.csvrecords import Broken
 from healthlib.engine import Engine, quote
 from healthlib.rules import Rule, guess, holds, stored, typed
@@ -18,6 +19,9 @@ from healthlib.staging import STAGE, Staged, stage
 
 PLACES = ("file", "line", "column", "value", "rule")
 """First columns of a frame of rejected rows; then the row as it was, a clash of names shown as `row:<name>`."""
+
+LARGE = 1_000_000
+"""Rows of events from which on a table is a view of what was staged, for want of a second copy."""
 
 LISTED = 100_000
 """Most rows listed of a table that stops the run: beyond this it is one fault repeated. All are counted."""
@@ -66,20 +70,20 @@ def load_source(source: Source, engine: Engine, scratch: Path, *, allowed: float
     staged = stage(source, engine, scratch)
     kinds = _kinds(staged, engine)
     broke: dict[str, int] = {}
+    copied = staged.size < LARGE or source.schema.time is None or any(stored(source.table, name) != quote(name) for name in kinds)
+    (_store if copied else _keep)(staged, kinds, engine)
+    rows = STAGE if copied else f"data.{quote(staged.kept)}"
     if staged.judged:
-        _store(staged, kinds, engine)
-        by_rule = f"SELECT CAST(_fault AS INTEGER) AS code, count(*) AS rows FROM {STAGE} WHERE _fault > 0 GROUP BY code ORDER BY code"
+        by_rule = f"SELECT CAST(_fault AS INTEGER) AS code, count(*) AS rows FROM {rows} WHERE _fault > 0 GROUP BY code ORDER BY code"
         counted = engine.query(by_rule)
-        for code, rows in zip(counted["code"].tolist(), counted["rows"].tolist(), strict=True):
+        for code, many in zip(counted["code"].tolist(), counted["rows"].tolist(), strict=True):
             rule = staged.rules[code - 1]
-            broke[f"{rule.column}: {rule.text}"] = rows
-    else:
-        _keep(staged, kinds, engine)
+            broke[f"{rule.column}: {rule.text}"] = many
     broke.update(Counter(line.rule for line in staged.broken))
     used = int(engine.query(f"SELECT count(*) AS rows FROM data.{quote(source.table)}")["rows"].iloc[0])
     rows_in = used + sum(broke.values())
     listed = LISTED if rows_in - used > allowed * rows_in else rows_in
-    rejected = _rejected(staged, engine, listed)
+    rejected = _rejected(staged, rows, engine, listed)
     engine.run(f"DROP TABLE IF EXISTS {STAGE}")
     return Loaded(staged.source, kinds, rows_in, used, rejected, broke)
 
@@ -108,22 +112,25 @@ def _store(staged: Staged, kinds: dict[str, str], engine: Engine) -> None:
     """Write the sound rows to data.<table> in the order of the source."""
     select = ", ".join(f"{cell} AS {quote(name)}" for name, (cell, _) in _cells(staged, kinds, engine).items())
     line = f"CAST({staged.line} AS BIGINT) AS _line"
-    engine.run(f"CREATE TABLE data.{quote(staged.source.table)} AS SELECT {select}, {line} FROM {STAGE} WHERE _fault = 0")
+    where = " WHERE _fault = 0" if staged.judged else ""
+    engine.run(f"CREATE OR REPLACE TABLE data.{quote(staged.source.table)} AS SELECT {select}, {line} FROM {STAGE}{where}")
 
 
 def _keep(staged: Staged, kinds: dict[str, str], engine: Engine) -> None:
-    """Make the stage data.<table> itself: a second copy would cost as much as the reading. Its lines are counted, not stored."""
-    table = quote(staged.source.table)
+    """Make data.<table> a view of the stage: a second copy would cost as much as the reading. Its lines are counted, not stored."""
     types = {NUMBER: "DOUBLE", WHEN: "TIMESTAMP", FLAG: "BOOLEAN", TEXT: "VARCHAR"}
     by_content = {column.name for column in staged.source.columns if column.kind is None}
     for name, (cell, whole) in _cells(staged, kinds, engine).items():
         if whole or (name in by_content and kinds[name] != TEXT):
             kind = "BIGINT" if whole else types[kinds[name]]
-            engine.run(f"ALTER TABLE {STAGE} ALTER COLUMN {quote(name)} SET DATA TYPE {kind} USING {cell}")
-    rows = quote(f"_rows_{staged.source.table}")
-    engine.run(f"ALTER TABLE {STAGE} RENAME TO {rows}")
+            sound = f"CASE WHEN _fault = 0 THEN {cell} END" if staged.judged else cell
+            engine.run(f"ALTER TABLE {STAGE} ALTER COLUMN {quote(name)} SET DATA TYPE {kind} USING {sound}")
     names = ", ".join(quote(name) for name in kinds)
-    engine.run(f"CREATE VIEW data.{table} AS SELECT {names}, CAST({staged.line} AS BIGINT) AS _line FROM data.{rows}")
+    where = " WHERE _fault = 0" if staged.judged else ""
+    engine.run(f"DROP TABLE IF EXISTS data.{quote(staged.kept)} CASCADE")
+    engine.run(f"ALTER TABLE {STAGE} RENAME TO {quote(staged.kept)}")
+    view = f"SELECT {names}, CAST({staged.line} AS BIGINT) AS _line FROM data.{quote(staged.kept)}{where}"
+    engine.run(f"CREATE OR REPLACE VIEW data.{quote(staged.source.table)} AS {view}")
 
 
 def _kind_by_content(name: str, sound: str, engine: Engine) -> str:
@@ -137,13 +144,15 @@ def _kind_by_content(name: str, sound: str, engine: Engine) -> str:
     return kind if engine.query(f"SELECT 1 {filled} AND {guess(column)} <> '{kind}' LIMIT 1").empty else TEXT
 
 
-def _rejected(staged: Staged, engine: Engine, listed: int) -> pd.DataFrame:
+def _rejected(staged: Staged, rows: str, engine: Engine, listed: int) -> pd.DataFrame:
     """`PLACES`, then the row as it was: read once more from the source, for the stage holds only what could be typed."""
     raws = list(dict.fromkeys(column.raw for column in staged.source.columns))
     judged = pd.DataFrame(columns=["_line", "_fault", *raws])
-    if staged.judged and not engine.query(f"SELECT 1 FROM {STAGE} WHERE _fault > 0 LIMIT 1").empty:
+    if staged.judged:
         line = f"CAST({staged.line} AS BIGINT)"
-        faulty = f"SELECT rowid AS _row, {line} AS _line, _fault FROM {STAGE} WHERE _fault > 0 ORDER BY rowid LIMIT {listed}"
+        faulty = f"SELECT rowid AS _row, {line} AS _line, _fault FROM {rows} WHERE _fault > 0 ORDER BY rowid LIMIT {listed}"
+        if staged.source.csv is not None and staged.relation == staged.source.relation:
+            return _as_listed(staged.source, _from_lines(staged.source.csv, raws, engine.query(faulty)), (), staged.rules)
         cells = ", ".join(f"CAST({quote(raw)} AS VARCHAR) AS {quote(raw)}" for raw in raws)
         judged = engine.query(
             f"SELECT f._line, f._fault, r.* EXCLUDE (_row) "
@@ -151,6 +160,16 @@ def _rejected(staged: Staged, engine: Engine, listed: int) -> pd.DataFrame:
             f"JOIN ({faulty}) f USING (_row) ORDER BY f._row"
         )
     return _as_listed(staged.source, judged, staged.broken[:listed], staged.rules)
+
+
+def _from_lines(file: CsvFile, raws: Sequence[str], faulty: pd.DataFrame) -> pd.DataFrame:
+    """The cells of lines of a file that is one record a line, beside `_line` and `_fault`."""
+    rows = [
+        dict(zip((f"c{position}" for position in range(len(file.header))), cells, strict=False))
+        for cells in records_at(file, faulty["_line"].tolist())
+    ]
+    cells = pd.DataFrame(rows, columns=list(raws), dtype=object)
+    return pd.concat([faulty[["_line", "_fault"]].reset_index(drop=True), cells], axis=1)
 
 
 def _as_listed(source: Source, judged: pd.DataFrame, broken: Sequence[Broken], rules: Sequence[Rule]) -> pd.DataFrame:

@@ -96,7 +96,7 @@ def typed(raw: str, native: str, kind: str, *, key: bool = False, grouped: bool 
         return f"nullif({plain}, 'nan'::DOUBLE)"
     if kind == FLAG:
         return f"TRY_CAST({_strip(raw)} AS BOOLEAN)"
-    return f"coalesce({_moment(raw)}, CAST(TRY_CAST({_trim(raw)} AS TIMESTAMPTZ) AS TIMESTAMP))"
+    return f"coalesce({_moment(raw)}, {_zoned(_trim(raw))})"
 
 
 def blank(raw: str, native: str) -> str:
@@ -185,7 +185,8 @@ def _cell_rules(table: str, schema: TableSchema, column: Column, raw: str) -> It
     yield Rule(column.name, words, f"CASE WHEN {name} IS NULL THEN NOT {blank(raw, column.native)} ELSE false END", "")
     if column.kind == WHEN:
         ends = "" if (table, column.name) in MAY_BE_EMPTY else f" OR {name} >= {LATEST}"
-        yield Rule(column.name, "a year before 1900 or after 2199", f"{name} < {EARLIEST}{ends}")
+        # Where a whole column is typed at once, what is no date at all may come out as the first day of 1900.
+        yield Rule(column.name, "a year before 1900 or after 2199", f"{name} < {EARLIEST}{ends}", f"{name} <= {EARLIEST}{ends}")
     if column.kind == NUMBER:
         yield Rule(column.name, f"beyond {LARGEST:.0e}".replace("+", ""), f"abs({name}) > {LARGEST}")
         if column.name in schema.not_negative:
@@ -218,8 +219,13 @@ def _trim(text: str) -> str:
 
 def _moment(text: str) -> str:
     """ISO text to a UTC timestamp. What can carry no offset takes the cheaper way."""
-    plain = f"length({text}) = 10 OR (length({text}) = 19 AND {text}[17] = ':')"
-    return f"CASE WHEN {plain} THEN TRY_CAST({text} AS TIMESTAMP) ELSE CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP) END"
+    plain = f"{text} >= '0' AND {text} < ':' AND (length({text}) = 10 OR (length({text}) = 19 AND {text}[17] = ':'))"
+    return f"CASE WHEN {plain} THEN TRY_CAST({text} AS TIMESTAMP) ELSE {_zoned(text)} END"
+
+
+def _zoned(text: str) -> str:
+    """Text that may carry an offset. To the database `epoch` is a date as well; here it is a word."""
+    return f"CASE WHEN contains(lower({text}), 'epoch') THEN NULL ELSE CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP) END"
 
 
 def _from_native(raw: str, native: str, kind: str) -> str:

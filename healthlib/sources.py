@@ -24,6 +24,9 @@ from healthlib.workbook import is_workbook, open_sheet
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".xlsx")
 FILES = "a CSV, CSV.GZ, Parquet or Excel (.xlsx) file"
 REACHED = "a database that this machine reaches, its user, and the password in HEALTHLIB_DB_PASSWORD or PGPASSWORD"
+BY_PLACE = "rowid + 2"
+"""Line of a row that is one line of a file with a header, or one row of a table without lines, which is counted the same way."""
+
 REQUIRED_TABLES = ("accounts", "contracts")
 
 
@@ -51,7 +54,7 @@ class Source:
     relation: str
     csv: CsvFile | None
     sha256: str
-    line: str = "rowid + 2"
+    line: str = BY_PLACE
     broken: tuple[Broken, ...] = ()
 
 

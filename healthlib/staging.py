@@ -11,7 +11,7 @@ from healthlib.csvrecords import Broken, tidy_csv
 from healthlib.engine import Engine, QueryError, literal, quote
 from healthlib.rules import STRAY_COMMA, Column, Rule, rules_for, stored, stripped, typed, typed_or_refused
 from healthlib.schema import TEXT, WHEN
-from healthlib.sources import Source, csv_relation, parquet_relation
+from healthlib.sources import BY_PLACE, Source, csv_relation, parquet_relation
 
 STAGE = "data._stage"
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:([T ])[0-9]{2}:[0-9]{2}:[0-9]{2}(Z?))?")
@@ -31,6 +31,7 @@ class Staged:
     rules : by `_fault` - 1
     judged : whether the stage has `_fault`; without it every row is sound
     known : whether every row is known to be of an account there is
+    size : rows
     """
 
     source: Source
@@ -40,6 +41,12 @@ class Staged:
     rules: tuple[Rule, ...]
     judged: bool
     known: bool = False
+    size: int = 0
+
+    @property
+    def kept(self) -> str:
+        """Name in the schema data of the stage that stays, under a view of its sound rows."""
+        return f"_rows_{self.source.table}"
 
 
 def stage(source: Source, engine: Engine, scratch: Path) -> Staged:
@@ -57,7 +64,7 @@ def stage(source: Source, engine: Engine, scratch: Path) -> Staged:
     """
     staged = _stage_sound(source, engine) or _stage_judged(source, engine, scratch)
     staged = _mark_strangers(staged, engine)
-    return _mark_duplicates(staged, engine)
+    return replace(_mark_duplicates(staged, engine), size=_rows(engine))
 
 
 def _stage_sound(source: Source, engine: Engine) -> Staged | None:
@@ -68,7 +75,7 @@ def _stage_sound(source: Source, engine: Engine) -> Staged | None:
     rules = rules_for(source.table, source.schema, source.columns)
     relation, columns = _with_dates(source)
     cells = ", ".join(f"{typed_or_refused(column)} AS {quote(column.name)}" for column in columns)
-    line = "" if source.line == "rowid + 2" else f", {source.line} AS _line"
+    line = "" if source.line == BY_PLACE else f", {source.line} AS _line"
     wrong = " OR ".join(f"({sound})" for rule in rules if (sound := rule.condition if rule.sound is None else rule.sound))
     try:
         engine.run(f"CREATE OR REPLACE TABLE {STAGE} AS SELECT {cells}{line} FROM {relation}")
@@ -88,28 +95,25 @@ def _stage_sound(source: Source, engine: Engine) -> Staged | None:
 def _with_dates(source: Source) -> tuple[str, tuple[Column, ...]]:
     """What to read where the dates of a CSV are all written like its first: the reader then types them as it goes.
 
-    Strictly: what is written differently ends the attempt. Left to itself the reader would drop the offset of a time.
+    Strictly: what is written differently ends the attempt. Only ever as TIMESTAMP and with a format: without one the reader drops the
+    offset of a time, and a DATE that is cast to a TIMESTAMP is read without its format. What it makes of `epoch` the rules refuse.
     """
     if source.csv is None:
         return source.relation, source.columns
-    first = dict(zip((f"c{position}" for position in range(len(source.csv.header))), source.csv.first, strict=False))
-    natives: dict[str, str] = {}
-    formats: dict[str, str] = {}
+    raws = [f"c{position}" for position in range(len(source.csv.header))]
+    first = dict(zip(raws, source.csv.first, strict=False))
+    written: dict[str, str] = {}
     for column in source.columns:
         found = MOMENT.fullmatch(first.get(column.raw, "")) if column.kind == WHEN else None
-        if found is None:
-            continue
-        between, zone = found.groups()
-        native, option = ("TIMESTAMP", "timestampformat") if between else ("DATE", "dateformat")
-        written = f"%Y-%m-%d{between}%H:%M:%S{zone}" if between else "%Y-%m-%d"
-        if formats.setdefault(option, written) == written:
-            natives[column.raw] = native
-    if not natives:
+        if found is not None:
+            between, zone = found.groups()
+            written[column.raw] = f"%Y-%m-%d{between}%H:%M:%S{zone}" if between else "%Y-%m-%d"
+    if not written:
         return source.relation, source.columns
-    types = {f"c{position}": natives.get(f"c{position}", "VARCHAR") for position in range(len(source.csv.header))}
-    options = "".join(f", {option} = {literal(written)}" for option, written in formats.items())
-    columns = tuple(replace(column, native=natives.get(column.raw, column.native)) for column in source.columns)
-    return csv_relation(source.csv.path, source.csv.delimiter, types, options), columns
+    form = next(iter(written.values()))
+    types = {raw: "TIMESTAMP" if written.get(raw) == form else "VARCHAR" for raw in raws}
+    columns = tuple(replace(column, native=types[column.raw]) for column in source.columns)
+    return csv_relation(source.csv.path, source.csv.delimiter, types, f", timestampformat = {literal(form)}"), columns
 
 
 def _stage_judged(source: Source, engine: Engine, scratch: Path) -> Staged:
@@ -145,19 +149,20 @@ def _judged(source: Source, relation: str, line: str, broken: tuple[Broken, ...]
 
 
 def _fill(source: Source, relation: str, rules: Sequence[Rule], line: str, engine: Engine) -> None:
-    """Typed columns, `_line`, and `_fault`: 0, or the number (from 1) of the first rule the row breaks."""
+    """Typed columns, `_line` where the source has it, and `_fault`: 0, or the number (from 1) of the first rule the row breaks."""
     inner = [
         f"{typed(quote(column.raw), column.native, column.kind or TEXT, key=column.name == 'account_id', grouped=column.grouped)} "
         f"AS {quote(column.name)}"
         for column in source.columns
     ]
     inner += [f"{quote(column.raw)} AS _r{position}" for position, column in enumerate(source.columns)]
-    inner += [f"{'0' if line.startswith('rowid') else line} AS _line"]
+    given = "" if line == BY_PLACE else ", _line"
+    inner += [f"{line} AS _line"] if given else []
     cases = " ".join(f"WHEN {rule.condition} THEN {code}" for code, rule in enumerate(rules, start=1))
     fault = f"CASE {cases} ELSE 0 END" if cases else "0"
     outer = [quote(column.name) for column in source.columns]
     engine.run(
-        f"CREATE OR REPLACE TABLE {STAGE} AS SELECT {', '.join(outer)}, _line, CAST({fault} AS USMALLINT) AS _fault "
+        f"CREATE OR REPLACE TABLE {STAGE} AS SELECT {', '.join(outer)}{given}, CAST({fault} AS USMALLINT) AS _fault "
         f"FROM (SELECT {', '.join(inner)} FROM {relation})"
     )
 

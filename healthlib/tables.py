@@ -29,8 +29,9 @@ class Tables:
 
     Attributes
     ----------
-    engine : each table is stored there as data.<table>: text VARCHAR, number BIGINT (all whole) or DOUBLE, when TIMESTAMP (UTC),
-        flag BOOLEAN, and `_line` BIGINT, the line in its file (header = 1; for Parquet and `sql:` the row + 1)
+    engine : each table is there as data.<table>, one of events as a view from a million rows on: text VARCHAR, number BIGINT (all
+        whole) or DOUBLE, when TIMESTAMP (UTC), flag BOOLEAN, and `_line` BIGINT, the line in its file (header = 1; the row of a sheet;
+        for Parquet, queries and databases the row + 1)
     columns : table -> column -> text, number, when or flag
     report : one row per table: table, file, rows_in, rows_used, rows_rejected, first_day, last_day (of the table's time), sha256
     rejected : tables with rejected rows only -> file, line, column, value, rule, then the row as it was

@@ -34,26 +34,32 @@ SOURCES = {
             (9, TIMESTAMPTZ '2024-01-06 10:00+00', NULL, NULL, 99.0, 50.0, false)
         ) t(deal_id, property_closedate, property_contract_start_date, property_contract_end_date, property_hs_arr, property_hs_mrr,
             property_hs_is_closed_won);
-        CREATE TABLE deal_company AS SELECT * FROM (VALUES (7, 41, 5), (7, 42, 341), (8, 42, 5), (9, 41, 5)) t(deal_id, company_id, type_id);
+        CREATE TABLE deal_company AS SELECT * FROM (VALUES
+            (7, 41, 5), (7, 42, 341), (8, 42, 5), (9, 41, 5)) t(deal_id, company_id, type_id);
     """,
     "zendesk": """
         CREATE TABLE organization AS SELECT * FROM (VALUES (1, 'A'), (2, NULL)) t(id, external_id);
         CREATE TABLE ticket AS SELECT * FROM (VALUES
-            (11, 1, TIMESTAMPTZ '2024-05-01 10:00+00', 'urgent', 'problem', 'closed'), (12, 1, TIMESTAMPTZ '2024-05-02 10:00+00', NULL, NULL, 'open'),
-            (13, 2, TIMESTAMPTZ '2024-05-02 10:00+00', NULL, NULL, 'open'), (14, 1, TIMESTAMPTZ '2024-05-02 10:00+00', NULL, NULL, 'deleted')
+            (11, 1, TIMESTAMPTZ '2024-05-01 10:00+00', 'urgent', 'problem', 'closed'),
+            (12, 1, TIMESTAMPTZ '2024-05-02 10:00+00', NULL, NULL, 'open'),
+            (13, 2, TIMESTAMPTZ '2024-05-02 10:00+00', NULL, NULL, 'open'),
+            (14, 1, TIMESTAMPTZ '2024-05-02 10:00+00', NULL, NULL, 'deleted')
         ) t(id, organization_id, created_at, priority, type, status);
         CREATE TABLE ticket_metric AS SELECT 11 AS ticket_id, TIMESTAMPTZ '2024-05-03 10:00+00' AS solved_at;
         CREATE TABLE satisfaction_rating AS SELECT * FROM (VALUES (11, 'offered'), (11, 'good'), (12, 'offered')) t(ticket_id, score);
     """,
     "stripe": """
         CREATE TABLE subscription AS SELECT * FROM (VALUES
-            ('s1', 'A', 'active', TIMESTAMP '2024-01-01 08:00:00', NULL), ('s2', 'B', 'canceled', TIMESTAMP '2024-01-01 08:00:00', TIMESTAMP '2024-06-01 08:00:00'),
+            ('s1', 'A', 'active', TIMESTAMP '2024-01-01 08:00:00', NULL),
+            ('s2', 'B', 'canceled', TIMESTAMP '2024-01-01 08:00:00', TIMESTAMP '2024-06-01 08:00:00'),
             ('s3', 'B', 'trialing', TIMESTAMP '2024-07-01 08:00:00', NULL),
             ('s4', 'B', 'canceled', TIMESTAMP '2024-07-01 08:00:00', TIMESTAMP '2024-07-01 09:00:00')
         ) t(id, customer_id, status, start_date, ended_at);
-        CREATE TABLE subscription_item AS SELECT * FROM (VALUES ('s1', 'm', 3), ('s1', 'y', 1), ('s1', 'metered', NULL), ('s2', 'q', 2), ('s3', 'm', 1),
+        CREATE TABLE subscription_item AS SELECT * FROM (VALUES
+            ('s1', 'm', 3), ('s1', 'y', 1), ('s1', 'metered', NULL), ('s2', 'q', 2), ('s3', 'm', 1),
             ('s4', 'm', 1)) t(subscription_id, price_id, quantity);
-        CREATE TABLE price AS SELECT * FROM (VALUES ('m', 1000, 'month', 1), ('y', 50000, 'year', 1), ('q', 3000, 'month', 3), ('metered', NULL, 'month', 1))
+        CREATE TABLE price AS SELECT * FROM (VALUES
+            ('m', 1000, 'month', 1), ('y', 50000, 'year', 1), ('q', 3000, 'month', 3), ('metered', NULL, 'month', 1))
             t(id, unit_amount, recurring_interval, recurring_interval_count);
     """,
     "segment": """
@@ -80,10 +86,12 @@ SOURCES = {
 DAY = pd.Timestamp
 EXPECTED = {
     ("salesforce", "contracts"): [
-        ("A", "o1", DAY("2024-01-01"), DAY("2026-01-01"), 12000, 10, True), ("B", "o2", DAY("2024-02-01"), None, 500, None, None),
+        ("A", "o1", DAY("2024-01-01"), DAY("2026-01-01"), 12000, 10, True),
+        ("B", "o2", DAY("2024-02-01"), None, 500, None, None),
     ],
     ("hubspot", "contracts"): [
-        ("42", "8", DAY("2024-01-06"), None, 600), ("41", "7", DAY("2024-02-01"), DAY("2025-02-01"), 1200),
+        ("42", "8", DAY("2024-01-06"), None, 600),
+        ("41", "7", DAY("2024-02-01"), DAY("2025-02-01"), 1200),
     ],
     ("zendesk", "tickets"): [
         ("A", "11", DAY("2024-05-01 10:00"), DAY("2024-05-03 10:00"), "urgent", "problem", 1),
@@ -94,7 +102,7 @@ EXPECTED = {
     ("amplitude", "usage"): [("A", DAY("2024-05-01"), "u1", "export", 1, DAY("2024-05-02"))],
     ("gainsight", "score_history"): [("A", DAY("2024-05-01"), 71, "Enterprise", DAY("2024-05-03"))],
     ("gainsight", "readings"): [("A", DAY("2024-05-01"), "product_usage", 60, DAY("2024-05-03"))],
-}  # fmt: skip
+}
 
 
 def described(table: str) -> list[list[str]]:

@@ -60,8 +60,14 @@ def of_database(folder: Path, url: str, **tables: TableSource) -> Tables:
 def test_tables_and_views_of_postgres(tmp_path, postgres):
     tables = of_database(tmp_path, postgres.url("reader"), contracts=DEALS)
     assert tables.columns["accounts"] == {
-        "account_id": "text", "name": "text", "seen": "when", "tags": "text", "vip": "flag", "code": "text", "Seats Sold": "number",
-    }  # fmt: skip
+        "account_id": "text",
+        "name": "text",
+        "seen": "when",
+        "tags": "text",
+        "vip": "flag",
+        "code": "text",
+        "Seats Sold": "number",
+    }
     found = rows(tables, "accounts").set_index("account_id")
     assert found["name"].to_dict() == {"001": 'Ada\n"the first", of; three', "002": "Zürich 🚀", "003": "Cyd"}
     assert found.loc["003", "seen"] == pd.Timestamp("2024-05-01 08:00")
@@ -90,9 +96,18 @@ def test_a_query_of_postgres_keeps_its_order(tmp_path, postgres):
     assert tables.report.set_index("table").loc["usage", "file"] == "workspace.yaml (tables.usage.query)"
 
 
-WRITES = ("delete from accounts", "with gone as (delete from accounts returning *) select * from gone", "select 1; drop table accounts",
-          "select 1) q; drop table accounts; --", "select 1) to program 'true' --", "select nextval('s')", "select lo_create(0)", "selekt",
-          "select set_config('transaction_read_only', 'off', false), lo_create(0)", "select * from no_such_table")  # fmt: skip
+WRITES = (
+    "delete from accounts",
+    "with gone as (delete from accounts returning *) select * from gone",
+    "select 1; drop table accounts",
+    "select 1) q; drop table accounts; --",
+    "select 1) to program 'true' --",
+    "select nextval('s')",
+    "select lo_create(0)",
+    "selekt",
+    "select set_config('transaction_read_only', 'off', false), lo_create(0)",
+    "select * from no_such_table",
+)
 
 
 @pytest.mark.parametrize("query", WRITES)
@@ -173,7 +188,11 @@ def test_a_duckdb_file_equals_csv(tmp_path):
     assert (other / "crm.duckdb").read_bytes() == before
 
 
-SCORES = "groups: [a]\nmetrics: {x: {group: a, label: X, table: usage, measure: count, better: higher, worst: 0, best: 1, weight: 1}}\nbands: [{name: red, from: 0}]\n"
+SCORES = """
+groups: [a]
+metrics: {x: {group: a, label: X, table: usage, measure: count, better: higher, worst: 0, best: 1, weight: 1}}
+bands: [{name: red, from: 0}]
+"""
 
 
 @pytest.mark.parametrize(

@@ -38,22 +38,108 @@ SOUND = {
 }
 EMPTY = re.compile(r"(|null|none|nan|nat|n/a|na|\\n)", re.IGNORECASE)
 YES, NO = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
-WHEN_CELLS = ["2024-05-01", "2024-05-01T10:00:00", "2024-05-01 10:00:00", "2024-05-01T10:00:00Z", "2024-05-01T23:30:00-02:00", "2024-5-1",
-              "2024-05-01T10:00:00.123456", "2024-05-01 10:00+02", "05/01/2024", "2024-02-30", "soon", "NULL", "", " 2024-05-01 ", "infinity",
-              "9999-12-31", "1899-12-31", "45412", "2024-05-01 24:00:00", "epoch", "2024-05-01 10:00:00 Europe/Amsterdam", "2024/05/01"]  # fmt: skip
-NUMBER_CELLS = ["1", "0", "-1", "1.5", "1e3", "1_000", "1,000", "1,5", "1,234.50", "nan", "inf", "2e12", "", " 7 ", "n/a", "€5", "007", "0x1f",
-                "12345678901234567890", "1.", ".5", "+5", "5%", "true"]  # fmt: skip
-TEXT_CELLS = ["a", "", " a ", "=1+1", 'say "hi"', "a,b", "a;b", "line\nbreak", "cr\rlf\r\n", "\u202eevil", "ü", "x" * 300, "NULL", "\ttab", "'", "\u00a0",
-              "0012", "true", "2024-05-01", "12", "🚀", "\x00"]  # fmt: skip
+WHEN_CELLS = [
+    "2024-05-01",
+    "2024-05-01T10:00:00",
+    "2024-05-01 10:00:00",
+    "2024-05-01T10:00:00Z",
+    "2024-05-01T23:30:00-02:00",
+    "2024-5-1",
+    "2024-05-01T10:00:00.123456",
+    "2024-05-01 10:00+02",
+    "05/01/2024",
+    "2024-02-30",
+    "soon",
+    "NULL",
+    "",
+    " 2024-05-01 ",
+    "infinity",
+    "9999-12-31",
+    "1899-12-31",
+    "45412",
+    "2024-05-01 24:00:00",
+    "     Epoch",
+    "epoch",
+    "2024-05-01 10:00:00 Europe/Amsterdam",
+    "2024/05/01",
+]
+NUMBER_CELLS = [
+    "1",
+    "0",
+    "-1",
+    "1.5",
+    "1e3",
+    "1_000",
+    "1,000",
+    "1,5",
+    "1,234.50",
+    "nan",
+    "inf",
+    "2e12",
+    "",
+    " 7 ",
+    "n/a",
+    "€5",
+    "007",
+    "0x1f",
+    "12345678901234567890",
+    "1.",
+    ".5",
+    "+5",
+    "5%",
+    "true",
+]
+TEXT_CELLS = [
+    "a",
+    "",
+    " a ",
+    "=1+1",
+    'say "hi"',
+    "a,b",
+    "a;b",
+    "line\nbreak",
+    "cr\rlf\r\n",
+    "\u202eevil",
+    "ü",
+    "x" * 300,
+    "NULL",
+    "\ttab",
+    "'",
+    "\u00a0",
+    "0012",
+    "true",
+    "2024-05-01",
+    "12",
+    "🚀",
+    "\x00",
+]
 ID_CELLS = [*IDS, *IDS, "009", "", " 001", "001 ", "001\t", "\u00a0001", "A-2E4581", "1", "null"]
 FLAG_CELLS = ["true", "FALSE", "yes", "0", "maybe", "", " true", "on", "N"]
 COLUMNS = {
-    "usage": {"account_id": ID_CELLS, "occurred_at": WHEN_CELLS, "user_id": TEXT_CELLS, "quantity": NUMBER_CELLS, "extra": TEXT_CELLS + NUMBER_CELLS},
-    "tickets": {"account_id": ID_CELLS, "opened_at": WHEN_CELLS, "closed_at": WHEN_CELLS, "ticket_id": TEXT_CELLS, "satisfaction": NUMBER_CELLS},
-    "contracts": {"account_id": ID_CELLS, "start_date": WHEN_CELLS, "end_date": WHEN_CELLS, "arr": NUMBER_CELLS, "auto_renew": FLAG_CELLS,
-                  "outcome": ["Renewed", "churned", "won", ""]},
+    "usage": {
+        "account_id": ID_CELLS,
+        "occurred_at": WHEN_CELLS,
+        "user_id": TEXT_CELLS,
+        "quantity": NUMBER_CELLS,
+        "extra": TEXT_CELLS + NUMBER_CELLS,
+    },
+    "tickets": {
+        "account_id": ID_CELLS,
+        "opened_at": WHEN_CELLS,
+        "closed_at": WHEN_CELLS,
+        "ticket_id": TEXT_CELLS,
+        "satisfaction": NUMBER_CELLS,
+    },
+    "contracts": {
+        "account_id": ID_CELLS,
+        "start_date": WHEN_CELLS,
+        "end_date": WHEN_CELLS,
+        "arr": NUMBER_CELLS,
+        "auto_renew": FLAG_CELLS,
+        "outcome": ["Renewed", "churned", "won", ""],
+    },
     "accounts": {"account_id": ID_CELLS, "name": TEXT_CELLS, "since": WHEN_CELLS, "vip": FLAG_CELLS},
-}  # fmt: skip
+}
 REAL = {
     "usage": (
         "account_id,occurred_at,user_id,feature,quantity,ip\n"
@@ -97,9 +183,7 @@ def made(draw: st.DrawFn) -> Case:
     delimiter, newline = draw(st.sampled_from([",", ",", ";", "\t", "|"])), draw(st.sampled_from(["\n", "\n", "\r\n", "\r"]))
     lines = [columns]
     for _ in range(draw(st.integers(0, 12))):
-        lines.append([
-            draw(st.sampled_from(COLUMNS[table][name][: 3 if sound and draw(st.integers(0, 9)) else None])) for name in columns
-        ])  # fmt: skip
+        lines.append([draw(st.sampled_from(COLUMNS[table][name][: 3 if sound and draw(st.integers(0, 9)) else None])) for name in columns])
     quoted = draw(st.sampled_from(["minimal", "all", "careless"]))
     text = newline.join(delimiter.join(_written(cell, delimiter, quoted) for cell in cells) for cells in lines) + draw(
         st.sampled_from([newline, ""])
@@ -124,10 +208,15 @@ def mutated(draw: st.DrawFn) -> Case:
         change = draw(st.sampled_from(["cut", "double", "drop", "blank", "delimiter", "swap", "quote", "junk"]))
         line = lines[at]
         lines[at] = {
-            "cut": line[: draw(st.integers(0, len(line)))], "double": line * 2, "drop": "", "blank": line + draw(st.sampled_from(["\n", "  \n", ",,,\n"])),
-            "delimiter": line.replace(",", ";"), "swap": ",".join(reversed(line.strip().split(","))) + "\n",
-            "quote": line.replace(",", ',"', 1), "junk": line[:9] + draw(st.sampled_from(["\x00", "\r", "\n", '"', "ï", "\ufeff"])) + line[9:],
-        }[change]  # fmt: skip
+            "cut": line[: draw(st.integers(0, len(line)))],
+            "double": line * 2,
+            "drop": "",
+            "blank": line + draw(st.sampled_from(["\n", "  \n", ",,,\n"])),
+            "delimiter": line.replace(",", ";"),
+            "swap": ",".join(reversed(line.strip().split(","))) + "\n",
+            "quote": line.replace(",", ',"', 1),
+            "junk": line[:9] + draw(st.sampled_from(["\x00", "\r", "\n", '"', "ï", "\ufeff"])) + line[9:],
+        }[change]
     case = _encoded(draw, table, "".join(lines))
     content = bytearray(case.content)
     for _ in range(draw(st.integers(0, 3))):
@@ -248,7 +337,7 @@ def same(table: str, name: str, kind: str, cell: str, found: object) -> None:
         assert bare.lower() in YES | NO, told
     else:
         moment = read_moment(bare)
-        if (table, name) == ("contracts", "end_date") and (moment == "later" or isinstance(moment, datetime) and moment.year > 2199):
+        if (table, name) == ("contracts", "end_date") and (moment == "later" or (isinstance(moment, datetime) and moment.year > 2199)):
             assert found is None, told
         elif isinstance(moment, datetime):
             assert pd.Timestamp(str(found)) == pd.Timestamp(moment), told

@@ -423,6 +423,18 @@ def test_a_large_file_keeps_its_order_whatever_the_threads(tmp_path):
         assert wrong["n"].iloc[0] == 0
 
 
+def test_what_the_readers_own_dates_would_get_wrong(tmp_path):
+    """Dates like the first one are typed by the CSV reader itself; left to it, an offset is dropped and a word becomes a day of 1900."""
+    for first in ("2024-05-01", "2024-05-01T00:00:00", "2024-05-01 00:00:00", "2024-05-01T00:00:00Z"):
+        head = f"account_id,occurred_at,recorded_at\n001,{first},2024-05-02\n"
+        for cell in ("epoch", "Infinity", "2024-05-01T24", "2024-05-01 BC", "noon"):
+            assert counts(load(tmp_path, {"usage.csv": f"{head}001,{cell},2024-05-02\n"}), "usage") == [2, 1]
+        tables = load(tmp_path, {"usage.csv": f"{head}001,2024-05-01 23:30:00-02,2024-05-02T23:30:00-02:00\n"})
+        found = rows(tables, "usage").iloc[1]
+        assert [found["occurred_at"], found["recorded_at"]] == [pd.Timestamp("2024-05-02 01:30"), pd.Timestamp("2024-05-03 01:30")]
+        assert rows(tables, "usage")["occurred_at"].iloc[0] == pd.Timestamp("2024-05-01")
+
+
 SPOILERS = [",", '"', '""', "\n", "\r\n", "\r", "001", "2024-05-01", "3", "x", "\x00", " ", "\u00fc", "\ufeff", ";", "=1+1", "-1", "1e13"]
 PIECES = st.sampled_from(SPOILERS)
 

@@ -16,9 +16,10 @@ from .test_tables import counts, load, rows
 
 openpyxl = pytest.importorskip("openpyxl")
 USAGE = [
-    ["account_id", "occurred_at", "quantity", "note", "vip"], ["001", date(2024, 5, 1), 3, "a", True],
+    ["account_id", "occurred_at", "quantity", "note", "vip"],
+    ["001", date(2024, 5, 1), 3, "a", True],
     ["002", datetime(2024, 7, 1, 1, 30), 4.0, None, False],
-]  # fmt: skip
+]
 
 
 def book(path: Path, **sheets: list[list[object]]) -> Path:
@@ -48,16 +49,30 @@ def test_a_workbook_equals_csv(tmp_path):
 
 
 def test_a_sheet_by_name_and_rows_by_their_place(tmp_path):
-    messy = [[], [], [None, *USAGE[0]], [], [None, "001", date(2024, 5, 1), "x"], [None, "002", date(2024, 5, 2), 1, None, None, None, "over"],
-             [None, "  "], [None, "001", 45412, 1], [None, "001", date(2024, 5, 3), "=1+1"], [None, "002", date(2024, 5, 4), 2]]  # fmt: skip
+    messy = [
+        [],
+        [],
+        [None, *USAGE[0]],
+        [],
+        [None, "001", date(2024, 5, 1), "x"],
+        [None, "002", date(2024, 5, 2), 1, None, None, None, "over"],
+        [None, "  "],
+        [None, "001", 45412, 1],
+        [None, "001", date(2024, 5, 3), "=1+1"],
+        [None, "002", date(2024, 5, 4), 2],
+    ]
     book(tmp_path / "export.xlsx", Readme=[["hello"]], Events=messy, usage=USAGE)
     tables = load(tmp_path, {"usage.csv": ""}, tables={"usage": TableSource(file="export.xlsx#Events")})
     assert counts(tables, "usage") == [6, 1]
     assert rows(tables, "usage")["_line"].tolist() == [10]
     told = tables.rejected["usage"].set_index("line")
     assert told["rule"].to_dict() == {
-        5: "not a number", 6: "too many columns: 8 where the header has 6", 7: "empty, but required", 8: "not an ISO date or timestamp", 9: UNCOUNTED,
-    }  # fmt: skip
+        5: "not a number",
+        6: "too many columns: 8 where the header has 6",
+        7: "empty, but required",
+        8: "not an ISO date or timestamp",
+        9: UNCOUNTED,
+    }
     assert told.loc[9, "value"] == "=1+1"
     assert set(told["file"]) == {"export.xlsx#Events"}
     assert counts(load(tmp_path, {"usage.csv": ""}, tables={"usage": TableSource(file="export.xlsx")}), "usage") == [2, 2]
