@@ -50,9 +50,13 @@ def parser() -> argparse.ArgumentParser:
         ("backtest", backtest, "backtest.csv, lead_time.csv and their part of summary.json alone"),
     ):
         sub = _add(commands, name, command, says)
-        sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with the exports and the two YAML files (default {DEMO})")
-        sub.add_argument("--as-of", type=_day, metavar="DATE", help="ISO date (default: the last day the data cover)")
-        sub.add_argument("--out", default="reports", metavar="DIR", help="receives DIR/<workspace>/<as_of>/ (default reports)")
+        _workspace_options(sub)
+    sub = _add(commands, "suggest-scales", suggest, "worst and best of each metric, and band thresholds, as history suggests them")
+    _workspace_options(sub)
+    sub = _add(commands, "diff", diff, "two scorecards on the same data: who changes band, in accounts and ARR, and why")
+    sub.add_argument("a", metavar="A", help="a scorecard file, a workspace, or the folder of a run")
+    sub.add_argument("b", metavar="B", help="the other one")
+    _workspace_options(sub)
     sub = _add(commands, "adopt", adopt, "write recommended weights into scorecard.yaml, keeping its comments")
     sub.add_argument("weights", metavar="WEIGHTS.csv", help="weights.csv of a run")
     sub.add_argument("workspace", nargs="?", default=DEMO)
@@ -73,6 +77,12 @@ def _add(commands: Any, name: str, command: Callable[[argparse.Namespace], int],
     sub = commands.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
     sub.set_defaults(command=command)
     return sub
+
+
+def _workspace_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with the exports and the two YAML files (default {DEMO})")
+    sub.add_argument("--as-of", type=_day, metavar="DATE", help="ISO date (default: the last day the data cover)")
+    sub.add_argument("--out", default="reports", metavar="DIR", help="receives DIR/<workspace>/<as_of>/ (default reports)")
 
 
 def _day(text: str) -> str:
@@ -132,6 +142,32 @@ def _part(chosen: argparse.Namespace, part: str) -> int:
 
     done = parts.run_part(part, chosen.workspace, chosen.as_of, chosen.out, tell=teller())
     print(f"as of {done.as_of}: {done.folder}")
+    return 0
+
+
+def suggest(chosen: argparse.Namespace) -> int:
+    """`healthlib suggest-scales`."""
+    from . import claims_scorecard, scorecards
+
+    done = scorecards.suggest(Path(chosen.workspace), chosen.as_of, chosen.out, tell=teller())
+    columns = ["metric", "worst_now", "best_now", "worst", "best", "low", "median", "high", "measured", "said"]
+    print(done.found.metrics[columns].to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}"))
+    print(done.found.cuts.to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.3g}"))
+    for said in (claims_scorecard.suggested(done.found), *done.found.warnings):
+        print(said)
+    print(f"nothing changed; ready to paste: {done.page.with_suffix('.yaml')}; with pictures: {done.page}")
+    return 0
+
+
+def diff(chosen: argparse.Namespace) -> int:
+    """`healthlib diff`."""
+    from . import claims_scorecard, scorecards
+
+    done = scorecards.diff(Path(chosen.a), Path(chosen.b), Path(chosen.workspace), chosen.as_of, chosen.out, tell=teller())
+    for table in (done.found.by_band, done.found.by_cause):
+        print(table.to_string(index=False, float_format=lambda value: f"{value:,.4g}"))
+    print(claims_scorecard.changed(done.found, done.currency))
+    print(f"as of {done.found.as_of:%Y-%m-%d}, by name: {done.page}")
     return 0
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,3 +110,12 @@ def write_whole(path: Path, text: str) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(text, encoding="utf-8", newline="")
     aside.replace(path)
+
+
+def added(shelf: Path, day: str, write: Callable[[Path], None]) -> Path:
+    """Let `write` add to a copy of the folder of `day`, and put the copy in its place in one step; returns that folder."""
+    with lock(shelf), built_aside(shelf / day) as aside:
+        if (shelf / day).is_dir():
+            shutil.copytree(shelf / day, aside, dirs_exist_ok=True)
+        write(aside)
+    return shelf / day

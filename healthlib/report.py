@@ -54,6 +54,7 @@ __all__ = [
     "lead",
     "masthead",
     "note",
+    "page",
     "show",
     "table",
     "text",
@@ -167,6 +168,19 @@ def _take_title(notebook: Any) -> str:
                 found, cell.source = match.group(1), cell.source.replace(match.group(0), "", 1).strip()
             cell.source = re.sub(r"^# ", "## ", cell.source, flags=re.M)
     return found
+
+
+def page(title: str, body: Piece, *, context: Mapping[str, Any], meanings: Mapping[str, str] | None = None) -> str:
+    """A page of its own that no notebook stands behind, in the dress of the reports.
+
+    Parameters
+    ----------
+    context : as for `masthead`
+    meanings : term -> what it means, for the foot of the page
+    """
+    resources = _resources(f"{title} – {context['workspace']}")
+    resources |= {"masthead": masthead(title, context=context).html, "footer": footer(context, meanings).html}
+    return _exporter().environment.get_template("shell.html.j2").render(resources=resources, body=body.html)
 
 
 def index_page(runs: Sequence[Mapping[str, Any]]) -> str:

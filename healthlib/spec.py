@@ -55,12 +55,13 @@ NO_WORKSPACE = "a workspace is a folder with workspace.yaml and scorecard.yaml; 
 NO_SCORECARD = "write one (README, `scorecard.yaml`); `healthlib init` writes a first one from a folder of exports"
 
 
-def load_workspace(folder: Path | str) -> Workspace:
+def load_workspace(folder: Path | str, scorecard: Path | None = None) -> Workspace:
     """Read a workspace and its scorecard.
 
     Parameters
     ----------
     folder : holds workspace.yaml and scorecard.yaml
+    scorecard : another scorecard file in the place of the folder's own
 
     Raises
     ------
@@ -75,12 +76,13 @@ def load_workspace(folder: Path | str) -> Workspace:
     tables = None if "flat" in document.data else [*TABLES, *(declared if isinstance(declared, dict) else ())]
     mapped = {name: source.columns for name, source in sources.items()}
     taken = taken_names(mapped | ({"attributes": flat.attributes} if flat else {}))
-    scorecard, more = _read_scorecard(read_yaml(folder / "scorecard.yaml", NO_SCORECARD), tables, taken, flat="flat" in document.data)
+    written = read_yaml(scorecard or folder / "scorecard.yaml", NO_SCORECARD)
+    card, more = _read_scorecard(written, tables, taken, flat="flat" in document.data)
     faults = _once([*faults, *wrong, *more])
-    if faults or head is None or scorecard is None:
+    if faults or head is None or card is None:
         raise SpecError(f"{folder.as_posix()} cannot be used as it is", faults)
     fields = {name: getattr(head, name) for name in WorkspaceHead.model_fields}
-    return Workspace(**fields, folder=folder, tables=sources, flat=flat, scorecard=scorecard, sha256=document.sha256)
+    return Workspace(**fields, folder=folder, tables=sources, flat=flat, scorecard=card, sha256=document.sha256)
 
 
 def load_scorecard(path: Path | str) -> Scorecard:

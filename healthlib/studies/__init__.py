@@ -59,9 +59,13 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
 
         return fit_study(book.compared_cases, book.workspace.scorecard)
     if name == "backtest":
-        from .backtest_bands import backtest_study
+        from dataclasses import replace
 
-        return backtest_study(book.cases, book.leads, book.workspace.scorecard, done["fit"])
+        from .backtest_bands import backtest_study
+        from .monitoring import watch
+
+        replayed = backtest_study(book.cases, book.leads, book.workspace.scorecard, done["fit"])
+        return replace(replayed, **watch(book.scorecard, book.history, book.cases, book.as_of))
     from .executive import executive_study
 
     return executive_study(book, done["audit"], done["fit"], done["backtest"])

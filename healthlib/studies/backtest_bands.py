@@ -14,6 +14,7 @@ from healthlib.calibration import reliability
 from healthlib.resample import NOTHING, Estimate, account_weights, shares
 from healthlib.spec import Scorecard
 from healthlib.studies.fit import FitFacts, usable
+from healthlib.studies.monitoring import SHIFTS
 
 BACKTEST_COLUMNS = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
 LEAD_COLUMNS = ("lead_days", "band", "accounts_churned", "share_of_churned_accounts", "share_of_churned_arr", "low", "high")
@@ -43,6 +44,8 @@ class BacktestFacts:
     calibration : bin, mean_probability, rate, low, high, n, lost: promised out of time against seen
     reason : why there is nothing, in words; empty otherwise
     split : time or accounts, as in `FitFacts`
+    shifts : how far today's book moved from the period of the outcomes: `monitoring.SHIFTS`; empty without history
+    flaps : changed, flapped: see `monitoring.flaps`; empty without history
     """
 
     table: pd.DataFrame
@@ -58,6 +61,8 @@ class BacktestFacts:
     calibration: pd.DataFrame = field(repr=False)
     reason: str = ""
     split: str = "time"
+    shifts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHIFTS)), repr=False)
+    flaps: dict[str, Estimate] = field(default_factory=dict)
 
 
 def backtest_study(
