@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -68,9 +69,15 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock"}
 
 
+def test_the_scorecard_of_a_run_is_kept_word_for_word(done: Done) -> None:
+    kept = (done.folder / "scorecard.yaml").read_bytes()
+    assert kept == (done.workspace / "scorecard.yaml").read_bytes()
+    assert hashlib.sha256(kept).hexdigest() == json.loads((done.folder / "manifest.json").read_text())["scorecard_sha256"]
+
+
 def test_a_run_leaves_the_files_of_the_contract_and_no_others(done: Done) -> None:
     """PRODUCT.md section 4. The demo plants unusable rows in usage, tickets and surveys."""
-    expected = {*TABLES, "scores.csv", "summary.json", "manifest.json"}
+    expected = {*TABLES, "scores.csv", "summary.json", "manifest.json", "scorecard.yaml"}
     expected |= {f"{page}.{kind}" for page in PAGES for kind in ("html", "ipynb")}
     found = set(contents(done.folder))
     assert {name for name in found if not name.startswith("rejected/")} == expected
