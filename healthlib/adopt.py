@@ -1,20 +1,37 @@
-"""Recommended weights into scorecard.yaml: only the numbers change; comments, order and spacing stay."""
+"""Recommended weights into scorecard.yaml: only the numbers change; comments, order and spacing stay; who and why is recorded."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+import io
+import json
+from dataclasses import astuple, dataclass, fields
+from datetime import date
 from difflib import unified_diff
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
+from .adoptions import RECORD, Adopted, read_adoptions
+from .artifacts import inert
 from .errors import Fault, FaultsError, nearest
 
 
 class AdoptError(FaultsError):
     """The weights cannot be written into this scorecard as they stand (exit 2)."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is recorded of an adoption beside the change itself: the day, who decided, why, and the file of weights."""
+
+    on: date
+    who: str
+    why: str
+    weights: str
 
 
 @dataclass(frozen=True)
@@ -60,16 +77,76 @@ def adopt_weights(scorecard: Path, weights: Path) -> Adoption:
     return Adoption(before, after, changes)
 
 
-def write_adoption(scorecard: Path, adoption: Adoption) -> Path:
-    """Write the new text in one step; returns the backup of the old one beside it."""
+def write_adoption(scorecard: Path, adoption: Adoption, told: Told) -> Path:
+    """Keep the old text beside the scorecard, record the change, and write the new text, each file in one step.
+
+    Returns
+    -------
+    The file that keeps the old text.
+
+    Raises
+    ------
+    RecordError
+        Where the record of earlier changes cannot be read; nothing is then written.
+    """
     from .publish import write_whole
 
     number = 1
     while (backup := scorecard.with_name(f"{scorecard.name}.{number}.bak")).exists():
         number += 1
+    before, after = (sha256(text.encode("utf-8")).hexdigest() for text in (adoption.before, adoption.after))
+    change = Adopted(told.on, told.who, told.why, told.weights, backup.name, before, after)
+    record = with_adoption(scorecard.parent, change)
     write_whole(backup, adoption.before)
+    write_whole(scorecard.with_name(RECORD), record)
     write_whole(scorecard, adoption.after)
     return backup
+
+
+def with_adoption(folder: Path, adopted: Adopted) -> str:
+    """The text of the workspace's record with one more line; writes nothing."""
+    path = folder / RECORD
+    read_adoptions(folder)
+    text = path.read_text(encoding="utf-8") if path.is_file() else ",".join(field.name for field in fields(Adopted)) + "\n"
+    line = io.StringIO()
+    values = (value.isoformat() if isinstance(value, date) else inert(" ".join(value.split())) for value in astuple(adopted))
+    csv.writer(line, lineterminator="\n").writerow(values)
+    return text.rstrip("\n") + "\n" + line.getvalue()
+
+
+def made_elsewhere(weights: Path, workspace: Path) -> list[str]:
+    """Why these weights do not belong to the workspace as it is: made with another scorecard, or from other data.
+
+    Read from the summary.json and manifest.json that a run leaves beside its weights.csv; empty where they say so or are not there.
+
+    Parameters
+    ----------
+    weights : a weights.csv
+    workspace : the folder of the workspace
+    """
+    summary, manifest = (_told(weights.with_name(name)) for name in ("summary.json", "manifest.json"))
+    said = []
+    made_with = summary.get("scorecard_sha256", manifest.get("scorecard_sha256"))
+    if made_with is not None and made_with != _sha256(workspace / "scorecard.yaml"):
+        said.append(f"the weights were fitted with another scorecard ({made_with[:12]}) than {workspace / 'scorecard.yaml'}")
+    for table in manifest.get("inputs", []):
+        file = workspace / str(table.get("file"))
+        if file.is_file() and table.get("sha256") not in (None, _sha256(file)):
+            said.append(f"{file} has changed since the weights were fitted")
+    return said
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """A JSON file of a run; empty where there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _sha256(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def _read(path: Path) -> dict[str, float]:

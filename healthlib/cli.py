@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .adoptions import RECORD
 from .errors import HealthlibError
 
 DEMO = "data/demo"
@@ -61,6 +63,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("weights", metavar="WEIGHTS.csv", help="weights.csv of a run")
     sub.add_argument("workspace", nargs="?", default=DEMO)
     sub.add_argument("--dry-run", action="store_true", help="show the change, write nothing")
+    sub.add_argument("--who", default="", help="who decided it, for the record (default: the user's name)")
+    sub.add_argument("--why", default="", help="why, for the record")
+    sub.add_argument("--force", action="store_true", help="also weights made from other data or with another scorecard")
     sub = _add(commands, "demo", demo, "write a simulated company whose truth is known")
     sub.add_argument("folder", metavar="DIR")
     sub.add_argument("--accounts", type=int, default=None, help="how many accounts (default: the demo's own)")
@@ -173,20 +178,26 @@ def diff(chosen: argparse.Namespace) -> int:
 
 def adopt(chosen: argparse.Namespace) -> int:
     """`healthlib adopt`."""
-    from .adopt import adopt_weights, write_adoption
+    from .adopt import AdoptError, Told, adopt_weights, made_elsewhere, write_adoption
     from .spec import load_workspace
 
-    scorecard = Path(chosen.workspace) / "scorecard.yaml"
-    load_workspace(Path(chosen.workspace))
-    adoption = adopt_weights(scorecard, Path(chosen.weights))
+    folder, weights = Path(chosen.workspace), Path(chosen.weights)
+    scorecard = folder / "scorecard.yaml"
+    load_workspace(folder)
+    adoption = adopt_weights(scorecard, weights)
     if not adoption.changes:
         print(f"{scorecard} has these weights already; nothing written")
         return 0
+    doubts = made_elsewhere(weights, folder)
+    if doubts and not chosen.force:
+        raise AdoptError(f"nothing written: {'; '.join(doubts)}. Run `healthlib fit {folder}` again, or insist with --force", [])
     print(adoption.diff(str(scorecard)), end="")
     if chosen.dry_run:
         return 0
-    backup = write_adoption(scorecard, adoption)
-    print(f"{len(adoption.changes)} weights written to {scorecard}; the old file is {backup}")
+    told = Told(date.today(), chosen.who or getpass.getuser(), chosen.why, os.path.relpath(weights, folder))
+    backup = write_adoption(scorecard, adoption, told)
+    print(f"{len(adoption.changes)} weights written to {scorecard}; the old file is {backup}; recorded in {folder / RECORD}")
+    print(f"to undo: cp {backup} {scorecard}")
     return 0
 
 

@@ -53,7 +53,7 @@ class FaultsError(HealthlibError):
     def __init__(self, what: str, faults: Iterable[Fault]):
         self.faults = tuple(faults)
         count = len(self.faults)
-        lines = [f"{what}: {count} problem{'s' if count != 1 else ''}"]
+        lines = [f"{what}: {count} problem{'s' if count != 1 else ''}" if count else what]
         super().__init__("\n  ".join([*lines, *map(str, self.faults)]))
 
 

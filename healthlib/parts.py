@@ -68,7 +68,8 @@ def _write(part: str, book: Any, facts: dict[str, Any], folder: Path) -> None:
         artifacts.add_to_summary(summary.known({"leaks": summary.leaks(facts["fit"]), "weights": summary.weights(facts["fit"])}), folder)
     else:
         artifacts.add_to_summary(summary.known({"backtest": summary.replay(facts["backtest"])}), folder)
-    artifacts.add_to_summary({"workspace": book.workspace.name, "as_of": book.as_of, "data_through": book.data_through}, folder)
+    made = {"workspace": book.workspace.name, "as_of": book.as_of, "data_through": book.data_through}
+    artifacts.add_to_summary(made | {"scorecard_sha256": book.scorecard.sha256}, folder)
 
 
 def _add(shelf: Path, day: str, write: Any) -> Path:

@@ -117,6 +117,12 @@ def test_fit_and_adopt_close_the_circle(company: Path, tmp_path: Path, capsys: p
     after = (folder / "scorecard.yaml").read_text()
     assert after != before
     assert [line.partition("#")[2] for line in after.splitlines()] == [line.partition("#")[2] for line in before.splitlines()]
+    (left / "weights.csv").write_text((left / "weights.csv").read_text().replace(",41\n", ",42\n"))
+    assert cli.main(["adopt", str(left / "weights.csv"), str(folder)]) == 2
+    assert "fitted with another scorecard" in capsys.readouterr().err
+    assert (folder / "scorecard.yaml").read_text() == after
+    assert cli.main(["adopt", str(left / "weights.csv"), str(folder), "--force", "--who", "Ana", "--why", "a trial"]) == 0
+    assert (folder / "scorecard_changes.csv").read_text().splitlines()[-1].split(",")[1:3] == ["Ana", "a trial"]
 
 
 def test_progress_in_a_log_is_plain_timestamped_lines(company: Path, tmp_path: Path) -> None:
