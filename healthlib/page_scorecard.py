@@ -39,10 +39,11 @@ def comparison(found: Comparison, currency: str) -> Piece:
         "arr_a": (f"ARR, {found.name_a}", f"money {currency}"),
         "arr_b": (f"ARR, {found.name_b}", f"money {currency}"),
     }
+    touched = (found.by_cause["accounts"] > 0) | (found.by_cause["mean_change"].abs() > 0)
     return report.show(
         report.lead(say.changed(found, currency)),
         report.table(found.by_band, by_band, caption="Accounts and ARR by band", layout="cards"),
-        report.table(found.by_cause, by_cause, caption="Changes of band by what was changed in the scorecard", layout="cards"),
+        report.table(found.by_cause[touched], by_cause, caption="Changes of band by what was changed in the scorecard", layout="cards"),
         report.note(
             "The scorecard is turned from the first into the second one cause at a time, in the order of the table; score changes sum "
             "exactly. An account's change of band belongs to the cause from which on its band is that of the second."
@@ -60,9 +61,9 @@ def _movers(found: Comparison, currency: str) -> Piece:
         "name": ("Account", "text"),
         "arr": ("ARR", f"money {currency}"),
         "score_a": (f"Score, {found.name_a}", "points"),
-        "band_a": ("Band", chips["a"]),
+        "band_a": (f"Band, {found.name_a}", chips["a"]),
         "score_b": (f"Score, {found.name_b}", "points"),
-        "band_b": ("Band", chips["b"]),
+        "band_b": (f"Band, {found.name_b}", chips["b"]),
         "cause": ("Because of", "text"),
     }
     caption = f"Accounts that change band, largest ARR first{'; the rest is in diff.csv' if len(moved) > NAMED else ''}"
