@@ -60,6 +60,9 @@ def same(left: Book, right: Book) -> None:
         assert (a is None) == (b is None), name
         if a is not None:
             pd.testing.assert_frame_equal(a, b, obj=name)
+    for name in ("starts", "activity", "adopted", "steps"):
+        pd.testing.assert_frame_equal(getattr(left.began, name), getattr(right.began, name), obj=f"began.{name}")
+    assert left.began.recorded == right.began.recorded
     assert left.scorecard == right.scorecard
 
 

@@ -11,9 +11,11 @@ import pandas as pd
 from healthlib import scoring
 from healthlib.resample import Estimate
 from healthlib.studies import alone, before_end, leaving, lists
+from healthlib.studies.early import early_facts
 from healthlib.studies.fit import without
 from healthlib.studies.groups import dimensions
 from healthlib.studies.leaks import find_leaks
+from healthlib.studies.owners import owners
 from healthlib.studies.rates import RATE_COLUMNS, overall, rates_by
 from healthlib.studies.readiness import readiness
 from healthlib.studies.survival import CURVE_COLUMNS, curve, lifetimes, retained_after
@@ -51,6 +53,8 @@ class AuditFacts:
     leaks : metrics that seem to know the outcome (metric, kind, evidence, weight in the present scorecard)
     readiness : see `readiness`
     names : account_id, name, segment of every account in the cases, as last known
+    successful, first_days, features, steps : what the first days say, see `early`
+    owners : the book by CSM, see `owners`
     missing : question, needs: what could not be asked of these exports, and what it would take
     """
 
@@ -86,6 +90,11 @@ class AuditFacts:
     leaks: pd.DataFrame
     readiness: pd.DataFrame
     names: pd.DataFrame
+    successful: pd.DataFrame
+    first_days: pd.DataFrame
+    features: pd.DataFrame
+    steps: pd.DataFrame
+    owners: pd.DataFrame
     missing: pd.DataFrame
 
 
@@ -128,6 +137,8 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
         leaks=leaks,
         readiness=readiness(finished),
         names=_names(book.cases),
+        **early_facts(book, **again),
+        owners=owners(book.scorecard, book.history[book.history["as_of"] == book.as_of], finished, book.as_of, seed=seed),
         missing=missing(book, finished),
     )
 
@@ -275,6 +286,13 @@ def missing(book: Book, finished: pd.DataFrame) -> pd.DataFrame:
             "usage" not in present and not lists.use_metrics(book.scorecard),
             "a usage table, or readings in an adoption or engagement group",
         ),
+        (
+            "Which features are needed?",
+            book.began.adopted.empty,
+            "a usage table with a `feature` column that reaches back to the start of at least 20 accounts",
+        ),
+        ("Which onboarding steps count?", book.began.steps.empty, "a milestones table: account_id, milestone, due_at, completed_at"),
+        ("Who looks after whom?", "csm" not in book.history, "a `csm` column in accounts, or better in attributes with dates"),
         (
             "How good is the tool you have?",
             book.incumbent is None or book.incumbent.empty,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import asof, flat, metrics, outcomes
+from ..beginnings import NEVER, Beginnings, beginnings
 from ..errors import EvidenceError
 from ..schema import CASE_COLUMNS
 from ..scoring import resolve_scales
@@ -32,6 +33,7 @@ class Book:
     ledger : account_id, month, arr of active accounts on every date of `history` and twelve months before `as_of`
     churned : account_id, ended_on, arr, reason
     incumbent : account_id, as_of, incumbent (the present tool's latest score then), one row a case; None without score_history
+    began : the first days of every account, see `beginnings`
     """
 
     workspace: Workspace
@@ -47,6 +49,7 @@ class Book:
     ledger: pd.DataFrame
     churned: pd.DataFrame
     incumbent: pd.DataFrame | None
+    began: Beginnings = NEVER
 
     @property
     def evidence(self) -> str:
@@ -104,6 +107,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         ledger=_ledger(tables, history, at),
         churned=left,
         incumbent=_incumbent(tables, cases),
+        began=beginnings(tables, at),
     )
 
 

@@ -1,0 +1,127 @@
+"""Sentences on beginnings and owners: what successful customers did early, what went with staying, and who has which book."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from healthlib.claims import ASSOCIATED, undated
+from healthlib.wording import count, counted, listed, money, number, share, share_range
+
+if TYPE_CHECKING:
+    from healthlib.studies.audit import AuditFacts
+
+SHOWN_WINDOW = 90
+
+
+def successful(audit: AuditFacts) -> str:
+    """How many customers are successful, in accounts and ARR, and what the others lack most."""
+    table = audit.successful
+    if table.empty:
+        return "No account is active, so nobody can be called successful."
+    if audit.kind == "flat":
+        return undated("who has renewed and grown")
+    won = table[table["successful"]]
+    total = float(table["arr"].sum())
+    arr = f" with {share(won['arr'].sum() / total)} of the ARR" if total > 0 else ""
+    said = (
+        f"{count(len(won))} of {counted(len(table), 'active account')}{arr} are successful: renewed, not shrinking, and using the product"
+    )
+    lacking = table.loc[~table["successful"], "because"].str.split(", ").explode().value_counts()
+    return said + (f". Of the others most lack this: {lacking.index[0]} ({count(lacking.iloc[0])})." if len(lacking) else ".")
+
+
+def first_days(audit: AuditFacts) -> str:
+    """What successful customers surely did more of in their first days."""
+    table = audit.first_days
+    if table.empty:
+        return (
+            "What successful customers did in their first days cannot be told: too few accounts began while their use was being recorded "
+            "and have been followed for a year since."
+            if audit.kind != "flat"
+            else undated("what customers did in their first days")
+        )
+    sure = table[table["verdict"] != "cannot tell"]
+    if sure.empty:
+        return f"Nothing in their first {counted(table['window'].max(), 'day')} surely sets successful customers apart."
+    near = sure[sure["window"] == SHOWN_WINDOW]
+    row = (near if len(near) else sure).sort_values("auc", ascending=False).iloc[0]
+    most, least = (number(row[f"median_{side}"], 0) for side in ("successful", "others"))
+    earliest = int(sure["window"].min())
+    return (
+        f"In their first {count(row['window'])} days successful customers had more of “{row['measure'].lower()}” than others of like size: "
+        f"{most} at the median against {least} (n = {count(row['successful'])} and {count(row['others'])}); "
+        f"some difference is sure by day {earliest}."
+    )
+
+
+def features(audit: AuditFacts) -> str:
+    """Which features used early went with staying."""
+    table = audit.features
+    if table.empty:
+        if audit.kind == "flat":
+            return undated("which features were used early")
+        return "Which features are needed cannot be told: too few accounts began while features were being recorded and were followed on."
+    sure = table[table["verdict"] == "goes with staying"]
+    if sure.empty:
+        best = table.iloc[0]
+        return (
+            f"Of {counted(len(table), 'feature')} compared none surely goes with staying once segment, size and the number of comparisons "
+            f"are allowed for; “{best['feature']}” comes closest: {_kept(best, 'used')} of its early users stayed the year after, "
+            f"{_kept(best, 'not')} of the others."
+        )
+    names = listed([f"“{name}”" for name in sure["feature"].head(3)])
+    best = sure.iloc[0]
+    return (
+        f"Accounts that used {names} in their first {SHOWN_WINDOW} days stayed more often; of “{best['feature']}”’s early users "
+        f"{_kept(best, 'used')} stayed the year after, of the others {_kept(best, 'not')}. {ASSOCIATED}"
+    )
+
+
+def _kept(row: pd.Series, side: str) -> str:
+    return share_range(row[f"kept_{side}"], row[f"{side}_low"], row[f"{side}_high"])
+
+
+def steps(audit: AuditFacts) -> str:
+    """Whether doing the onboarding steps on time went with staying."""
+    table = audit.steps
+    if table.empty:
+        return "Which onboarding steps count cannot be told: no milestones of accounts that were followed for a year and a half."
+    single = table[table["milestone"] != "all steps"]
+    apart = [name for name, part in single.groupby("milestone", sort=False) if _apart(part)]
+    if apart:
+        part = single[single["milestone"] == apart[0]].set_index("done")
+        first, last = part.iloc[0], part.iloc[-1]
+        rates = [share_range(row["rate"], row["low"], row["high"]) for row in (first, last)]
+        return (
+            f"“{apart[0]}” done {part.index[0]} was followed by {rates[0]} leaving within the year after, done {part.index[-1]} by "
+            f"{rates[1]}. {ASSOCIATED}"
+        )
+    n = int(single.groupby("milestone")["accounts"].sum().max())
+    steps_ = counted(single["milestone"].nunique(), "onboarding step")
+    return (
+        f"None of {steps_} surely matters: whether done on time, late or not at all, the churn rates overlap (n = {counted(n, 'account')})."
+    )
+
+
+def _apart(part: pd.DataFrame) -> bool:
+    """Whether done on time surely was followed by fewer losses than not done."""
+    return len(part) > 1 and bool(part.iloc[0]["high"] < part.iloc[-1]["low"])
+
+
+def owners(audit: AuditFacts) -> str:
+    """Who has the largest book, and whose outcomes differ from what the accounts' risk predicted."""
+    table = audit.owners
+    if table.empty:
+        return "Who looks after which account is not in the exports (a `csm` column), so books cannot be compared."
+    judged, top = table[table["verdict"] != ""], table.iloc[0]
+    opening = f"{counted(len(table), 'CSM')} look after {money(table['arr'].sum(), audit.currency)}; {top['csm']} has the largest book, " \
+              f"{counted(top['accounts'], 'account')} with {money(top['arr'], audit.currency)}"  # fmt: skip
+    if judged.empty:
+        return f"{opening}. Nobody had enough renewals in twelve months to compare outcomes fairly."
+    apart = judged[judged["verdict"] != "cannot tell"]
+    if apart.empty:
+        return f"{opening}. Allowing for how healthy their accounts were, no CSM’s losses surely differ from those of the others."
+    told = [f"{row.csm} {row.verdict} ({row.lost:.0f} against {row.expected:.1f})" for row in apart.itertuples()]
+    return f"{opening}. Allowing for how healthy their accounts were and how many are compared, losses over twelve months: {listed(told)}."

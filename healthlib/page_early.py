@@ -1,0 +1,118 @@
+"""The sections on beginnings and owners: facts in, pieces of a page out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from healthlib import report, wording
+from healthlib.page_audit import interval, ranges, rate_table
+from healthlib.pieces import Columns, Piece
+
+if TYPE_CHECKING:
+    from healthlib.studies.audit import AuditFacts
+
+NAMED = 25
+
+
+def successful(audit: AuditFacts) -> Piece:
+    """The successful customers by name, and what the others lack."""
+    money = f"money {wording.compact(audit.currency)}"
+    named: Columns = {
+        "name": ("Account", "text"),
+        "arr": ("ARR", money),
+        "renewals": ("Renewals (or years)", "count"),
+        "arr_kept": ("ARR against a year ago", "share"),
+        "use_points": ("Use, of 100", "points"),
+        "segment": ("Segment", "text"),
+    }
+    table = audit.successful
+    table = table.assign(name=table["name"].where(table["name"].notna(), table["account_id"]))
+    won = table[table["successful"]]
+    lacking = table.loc[~table["successful"]].groupby("because", as_index=False).agg(accounts=("account_id", "size"), arr=("arr", "sum"))
+    lacks: Columns = {"because": ("What they lack", "text"), "accounts": ("Accounts", "count"), "arr": ("ARR", money)}
+    shown = f", the {NAMED} largest of {wording.count(len(won))}" if len(won) > NAMED else ""
+    return report.table(
+        lacking.sort_values("arr", ascending=False), lacks, caption="Active accounts that are not successful", layout="cards fold"
+    ) + report.details(
+        "The successful customers by name",
+        report.table(won.head(NAMED), named, caption=f"Successful customers{shown}", layout="cards fold"),
+        report.note(
+            "Successful: at least one renewal (where customers pay by the month, a whole year), ARR not below that of a year ago, and at "
+            "least 50 of 100 points on average over the metrics of use and contact."
+        ),
+    )
+
+
+def first_days(audit: AuditFacts) -> Piece:
+    """What was done in the first days, by those who became successful and by the others."""
+    frame = audit.first_days
+    frame = frame.assign(
+        said=[f"{value:.2f} ({low:.2f}–{high:.2f})" for value, low, high in zip(frame["auc"], frame["low"], frame["high"], strict=True)]
+    )
+    columns: Columns = {
+        "measure": ("In the first days", "text"),
+        "window": ("Days", "count"),
+        "median_successful": ("Median, successful", "count"),
+        "median_others": ("Others", "count"),
+        "said": ("Chance that a successful account did more", interval),
+        "successful": ("Successful", "count"),
+        "others": ("Others", "count"),
+        "verdict": ("Verdict", "text"),
+    }
+    caption = "First days of accounts followed for a year after; compared within segment and size, false discoveries held at 5%"
+    return report.table(frame, columns, caption=caption, layout="cards fold")
+
+
+def features(audit: AuditFacts) -> Piece:
+    """Each feature's early use against staying."""
+    frame = ranges(audit.features, used_said=("kept_used", "used_low", "used_high"), not_said=("kept_not", "not_low", "not_high"))
+    frame["odds_said"] = [_odds(*row) for row in frame[["odds", "odds_low", "odds_high"]].itertuples(index=False, name=None)]
+    columns: Columns = {
+        "feature": ("Feature", "text"),
+        "used_said": ("Stayed, used early", interval),
+        "not_said": ("Stayed, others", interval),
+        "arr_kept_used": ("Of ARR, used early", "share"),
+        "arr_kept_not": ("Others", "share"),
+        "odds_said": ("Odds of staying, adjusted", interval),
+        "used": ("Used early", "count"),
+        "not_used": ("Others", "count"),
+        "verdict": ("Verdict", "text"),
+    }
+    caption = "Use in the first 90 days and staying the year after; odds within segment and size, false discoveries held at 5%"
+    return report.table(frame, columns, caption=caption, layout="cards fold")
+
+
+def _odds(value: float, low: float, high: float) -> str:
+    return wording.NOTHING if wording.unknown(value) else f"{value:.1f} ({low:.1f}–{high:.1f})"
+
+
+def steps(audit: AuditFacts) -> Piece:
+    """Each onboarding step, on time, late or not done, and who left in the year after."""
+    first = {"milestone": "Step", "done": "Done"}
+    return rate_table(audit.steps, audit.kind, audit.currency, first=first, caption="Onboarding steps and who left within the year after")
+
+
+def owners(audit: AuditFacts) -> Piece:
+    """The book by CSM."""
+    money = f"money {wording.compact(audit.currency)}"
+    frame = audit.owners
+    frame = frame.assign(said=[_odds(*row) for row in frame[["ratio", "low", "high"]].itertuples(index=False, name=None)])
+    columns: Columns = {
+        "csm": ("CSM", "text"),
+        "accounts": ("Accounts", "count"),
+        "arr": ("ARR", money),
+        "accounts_worst": (f"{audit.bands[0].capitalize()}", "count"),
+        "arr_worst": ("Their ARR", money),
+        "arr_due": ("Renewing in 90 days", money),
+        "cases": ("Finished, 12 months", "count"),
+        "lost": ("Lost", "count"),
+        "expected": ("Expected", "number"),
+        "said": ("Lost / expected", interval),
+        "arr_lost": ("ARR lost", money),
+        "arr_expected": ("Expected", money),
+        "verdict": ("Verdict", "text"),
+    }
+    return report.table(frame, columns, caption="Books by CSM, largest ARR first", layout="cards") + report.note(
+        "Expected are the losses that the accounts’ scores promise, by what happened to all other CSMs’ accounts. Shown with at least 20 "
+        "finished cases and 3 expected losses; otherwise nothing can be said of anybody."
+    )
