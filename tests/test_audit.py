@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from healthlib.beginnings import NEVER
 from healthlib.spec import Band, Measure, Metric, OutcomeSpec, Scorecard
 from healthlib.studies import alone, before_end, leaving, lists
 from healthlib.studies.audit import audit_study
@@ -60,7 +61,7 @@ def book(cases: pd.DataFrame, **more: Any) -> Any:
             "account_id": pd.Series(dtype=str), "ended_on": pd.to_datetime([]),
             "arr": pd.Series(dtype=float), "reason": pd.Series(dtype=str),
         }),
-        "incumbent": None,
+        "incumbent": None, "began": NEVER,
     }  # fmt: skip
     return SimpleNamespace(**{**given, **more})
 
@@ -200,7 +201,10 @@ def test_nothing_breaks_without_outcomes_or_with_one_kind_only(cases: pd.DataFra
 
 def test_missing_says_what_it_needs() -> None:
     facts = audit_study(book(eight().assign(lost=0.0).drop(columns="segment")), replicates=20)
-    assert facts.missing["question"].tolist() == ["Who leaves?", "Which segment or plan?", "How good is the tool you have?"]
+    assert facts.missing["question"].tolist() == [
+        "Who leaves?", "Which segment or plan?", "Which features are needed?", "Which onboarding steps count?", "Who looks after whom?",
+        "How good is the tool you have?",
+    ]  # fmt: skip
 
 
 def test_groups_leave_out_names_and_ids() -> None:
