@@ -54,6 +54,7 @@ __all__ = [
     "lead",
     "masthead",
     "note",
+    "render",
     "show",
     "table",
     "text",
@@ -167,6 +168,21 @@ def _take_title(notebook: Any) -> str:
                 found, cell.source = match.group(1), cell.source.replace(match.group(0), "", 1).strip()
             cell.source = re.sub(r"^# ", "## ", cell.source, flags=re.M)
     return found
+
+
+def render(title: str, body: Piece, *, context: Mapping[str, Any], meanings: Mapping[str, str] | None = None) -> str:
+    """Pieces as one self-contained page with masthead and footer, for a report that no notebook makes.
+
+    Parameters
+    ----------
+    title : of the page
+    body : what stands between masthead and footer
+    context : as for `masthead`
+    meanings : what the words mean, folded away at the foot
+    """
+    resources = _resources(f"{title} – {context['workspace']}")
+    resources |= {"masthead": masthead(title, context=context).html, "footer": footer(context, meanings).html}
+    return _exporter().environment.get_template("shell.html.j2").render(resources=resources, body=body.html)
 
 
 def index_page(runs: Sequence[Mapping[str, Any]]) -> str:

@@ -1,0 +1,359 @@
+"""The page of the data check: findings as sentences first, a picture where it tells more, every list folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from healthlib import claims_check as say
+from healthlib import plots_check as plots
+from healthlib import report, wording
+from healthlib.claims import named
+from healthlib.page_audit import unbroken
+from healthlib.pieces import Columns, Kind, Piece
+
+if TYPE_CHECKING:
+    from healthlib.studies.check_facts import CheckFacts
+
+TITLE = "Is the data good enough?"
+MARKS = {"yes": ("tone4", "▲", "yes"), "care": ("tone2", "◆", "with care"), "no": ("tone0", "▼", "not yet")}
+LEVELS = {"mend": ("tone0", "▼", "Mend"), "look": ("tone2", "◆", "Look"), "fine": ("tone4", "▲", "Fine")}
+LISTED = 200
+"""Rows of a list at most; the caption says how many there are."""
+
+
+def page(check: CheckFacts) -> str:
+    """The whole page as HTML."""
+    sections = (rows, ledger, events, known, measured, leaks)
+    body = report.show(opening(check), to_mend(check), *(section(check) for section in sections))
+    return report.render(TITLE, body, context=check.context, meanings=say.MEANINGS)
+
+
+def mark(marks: dict[str, tuple[str, str, str]]) -> Callable[[Any], Piece]:
+    """A column kind: a verdict with its colour and its shape."""
+
+    def chip(name: Any) -> Piece:
+        tone, glyph, words = marks[str(name)]
+        return Piece(f'<span class="band {tone}"><span aria-hidden="true">{glyph}</span> {words}</span>')
+
+    return chip
+
+
+def opening(check: CheckFacts) -> Piece:
+    """The verdict, the figures it rests on, and the verdict per purpose."""
+    has, used = check.power, int(check.tables["rows_used"].sum())
+    tiles = [
+        ("Lost accounts", wording.count(has.lost), f"and {wording.counted(has.kept, 'kept one')}, with a finished outcome"),
+        ("An AUC of 0.75 would be known to", f"{has.low:.2f}–{has.high:.2f}" if has.low == has.low else wording.NOTHING, "95% interval"),
+        ("Rows used", wording.count(used), f"{wording.count(check.tables['rows_rejected'].sum())} set aside"),
+    ]
+    if check.dated:
+        bare = check.clocks[~check.clocks["clock"].isin(say.CLOCKED)]["weight"].sum()
+        tiles.append(("Weight without a clock", wording.share(bare), "of the score's weight"))
+    if len(check.bridge):
+        tiles.append(("ARR", say.headline_money(check), wording.counted(check.context["accounts"], "active account")))
+    columns: Columns = {
+        "question": ("Purpose", "text"),
+        "verdict": ("Good enough?", mark(MARKS)),
+        "why": ("Because there are", "text"),
+        "needs": ("A firm answer needs", "text"),
+    }
+    frame = check.readiness.assign(question=check.readiness["question"].str.capitalize())
+    stops = [report.note(line, "warning") for line in check.failed.splitlines() if line.strip()]
+    return report.show(
+        report.lead(say.opening(check)),
+        report.tiles(tiles),
+        *stops,
+        report.card(
+            report.heading("What the data can carry"),
+            report.claim(say.outcomes(check)),
+            report.table(frame, columns, caption="Verdict per purpose (the numbers of outcomes asked for are conventions)", layout="cards"),
+        ),
+    )
+
+
+def to_mend(check: CheckFacts) -> Piece:
+    """Every finding as a sentence, the gravest first, and the warnings of the tables."""
+    rows = pd.DataFrame([(one.level, one.text) for one in say.findings(check)], columns=["level", "text"])
+    columns: Columns = {"level": ("", mark(LEVELS)), "text": ("Finding", "text")}
+    grave = int((rows["level"] == "mend").sum())
+    said = f"{wording.counted(grave, 'thing')} to mend before figures are shown" if grave else "Nothing must be mended before figures are shown"
+    notes = [report.note(words) for words in check.warnings if words != check.context["evidence"]]
+    return report.card(
+        report.heading("What was found"),
+        report.table(rows, columns, caption=f"{said}; Mend: a figure is wrong until it is. Look: it may be."),
+        *notes,
+    )
+
+
+def _listed(frame: pd.DataFrame, columns: Columns, caption: str, summary: str) -> Piece:
+    """A long list behind a sentence; nothing for none."""
+    if frame.empty:
+        return Piece("")
+    said = f"{caption}; the first {LISTED} of {wording.count(len(frame))}" if len(frame) > LISTED else caption
+    return report.details(summary, report.table(frame.head(LISTED), columns, caption=said, layout="cards fold"))
+
+
+def _quiet(frame: pd.DataFrame, columns: dict[str, tuple[str, Kind]], caption: str, summary: str) -> Piece:
+    """A table of figures behind a sentence."""
+    return report.details(summary, report.table(frame, columns, caption=caption)) if len(frame) else Piece("")
+
+
+def rows(check: CheckFacts) -> Piece:
+    """Rows per table, rejected by rule with the first examples, and ids that do not join."""
+    tables: Columns = {
+        "table": ("Table", "text"),
+        "rows_in": ("Rows read", "count"),
+        "rows_used": ("Used", "count"),
+        "rows_rejected": ("Set aside", "count"),
+        "said": ("Share", "text"),
+    }
+    frame = check.tables.assign(said=[say.small_share(value) if value else "" for value in check.tables["share"].fillna(0.0)])
+    rules: Columns = {
+        "table": ("Table", "text"),
+        "rule": ("Rule", "text"),
+        "rows": ("Rows", "count"),
+        "where": ("First at", "text"),
+        "value": ("Value found", "text"),
+    }
+    broken = _placed(check.rules)
+    examples = _placed(check.examples)
+    joins: Columns = {
+        "table": ("Table", "text"),
+        "column": ("Column", "text"),
+        "rows": ("Rows", "count"),
+        "ids": ("Ids", "count"),
+        "alike": ("Would join if written alike", "count"),
+        "first_ids": ("First ids", "text"),
+    }
+    return report.card(
+        report.heading("Rows"),
+        report.claim(say.rows(check).text),
+        report.table(broken, rules, caption="Rows set aside by rule", layout="cards fold") if len(broken) else Piece(""),
+        _listed(examples, {name: kind for name, kind in rules.items() if name != "rows"}, "First rows of each rule", "More examples"),
+        _quiet(frame, dict(tables), "Rows read, used and set aside", "Every table"),
+        report.claim(say.strangers(check).text) if check.dated else Piece(""),
+        report.table(check.strangers, joins, caption="Ids that join no account", layout="cards") if len(check.strangers) else Piece(""),
+        report.text(say.reach(check)) if check.dated else Piece(""),
+        _quiet(
+            check.reach.sort_values("share", kind="stable"),
+            {"table": ("Table", "text"), "with_rows": ("Active accounts with rows", "count"), "share": ("Share", "share")},
+            "Active accounts that each table speaks of",
+            "How many accounts each table speaks of",
+        ),
+    )
+
+
+def _placed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with `where`: file, line and column in one text."""
+    where = [
+        f"{file}:{int(line)}{f', {column}' if column else ''}" if pd.notna(line) else ""
+        for file, line, column in zip(frame["file"], frame["line"], frame["column"].fillna(""), strict=True)
+    ]
+    return frame.assign(where=where, value=[str(value)[:80] for value in frame["value"].fillna("")])
+
+
+def ledger(check: CheckFacts) -> Piece:
+    """Overlapping terms, movements that do not add up, the bridge, and invoices against ARR."""
+    if not check.dated:
+        return Piece("")
+    currency = check.context["currency"]
+    billed = say.invoices(check)
+    shown = [report.figure(plots.bridge(check), alt=say.bridge(check).text)] if len(check.bridge) else []
+    return report.card(
+        report.heading("Does ARR add up?"),
+        report.claim(say.bridge(check).text),
+        *shown,
+        _quiet(check.bridge.iloc[::-1].head(36), _bridge_columns(check, currency), f"ARR bridge by month, latest first ({currency})", "The bridge, month by month"),
+        report.claim(say.movements(check).text),
+        _mismatches(check, currency),
+        report.claim(say.overlaps(check).text),
+        _overlaps(check, currency),
+        *([report.claim(billed.text), _invoices(check, currency)] if billed else []),
+    )
+
+
+def _bridge_columns(check: CheckFacts, currency: str) -> dict[str, tuple[str, Kind]]:
+    money, change = f"money {wording.compact(currency)}", f"money_change {wording.compact(currency)}"
+    columns: dict[str, tuple[str, Kind]] = {
+        "month": ("Month-end", "date"),
+        "begin": ("Begin", money),
+        "new": ("New", change),
+        "returned": ("Returned", change),
+        "expansion": ("Expansion", change),
+        "contraction": ("Contraction", change),
+        "churn": ("Churn", change),
+        "end": ("End", money),
+        "off": ("Off", money),
+    }
+    if not check.bridge["returned"].any():
+        columns.pop("returned")
+    if check.bridge["restated"].abs().max() > 0.005:
+        columns["restated"] = ("Restated since", change)
+    return columns
+
+
+def _mismatches(check: CheckFacts, currency: str) -> Piece:
+    kinds = {
+        "amount": "renewed_arr is not the next term's ARR",
+        "churned": "said churned, a term follows",
+        "renewed": "said renewed, no term follows",
+    }
+    money = f"money {wording.compact(currency)}"
+    columns: Columns = {
+        "account_id": ("Account", "text"),
+        "contract": ("Term", "text"),
+        "ends": ("Ends", "date"),
+        "kind": ("What does not fit", "text"),
+        "said": ("ARR said", money),
+        "found": ("ARR that follows", money),
+    }
+    frame = check.mismatches.assign(kind=check.mismatches["kind"].map(kinds))
+    return _listed(frame, columns, "Terms whose outcome does not fit what follows, largest difference first", "The terms by name")
+
+
+def _overlaps(check: CheckFacts, currency: str) -> Piece:
+    money = f"money {wording.compact(currency)}"
+    columns: Columns = {
+        "account_id": ("Account", "text"),
+        "first": ("Term", "text"),
+        "second": ("Other term", "text"),
+        "kind": ("Kind", unbroken),
+        "starts": ("Both from", "date"),
+        "days": ("Days", "count"),
+        "arr_first": ("ARR", money),
+        "arr_second": ("Other ARR", money),
+        "arr_twice": ("Counted twice, if a copy", money),
+    }
+    return _listed(check.overlaps, columns, "Terms that cover the same days, most ARR first", "The pairs of terms")
+
+
+def _invoices(check: CheckFacts, currency: str) -> Piece:
+    money = f"money {wording.compact(currency)}"
+    far = check.invoiced[(check.invoiced["ratio"] > say.OFF_RATIO) | (check.invoiced["ratio"] < 1 / say.OFF_RATIO)]
+    columns: Columns = {
+        "account_id": ("Account", "text"),
+        "invoiced": ("Invoiced in a year", money),
+        "arr": ("Mean ARR", money),
+        "ratio": ("Times", lambda value: Piece(wording.number(value, 2))),
+    }
+    return _listed(far, columns, "Accounts whose invoices and ARR are far apart", "The accounts by name")
+
+
+def events(check: CheckFacts) -> Piece:
+    """Gaps and jumps in the volume of events."""
+    if not check.dated or check.volumes.empty:
+        return Piece("")
+    frame = check.breaks.assign(
+        what=[say.jump_said(row) for _, row in check.breaks.iterrows()],
+        many=[f"{'−' if r < 0 else '+'}{wording.count(abs(r))}" for r in check.breaks["rows"]],
+    )
+    columns: Columns = {
+        "table": ("Table", "text"),
+        "what": ("What", "text"),
+        "starts": ("From", "date"),
+        "ends": ("To", "date"),
+        "days": ("Days", "count"),
+        "many": ("Rows", lambda value: Piece(f'<span class="nowrap">{value}</span>')),
+    }
+    hidden = list(dict.fromkeys(check.volumes["table"]))[plots.MOST_TABLES :]
+    return report.card(
+        report.heading("Gaps and jumps in the volume of events"),
+        report.claim(say.breaks(check).text),
+        report.table(frame, columns, caption="Breaks, with the rows missing or too many (a week or month of them for a jump)", layout="cards fold")
+        if len(frame)
+        else Piece(""),
+        report.figure(plots.volumes(check), alt=say.breaks(check).text),
+        report.text(f"Not drawn: {named(hidden, 8)}.") if hidden else Piece(""),
+    )
+
+
+def known(check: CheckFacts) -> Piece:
+    """How far back each table goes, how fresh it is, and which clock it has."""
+    called = {"recorded": "recorded_at", "lag": "declared lag", "none": "none", "borrowed": "no day of its own", "today": "today's values"}
+    frame = check.clocks.sort_values("weight", ascending=False, kind="stable")
+    frame = frame.assign(
+        said=[f"{called[c]}{f' ({int(lag)} days)' if c == 'lag' else ''}" for c, lag in zip(frame["clock"], frame["lag_days"], strict=True)],
+        delay=[f"{m:.0f} ({p:.0f})" if m == m else "" for m, p in zip(frame["delay_median"], frame["delay_p95"], strict=True)],
+    )
+    columns: dict[str, tuple[str, Kind]] = {
+        "table": ("Table", "text"),
+        "said": ("Clock", "text"),
+        "weight": ("Of the score's weight", "share"),
+        "delay": ("Days late, median (95% within)", "text"),
+        "first_day": ("First row", "date"),
+        "last_day": ("Last row", "date"),
+        "silent_days": ("Days since", "count"),
+        "rows": ("Rows", "count"),
+    }
+    picture = report.figure(plots.timeline(check), alt=say.clocks(check).text) if check.dated else Piece("")
+    return report.card(
+        report.heading("How far back, how fresh, and known since when"),
+        report.claim(say.clocks(check).text),
+        report.claim(say.history(check).text),
+        picture,
+        _quiet(frame, columns, "Clock, reach and freshness of every table", "Every table: clock, delay, first and last row") if check.dated else Piece(""),
+    )
+
+
+def measured(check: CheckFacts) -> Piece:
+    """Coverage of each metric by month and by segment."""
+    if check.coverage.empty:
+        return Piece("")
+    shown = [report.figure(plots.coverage(check), alt=say.coverage(check).text)] if check.dated else []
+    lines = [words for words in (say.since(check), say.segments(check)) if words]
+    return report.card(
+        report.heading("How much of the score can be measured"),
+        report.claim(say.coverage(check).text),
+        *shown,
+        report.bullets(lines),
+        _segments(check),
+        _months(check),
+    )
+
+
+def heat(value: Any) -> Piece:
+    """A share over a bar of that length."""
+    if wording.unknown(value):
+        return Piece(wording.NOTHING)
+    return Piece(f'<span class="heat"><i style="width:{100 * value:.0f}%"></i><data value="{float(value)!r}">{wording.share(value)}</data></span>')
+
+
+def _segments(check: CheckFacts) -> Piece:
+    if check.by_segment.empty:
+        return Piece("")
+    frame = _grid(check.by_segment, "segment")
+    names = [name for name in frame.columns if name != "label"]
+    columns: dict[str, tuple[str, Kind]] = {"label": ("Metric", "text"), **{name: (str(name), heat) for name in names}}
+    return _quiet(frame, columns, f"Share of the active accounts measured today, by {check.context['segment_by']}", f"Coverage by {check.context['segment_by']}")
+
+
+def _months(check: CheckFacts) -> Piece:
+    """The last months as figures, newest first, for who cannot see the picture."""
+    if not check.dated:
+        return Piece("")
+    last = sorted(check.coverage["as_of"].unique())[-7:][::-1]
+    frame = _grid(check.coverage[check.coverage["as_of"].isin(last)], "as_of")
+    columns: dict[str, tuple[str, Kind]] = {"label": ("Metric", "text"), **{day: (wording.day(day), heat) for day in last}}
+    return _quiet(frame, columns, "Share of the active accounts measured, by month", "Coverage in the last months, as figures")
+
+
+def _grid(frame: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Metrics down, the values of `by` across."""
+    order = list(dict.fromkeys(frame["metric"]))
+    wide = frame.assign(share=frame["share"].astype(float)).pivot(index="metric", columns=by, values="share").reindex(order)
+    labels = frame.drop_duplicates("metric").set_index("metric")["label"]
+    return wide.assign(label=labels).reset_index(drop=True)
+
+
+def leaks(check: CheckFacts) -> Piece:
+    """Metrics that seem to know the outcome."""
+    columns: Columns = {"label": ("Metric", "text"), "said": ("Sign", unbroken), "evidence": ("Evidence", "text")}
+    frame = check.leaks.assign(said=check.leaks["kind"].astype(str).str.replace("_", " "))
+    return report.card(
+        report.heading("Metrics that may know the outcome"),
+        report.claim(say.leaks(check).text),
+        report.table(frame, columns, caption="Suspected leaks, with their evidence", layout="cards") if len(frame) else Piece(""),
+    )
