@@ -61,7 +61,9 @@ def opening(check: CheckFacts) -> str:
         said.append(f"good enough, with care, for {listed(groups['care'])}")
     if groups["no"]:
         said.append(f"not yet for {listed(groups['no'], 'or')}")
-    return f"The data are {'; '.join(said)}."
+    grave = [one for one in findings(check) if one.level == "mend"]
+    first = f" But {counted(len(grave), 'thing')} must be mended first: {grave[0].text}" if grave else ""
+    return f"By the number of outcomes, the data are {'; '.join(said)}.{first}"
 
 
 def outcomes(check: CheckFacts) -> str:
@@ -70,7 +72,7 @@ def outcomes(check: CheckFacts) -> str:
     if not has.lost and not has.kept:
         return "No outcome is finished yet, so nothing can be learned or tested; scores and this check still work."
     lost, kept = counted(has.lost, "lost account"), counted(has.kept, "kept one")
-    if has.low != has.low:
+    if pd.isna(has.low):
         return f"There are {lost} and {kept}: with one kind only, no score can be told from a coin toss."
     return f"With {lost} and {kept}, an AUC of {USUAL_AUC} would be known to {has.low:.2f}–{has.high:.2f}{_pace(check)}."
 
@@ -89,11 +91,6 @@ def _pace(check: CheckFacts) -> str:
         f". {number(has.pace, 1)} accounts a month are {kind} at the present pace; {low:.2f}–{high:.2f}, half as wide, "
         f"would take about {when} more"
     )
-
-
-def stop(check: CheckFacts) -> str:
-    """What stops a run, in full; empty where nothing does."""
-    return check.failed
 
 
 def rows(check: CheckFacts) -> Finding:
@@ -127,6 +124,8 @@ def coverage(check: CheckFacts) -> Finding:
     said = f"Today {share(mean)} of the score's weight is measured"
     if low.empty:
         worst = smallest(today, "share")
+        if worst["share"] >= 0.995:
+            return Finding("fine", "Every metric with weight is measured today for all accounts it applies to.")
         return Finding("fine", f"{said}; the least measured metric, {worst['label']}, for {share(worst['share'])} of its accounts.")
     names = [f"{label} ({share(value)})" for label, value in zip(low["label"], low["share"], strict=True)]
     return Finding("look", f"{said}; seldom measured: {named(names)}.")
@@ -141,7 +140,9 @@ def since(check: CheckFacts) -> str:
     level = by_day["seen"] / by_day["weight"]
     thin = level[level < LOW_COVERAGE]
     if thin.empty:
-        return f"Since {day(level.index[0])}, when the contracts begin, at least {share(level.min())} of the weight was measured every month."
+        return (
+            f"Since {day(level.index[0])}, when the contracts begin, at least {share(level.min())} of the weight was measured every month."
+        )
     if thin.index[-1] == level.index[-1]:
         return f"Even today less than {share(LOW_COVERAGE)} of the weight is measured: a score rests on part of its metrics."
     start = level.index[level.index > thin.index[-1]][0]
@@ -155,7 +156,9 @@ def segments(check: CheckFacts) -> str:
         return ""
     spread = table.groupby("label")["share"].agg(lambda x: x.max() - x.min())
     if spread.max() < 0.15:
-        return f"No metric's coverage differs by more than {share(max(spread.max(), 0.01))} between values of {check.context['segment_by']}."
+        return (
+            f"No metric's coverage differs by more than {share(max(spread.max(), 0.01))} between values of {check.context['segment_by']}."
+        )
     name = str(spread.idxmax())
     part = table[table["label"] == name]
     low, high = smallest(part, "share"), largest(part, "share")
@@ -174,7 +177,8 @@ def breaks(check: CheckFacts) -> Finding:
         return Finding("look", "There is no table of events: only contracts can be audited.")
     silent, jumps = (check.breaks[check.breaks["kind"].isin(kinds)] for kinds in (("gap", "stopped"), ("up", "down", "spike", "dip")))
     judged = int(tables["judged"].astype(bool).sum())
-    seen = f"{counted(len(tables), 'table')} of events were searched for gaps, {judged} of them, with rows enough, for jumps"
+    was = "was" if len(tables) == 1 else "were"
+    seen = f"{counted(len(tables), 'table')} of events {was} searched for gaps, and {judged} with rows enough for jumps"
     if check.breaks.empty:
         return Finding("fine", f"{seen}: none has one beyond what chance gives.")
     said = []
@@ -189,9 +193,18 @@ def breaks(check: CheckFacts) -> Finding:
         row = jumps.assign(by=abs(jumps["size"].astype(float).map(_log))).pipe(largest, "by")
         said.append(
             f"{counted(len(jumps), 'jump')}, the sharpest in {row['table']} on {day(row['starts'])}: "
-            f"{number(row['size'], 1)} times the rows per account"
+            f"{times(row['size'])} the rows per account"
         )
     return Finding("mend" if (silent["kind"] == "stopped").any() else "look", f"{seen}: {listed(said)}.")
+
+
+def times(size: float) -> str:
+    """How a level stands to the one before it.
+
+    >>> times(9.81), times(0.4), times(0.01)
+    ('9.8 times', '0.40 times', 'next to none of')
+    """
+    return "next to none of" if size < 0.05 else f"{number(size, 1 if size >= 1 else 2)} times"
 
 
 def _log(value: float) -> float:
@@ -209,22 +222,31 @@ def strangers(check: CheckFacts) -> Finding:
     total, ids = int(check.strangers["rows"].sum()), int(check.strangers["ids"].sum())
     first, alike = check.strangers.iloc[0], int(check.strangers["alike"].sum())
     verb = "joins" if total == 1 else "join"
-    text = f"{counted(total, 'row')} with {counted(ids, 'id')} {verb} no account, most in {first['table']} ({isolated(first['first_ids'])})."
+    text = (
+        f"{counted(total, 'row')} with {counted(ids, 'id')} {verb} no account, most in {first['table']} ({isolated(first['first_ids'])})."
+    )
     if alike:
         text += f" {count(alike)} of the ids would join if case, punctuation and leading zeros were left out: mend the mapping first."
     return Finding("mend" if alike else "look" if total > 10 else "fine", text)
 
 
-def reach(check: CheckFacts) -> str:
-    """Whether the tables speak of all active accounts."""
+def reach(check: CheckFacts) -> Finding:
+    """Whether the tables speak of all active accounts, and while they are customers."""
     table = check.reach[check.reach["active"] > 0]
     if table.empty:
-        return ""
+        return Finding("look", "There are no tables beside accounts and contracts, or no active account that they could speak of.")
     thin = table[table["share"] < 0.5].sort_values("share")
-    most = f"{count((table['share'] >= 0.9).sum())} of {counted(len(table), 'table')} have rows of at least 90% of the active accounts"
-    if thin.empty:
-        return most + "."
-    return f"{most}; {named([f'{n} of {share(s)}' for n, s in zip(thin['table'], thin['share'], strict=True)])}."
+    most = f"{count((table['share'] >= 0.9).sum())} of {counted(len(table), 'table')} speak of at least 90% of the active accounts"
+    if len(thin):
+        most += f"; {named([f'{n} of {share(s)}' for n, s in zip(thin['table'], thin['share'], strict=True)])}"
+    odd = table[table["outside"] > 0.05].sort_values("outside", ascending=False)
+    if odd.empty:
+        return Finding("fine", most + ".")
+    return Finding(
+        "look",
+        f"{most}. Dated before the account's first contract or after its last: "
+        f"{named([f'{share(o)} of the rows of {n}' for n, o in zip(odd['table'], odd['outside'], strict=True)])}.",
+    )
 
 
 def overlaps(check: CheckFacts) -> Finding:
@@ -267,8 +289,10 @@ def bridge(check: CheckFacts) -> Finding:
         return Finding("fine", undated("how ARR moved")) if not check.dated else Finding("look", "No paid term had begun.")
     last = table.iloc[-1]
     open_ = int((table["off"].abs() > 0.005).sum())
-    said = f"Month by month, begin + new − lost gives the end in all {counted(len(table), 'month')}" if not open_ else (
-        f"In {open_} of {counted(len(table), 'month')} the movements do not give the ARR at the end"
+    said = (
+        f"Month by month, what came and went gives the ARR at the end in all {counted(len(table), 'month')}"
+        if not open_
+        else (f"In {open_} of {counted(len(table), 'month')} the movements do not give the ARR at the end")
     )
     text = f"{said}: {money(last['end'], currency)} on {day(last['month'])}."
     late = table[table["restated"].abs() > 0.005]
@@ -317,10 +341,12 @@ def history(check: CheckFacts) -> Finding:
 def clocks(check: CheckFacts) -> Finding:
     """What share of the score rests on rows whose day of becoming known is not recorded."""
     if not check.dated:
-        return Finding("mend", "Nothing says when a figure in the sheet was known: any of them may have been written after the customer left.")
+        return Finding(
+            "look", "Nothing says when a figure in the sheet was known: any of them may have been written after the customer left."
+        )
     table = check.clocks
     bare = table[~table["clock"].isin(CLOCKED) & (table["weight"] > 0)].sort_values("weight", ascending=False)
-    weight = float(bare["weight"].sum())
+    weight = round(float(bare["weight"].sum()), 6)
     names = [f"{n} {share(w)}" for n, w in zip(bare["table"], bare["weight"], strict=True)]
     if bare.empty:
         text = "All of the score's weight rests on tables with a clock."
@@ -330,8 +356,8 @@ def clocks(check: CheckFacts) -> Finding:
     if len(late):
         row = late.iloc[0]
         text += (
-            f" Where it is recorded, {row['table']} comes {number(row['delay_median'], 0)} days late in the middle, "
-            f"{number(row['delay_p95'], 0)} or more for one row in twenty."
+            f" In {row['table']}, half of the rows are written down within {counted(row['delay_median'], 'day')}, "
+            f"one in twenty later than {counted(row['delay_p95'], 'day')}."
         )
     if check.undated:
         text += f" {listed(list(check.undated))} {'is' if len(check.undated) == 1 else 'are'} known as of today only, and the scorecard asks for it."
@@ -343,19 +369,29 @@ def leaks(check: CheckFacts) -> Finding:
     found = check.leaks.drop_duplicates("metric")
     if found.empty:
         enough = min(check.power.lost, check.power.kept) >= 8
-        return Finding("fine" if enough else "look", "No metric seems to know the outcome." if enough else "Too few outcomes to look for leaks.")
+        return Finding(
+            "fine" if enough else "look", "No metric seems to know the outcome." if enough else "Too few outcomes to look for leaks."
+        )
     verb = "seems" if len(found) == 1 else "seem"
     return Finding("mend", f"{named([f'“{label}”' for label in found['label']])} {verb} to know the outcome; no recommendation may use it.")
 
 
 def findings(check: CheckFacts) -> list[Finding]:
     """Every finding, what must be mended first."""
-    each = [
-        rows(check), strangers(check), movements(check), bridge(check), invoices(check), overlaps(check), breaks(check), leaks(check),
-        clocks(check), coverage(check), history(check),
-    ]  # fmt: skip
+    if not check.dated:
+        each = [rows(check), leaks(check), clocks(check), coverage(check)]
+    else:
+        each = _dated(check)
     order = ("mend", "look", "fine")
     return sorted((one for one in each if one is not None), key=lambda one: order.index(one.level))
+
+
+def _dated(check: CheckFacts) -> list[Finding | None]:
+    """The findings on tables with dates."""
+    return [
+        rows(check), strangers(check), reach(check), movements(check), bridge(check), invoices(check), overlaps(check), breaks(check), leaks(check),
+        clocks(check), coverage(check), history(check),
+    ]  # fmt: skip
 
 
 def headline_money(check: CheckFacts) -> str:
@@ -371,4 +407,4 @@ def volume_title(check: CheckFacts) -> str:
 
 def jump_said(row: pd.Series) -> str:
     """What a break is, in words for a table."""
-    return MEANT[str(row["kind"])] + ("" if row["kind"] in ("gap", "stopped") else f" to {number(row['size'], 2)} times")
+    return MEANT[str(row["kind"])] + ("" if row["kind"] in ("gap", "stopped") else f": {times(row['size'])} the rows per account")

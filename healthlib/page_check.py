@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 TITLE = "Is the data good enough?"
 MARKS = {"yes": ("tone4", "▲", "yes"), "care": ("tone2", "◆", "with care"), "no": ("tone0", "▼", "not yet")}
 LEVELS = {"mend": ("tone0", "▼", "Mend"), "look": ("tone2", "◆", "Look"), "fine": ("tone4", "▲", "Fine")}
-LISTED = 200
+LISTED = 60
 """Rows of a list at most; the caption says how many there are."""
 
 
 def page(check: CheckFacts) -> str:
     """The whole page as HTML."""
-    sections = (rows, ledger, events, known, measured, leaks)
-    body = report.show(opening(check), to_mend(check), *(section(check) for section in sections))
+    pairs = [(ledger, measured), (events, known)] if check.dated else [(measured, known)]
+    beside = [report.columns(*(section(check) for section in pair)) for pair in pairs]
+    body = report.show(opening(check), to_mend(check), *beside, report.card(rows(check)), report.card(leaks(check)))
     return report.render(TITLE, body, context=check.context, meanings=say.MEANINGS)
 
 
@@ -60,6 +61,8 @@ def opening(check: CheckFacts) -> Piece:
         "why": ("Because there are", "text"),
         "needs": ("A firm answer needs", "text"),
     }
+    if not check.readiness["needs"].any():
+        columns = {name: kind for name, kind in columns.items() if name != "needs"}
     frame = check.readiness.assign(question=check.readiness["question"].str.capitalize())
     stops = [report.note(line, "warning") for line in check.failed.splitlines() if line.strip()]
     return report.show(
@@ -75,17 +78,26 @@ def opening(check: CheckFacts) -> Piece:
 
 
 def to_mend(check: CheckFacts) -> Piece:
-    """Every finding as a sentence, the gravest first, and the warnings of the tables."""
-    rows = pd.DataFrame([(one.level, one.text) for one in say.findings(check)], columns=["level", "text"])
-    columns: Columns = {"level": ("", mark(LEVELS)), "text": ("Finding", "text")}
-    grave = int((rows["level"] == "mend").sum())
-    said = f"{wording.counted(grave, 'thing')} to mend before figures are shown" if grave else "Nothing must be mended before figures are shown"
-    notes = [report.note(words) for words in check.warnings if words != check.context["evidence"]]
-    return report.card(
-        report.heading("What was found"),
-        report.table(rows, columns, caption=f"{said}; Mend: a figure is wrong until it is. Look: it may be."),
-        *notes,
+    """Every finding as a sentence, the gravest first, what is fine folded away; and the warnings of the tables."""
+    found = say.findings(check)
+    open_, fine = ([one for one in found if (one.level == "fine") is good] for good in (False, True))
+    grave = sum(one.level == "mend" for one in open_)
+    said = (
+        f"{wording.counted(grave, 'thing')} to mend before figures are shown"
+        if grave
+        else "Nothing must be mended before figures are shown"
     )
+    rest = f"{wording.counted(len(open_) - grave, 'thing')} to look at, {wording.count(len(fine))} fine."
+    notes = [report.note(words) for words in check.warnings if words != check.context["evidence"]]
+    good = [report.details(f"What is fine ({len(fine)})", _marked(fine))] if fine else []
+    return report.card(report.heading("What was found"), report.claim(f"{said}; {rest}"), _marked(open_), *good, *notes)
+
+
+def _marked(found: list[say.Finding]) -> Piece:
+    """Findings as a list, each with the colour and the shape of its level."""
+    chip = mark(LEVELS)
+    items = "".join(f"<li>{chip(one.level).html} {report.escape(one.text)}</li>" for one in found)
+    return Piece(f'<ul style="list-style:none;padding-left:0">{items}</ul>' if items else "")
 
 
 def _listed(frame: pd.DataFrame, columns: Columns, caption: str, summary: str) -> Piece:
@@ -128,7 +140,7 @@ def rows(check: CheckFacts) -> Piece:
         "alike": ("Would join if written alike", "count"),
         "first_ids": ("First ids", "text"),
     }
-    return report.card(
+    return report.show(
         report.heading("Rows"),
         report.claim(say.rows(check).text),
         report.table(broken, rules, caption="Rows set aside by rule", layout="cards fold") if len(broken) else Piece(""),
@@ -136,11 +148,17 @@ def rows(check: CheckFacts) -> Piece:
         _quiet(frame, dict(tables), "Rows read, used and set aside", "Every table"),
         report.claim(say.strangers(check).text) if check.dated else Piece(""),
         report.table(check.strangers, joins, caption="Ids that join no account", layout="cards") if len(check.strangers) else Piece(""),
-        report.text(say.reach(check)) if check.dated else Piece(""),
+        report.text(say.reach(check).text) if check.dated else Piece(""),
         _quiet(
             check.reach.sort_values("share", kind="stable"),
-            {"table": ("Table", "text"), "with_rows": ("Active accounts with rows", "count"), "share": ("Share", "share")},
-            "Active accounts that each table speaks of",
+            {
+                "table": ("Table", "text"),
+                "with_rows": ("Active accounts with rows", "count"),
+                "share": ("Share", "share"),
+                "before": ("Rows before the first contract", "count"),
+                "after": ("Rows after the last", "count"),
+            },
+            "Active accounts that each table speaks of, and rows outside the account's contracts",
             "How many accounts each table speaks of",
         ),
     )
@@ -162,11 +180,16 @@ def ledger(check: CheckFacts) -> Piece:
     currency = check.context["currency"]
     billed = say.invoices(check)
     shown = [report.figure(plots.bridge(check), alt=say.bridge(check).text)] if len(check.bridge) else []
-    return report.card(
+    return report.show(
         report.heading("Does ARR add up?"),
         report.claim(say.bridge(check).text),
         *shown,
-        _quiet(check.bridge.iloc[::-1].head(36), _bridge_columns(check, currency), f"ARR bridge by month, latest first ({currency})", "The bridge, month by month"),
+        _quiet(
+            check.bridge.iloc[::-1].head(24),
+            _bridge_columns(check, currency),
+            f"ARR bridge by month, latest first ({currency})",
+            "The bridge, month by month",
+        ),
         report.claim(say.movements(check).text),
         _mismatches(check, currency),
         report.claim(say.overlaps(check).text),
@@ -259,10 +282,12 @@ def events(check: CheckFacts) -> Piece:
         "many": ("Rows", lambda value: Piece(f'<span class="nowrap">{value}</span>')),
     }
     hidden = list(dict.fromkeys(check.volumes["table"]))[plots.MOST_TABLES :]
-    return report.card(
+    return report.show(
         report.heading("Gaps and jumps in the volume of events"),
         report.claim(say.breaks(check).text),
-        report.table(frame, columns, caption="Breaks, with the rows missing or too many (a week or month of them for a jump)", layout="cards fold")
+        report.table(
+            frame, columns, caption="Breaks, with the rows missing or too many (a week or month of them for a jump)", layout="cards fold"
+        )
         if len(frame)
         else Piece(""),
         report.figure(plots.volumes(check), alt=say.breaks(check).text),
@@ -275,7 +300,9 @@ def known(check: CheckFacts) -> Piece:
     called = {"recorded": "recorded_at", "lag": "declared lag", "none": "none", "borrowed": "no day of its own", "today": "today's values"}
     frame = check.clocks.sort_values("weight", ascending=False, kind="stable")
     frame = frame.assign(
-        said=[f"{called[c]}{f' ({int(lag)} days)' if c == 'lag' else ''}" for c, lag in zip(frame["clock"], frame["lag_days"], strict=True)],
+        said=[
+            f"{called[c]}{f' ({int(lag)} days)' if c == 'lag' else ''}" for c, lag in zip(frame["clock"], frame["lag_days"], strict=True)
+        ],
         delay=[f"{m:.0f} ({p:.0f})" if m == m else "" for m, p in zip(frame["delay_median"], frame["delay_p95"], strict=True)],
     )
     columns: dict[str, tuple[str, Kind]] = {
@@ -289,12 +316,14 @@ def known(check: CheckFacts) -> Piece:
         "rows": ("Rows", "count"),
     }
     picture = report.figure(plots.timeline(check), alt=say.clocks(check).text) if check.dated else Piece("")
-    return report.card(
+    return report.show(
         report.heading("How far back, how fresh, and known since when"),
         report.claim(say.clocks(check).text),
         report.claim(say.history(check).text),
         picture,
-        _quiet(frame, columns, "Clock, reach and freshness of every table", "Every table: clock, delay, first and last row") if check.dated else Piece(""),
+        _quiet(frame, columns, "Clock, reach and freshness of every table", "Every table: clock, delay, first and last row")
+        if check.dated
+        else Piece(""),
     )
 
 
@@ -304,7 +333,7 @@ def measured(check: CheckFacts) -> Piece:
         return Piece("")
     shown = [report.figure(plots.coverage(check), alt=say.coverage(check).text)] if check.dated else []
     lines = [words for words in (say.since(check), say.segments(check)) if words]
-    return report.card(
+    return report.show(
         report.heading("How much of the score can be measured"),
         report.claim(say.coverage(check).text),
         *shown,
@@ -318,7 +347,9 @@ def heat(value: Any) -> Piece:
     """A share over a bar of that length."""
     if wording.unknown(value):
         return Piece(wording.NOTHING)
-    return Piece(f'<span class="heat"><i style="width:{100 * value:.0f}%"></i><data value="{float(value)!r}">{wording.share(value)}</data></span>')
+    return Piece(
+        f'<span class="heat"><i style="width:{100 * value:.0f}%"></i><data value="{float(value):.3f}">{wording.share(value)}</data></span>'
+    )
 
 
 def _segments(check: CheckFacts) -> Piece:
@@ -327,7 +358,12 @@ def _segments(check: CheckFacts) -> Piece:
     frame = _grid(check.by_segment, "segment")
     names = [name for name in frame.columns if name != "label"]
     columns: dict[str, tuple[str, Kind]] = {"label": ("Metric", "text"), **{name: (str(name), heat) for name in names}}
-    return _quiet(frame, columns, f"Share of the active accounts measured today, by {check.context['segment_by']}", f"Coverage by {check.context['segment_by']}")
+    return _quiet(
+        frame,
+        columns,
+        f"Share of the active accounts measured today, by {check.context['segment_by']}",
+        f"Coverage by {check.context['segment_by']}",
+    )
 
 
 def _months(check: CheckFacts) -> Piece:
@@ -352,7 +388,7 @@ def leaks(check: CheckFacts) -> Piece:
     """Metrics that seem to know the outcome."""
     columns: Columns = {"label": ("Metric", "text"), "said": ("Sign", unbroken), "evidence": ("Evidence", "text")}
     frame = check.leaks.assign(said=check.leaks["kind"].astype(str).str.replace("_", " "))
-    return report.card(
+    return report.show(
         report.heading("Metrics that may know the outcome"),
         report.claim(say.leaks(check).text),
         report.table(frame, columns, caption="Suspected leaks, with their evidence", layout="cards") if len(frame) else Piece(""),

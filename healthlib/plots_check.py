@@ -24,7 +24,9 @@ HATCH = {"recorded": "", "lag": "..", "none": "///", "borrowed": "xx", "today": 
 MARKS = {"recorded": "●", "lag": "◐", "none": "○", "borrowed": "○", "today": "○"}
 """Clock of a table -> a shape, for colour alone says nothing."""
 MOST_TABLES = 16
-MONTHS = 24
+MONTHS = 18
+LONG = 104
+"""Periods above which a panel without a break shows the means of four: its shape, in a quarter of the marks."""
 
 
 def timeline(check: CheckFacts) -> Axes:
@@ -35,18 +37,27 @@ def timeline(check: CheckFacts) -> Axes:
     ax = canvas(1.3 + 0.3 * len(table))[0, 0]
     starts, ends = (mdates.date2num(table[name]) for name in ("first_day", "last_day"))
     known = table["clock"].isin(["recorded", "lag"])
-    bars = ax.barh(np.arange(len(table)), np.maximum(ends - starts, 1), left=starts, height=0.55, color=np.where(known, GOOD, ACCENT).tolist())
+    bars = ax.barh(
+        np.arange(len(table)), np.maximum(ends - starts, 1), left=starts, height=0.55, color=np.where(known, GOOD, ACCENT).tolist()
+    )
     for bar, clock in zip(bars, table["clock"], strict=True):
         bar.set_hatch(HATCH[clock])
         bar.set_edgecolor("white")
         bar.set_linewidth(0)
     ax.axvline(mdates.date2num(check.context["as_of"]), color=MUTED, lw=1.2, ls=(0, (4, 3)))
-    ax.set_yticks(np.arange(len(table)), [f"{short(name, 18)} {MARKS[clock]}" for name, clock in zip(table["table"], table["clock"], strict=True)])
+    first, last = float(starts.min()), mdates.date2num(check.context["as_of"])
+    ax.set_xlim(first - 0.02 * (last - first), last + 0.02 * (last - first))
+    ax.set_yticks(
+        np.arange(len(table)), [f"{short(name, 18)} {MARKS[clock]}" for name, clock in zip(table["table"], table["clock"], strict=True)]
+    )
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     _years(ax)
     ax.set_xlabel(f"● known by recorded_at, ◐ by a declared lag, ○ no clock; dashed: {wording.day(check.context['as_of'])}")
-    titled(ax, f"{int(known.sum())} of {wording.counted(len(table), 'dated table')} {'says' if known.sum() == 1 else 'say'} when rows came to be known")
+    titled(
+        ax,
+        f"{int(known.sum())} of {wording.counted(len(table), 'dated table')} {'says' if known.sum() == 1 else 'say'} when rows came to be known",
+    )
     return ax
 
 
@@ -76,8 +87,10 @@ def volumes(check: CheckFacts) -> Axes:
 
 def _volume(ax: Axes, volume: pd.DataFrame, breaks: pd.DataFrame) -> None:
     """One table's panel."""
-    shown = volume[volume["whole"].astype(bool)]
-    ax.plot(mdates.date2num(shown["period"]), shown["per_account"].astype(float), color=ACCENT, lw=1.1, drawstyle="steps-mid")
+    shown = volume.loc[volume["whole"].astype(bool), ["period", "per_account"]].reset_index(drop=True)
+    if breaks.empty and len(shown) > LONG:
+        shown = shown.groupby(shown.index // 4).agg(period=("period", "first"), per_account=("per_account", "mean"))
+    ax.plot(mdates.date2num(shown["period"]), shown["per_account"].astype(float), color=ACCENT, lw=1.1)
     for row in breaks.itertuples():
         place = mdates.date2num(row.starts)
         if row.kind in ("gap", "stopped"):
@@ -107,7 +120,7 @@ def coverage(check: CheckFacts) -> Axes:
     cells[..., 3] = np.where(np.isnan(values), 0.0, values)
     ax = canvas(1.2 + 0.27 * len(wide))[0, 0]
     days = mdates.date2num(wide.columns)
-    ax.imshow(cells, aspect="auto", interpolation="nearest", extent=(days[0] - 31, days[-1], len(wide) - 0.5, -0.5))
+    ax.imshow(cells, aspect="auto", interpolation="none", extent=(days[0] - 31, days[-1], len(wide) - 0.5, -0.5))
     ax.set_yticks(np.arange(len(wide)), [short(str(label), 24) for label in labels])
     ax.tick_params(axis="y", length=0)
     right = ax.secondary_yaxis("right")
@@ -126,17 +139,19 @@ def coverage(check: CheckFacts) -> Axes:
 
 
 def bridge(check: CheckFacts) -> Axes:
-    """What came and what went each month, over the last 24 months, and the net."""
+    """What came and what went each month, over the last 18 months, and the net."""
     table = check.bridge.tail(MONTHS)
     if table.empty:
         return blank("No paid term had begun.")
     ax, place = canvas(3.2)[0, 0], np.arange(len(table))
-    parts = (("new", GOOD, 1), ("returned", ACCENT, 1), ("expansion", SUSPECT, 1), ("contraction", GREY, -1), ("churn", BAD, -1))
+    come = table["new"] + table["returned"]
+    parts = (("new, returned", come, GOOD, 1), ("expansion", table["expansion"], ACCENT, 1))
+    parts += (("contraction", table["contraction"], SUSPECT, -1), ("churn", table["churn"], BAD, -1))
     foot = {1: np.zeros(len(table)), -1: np.zeros(len(table))}
-    for name, colour, side in parts:
-        height = table[name].to_numpy(float)
+    for name, column, colour, side in parts:
+        height = column.to_numpy(float)
         if np.abs(height).sum() > 0:
-            ax.bar(place, height, bottom=foot[side], color=colour, width=0.8, label=name, hatch="///" if name in ("contraction", "returned") else None)
+            ax.bar(place, height, bottom=foot[side], color=colour, width=0.8, label=name)
         foot[side] = foot[side] + height
     ax.axhline(0, color=MUTED, lw=1)
     net = (table["end"] - table["begin"]).to_numpy(float)
@@ -146,7 +161,7 @@ def bridge(check: CheckFacts) -> Axes:
     money_axis(ax, check.context["currency"])
     ax.grid(axis="y", color=LINE, lw=0.6)
     ax.set_axisbelow(True)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False, fontsize=9.5)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False, fontsize=10)
     begin, end = float(table["begin"].iloc[0]), float(table["end"].iloc[-1])
     moved = " to ".join(wording.money(value, wording.compact(check.context["currency"])) for value in (begin, end))
     titled(ax, f"ARR from {moved} in {wording.counted(len(table), 'month')}")

@@ -148,15 +148,29 @@ def _bare(name: object) -> str:
 
 
 def reach(tables: Tables, names: list[str], at: pd.Timestamp) -> pd.DataFrame:
-    """table, active, with_rows, share: of the accounts active on `at`, how many have a row visible by then in each table."""
-    active = f"""SELECT DISTINCT account_id FROM known.contracts WHERE known <= {_date(at)} AND day <= {_date(at)}
-        AND arr > 0 AND coalesce(CAST(end_date AS DATE), {FAR}) > {_date(at)}"""
+    """Whom each table speaks of, and whether it does so while they are customers.
+
+    Returns
+    -------
+    DataFrame table, active (accounts under contract on `at`), with_rows (of them, those with a row visible by then), share, before and
+    after (rows of the table dated before the account's first contract, or on or after the end of its last), outside (their share of rows).
+    """
+    seen = f"known <= {_date(at)} AND day <= {_date(at)}"
+    ends = f"CASE WHEN CAST(end_date AS DATE) <= {_date(at)} THEN CAST(end_date AS DATE) ELSE {FAR} END"
+    tables.engine.run(
+        f"""CREATE OR REPLACE TABLE cover AS SELECT account_id, min(day) AS first, max({ends}) AS last
+        FROM known.contracts WHERE {seen} AND arr > 0 GROUP BY account_id"""
+    )
     rows = []
     for name in names:
-        seen = f"SELECT DISTINCT account_id FROM known.{quote(name)} WHERE known <= {_date(at)} AND day <= {_date(at)}"
         found = tables.engine.query(
-            f"SELECT count(*) AS active, count(s.account_id) AS with_rows FROM ({active}) a LEFT JOIN ({seen}) s USING (account_id)"
+            f"""SELECT count(DISTINCT CASE WHEN c.last = {FAR} THEN t.account_id END) AS with_rows, count(*) AS rows,
+                count(CASE WHEN t.day < c.first THEN 1 END) AS before, count(CASE WHEN t.day >= c.last THEN 1 END) AS after
+            FROM known.{quote(name)} t JOIN cover c USING (account_id) WHERE {seen}"""
         ).iloc[0]
-        many, some = int(found["active"]), int(found["with_rows"])
-        rows.append((name, many, some, some / many if many else float("nan")))
-    return pd.DataFrame(rows, columns=["table", "active", "with_rows", "share"])
+        rows.append((name, *(int(found[column]) for column in ("with_rows", "rows", "before", "after"))))
+    active = int(tables.engine.query(f"SELECT count(*) AS active FROM cover WHERE last = {FAR}")["active"].iloc[0])
+    frame = pd.DataFrame(rows, columns=["table", "with_rows", "rows", "before", "after"]).assign(active=active)
+    frame["share"] = frame["with_rows"] / active if active else float("nan")
+    frame["outside"] = (frame["before"] + frame["after"]) / frame["rows"].where(frame["rows"] > 0)
+    return frame[["table", "active", "with_rows", "share", "before", "after", "outside"]]

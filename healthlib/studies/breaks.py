@@ -239,6 +239,6 @@ def _shift(use: pd.DataFrame, level: NDArray[np.float64], place: int, width: int
 def _spike(use: pd.DataFrame, level: NDArray[np.float64], usual: NDArray[np.float64], place: int) -> dict[str, object]:
     row, off = use.iloc[place], float(level[place] - usual[place])
     days = float((row["ends"] - row["period"]).days + 1)
-    rows = float(row["rows"] * (1 - np.exp(-off)))
+    rows = float(row["rows"] + 0.5) * (1 - np.exp(-off))
     kind = "spike" if off > 0 else "dip"
     return {"kind": kind, "starts": row["period"], "ends": row["ends"], "days": days, "size": np.exp(off), "rows": rows}

@@ -142,9 +142,7 @@ def broken_rules(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     ]
     columns = ["table", "rule", "file", "line", "column", "value"]
     examples = pd.concat(first, ignore_index=True)[columns] if first else pd.DataFrame(columns=columns)
-    counts = [
-        (name, rule.partition(": ")[2] or rule, rows) for name, by_rule in tables.broken.items() for rule, rows in by_rule.items()
-    ]
+    counts = [(name, rule.partition(": ")[2] or rule, rows) for name, by_rule in tables.broken.items() for rule, rows in by_rule.items()]
     rules = pd.DataFrame(counts, columns=["table", "rule", "rows"]).groupby(["table", "rule"], as_index=False, sort=False).sum()
     rules = rules.merge(examples.drop_duplicates(["table", "rule"]), how="left", on=["table", "rule"])
     return rules.sort_values(["rows", "table", "rule"], ascending=[False, True, True], ignore_index=True), examples
@@ -179,7 +177,9 @@ def _measured(frame: pd.DataFrame, scorecard: Scorecard, by: str) -> pd.DataFram
     due, seen = (each.groupby(frame[by]).sum().astype(float) for each in (due, seen))
     long = due.rename_axis(columns="metric").stack().rename("accounts").reset_index()
     long["share"] = (seen / due.where(due > 0)).rename_axis(columns="metric").stack(future_stack=True).to_numpy()
-    about = pd.DataFrame([(n, m.label or n, m.group, m.weight) for n, m in scorecard.metrics.items()], columns=["metric", "label", "group", "weight"])
+    about = pd.DataFrame(
+        [(n, m.label or n, m.group, m.weight) for n, m in scorecard.metrics.items()], columns=["metric", "label", "group", "weight"]
+    )
     order = {name: place for place, name in enumerate(names)}
     found = long.merge(about, on="metric").assign(place=lambda rows: rows["metric"].map(order))
     return found.sort_values(["place", by], kind="stable", ignore_index=True)
@@ -247,7 +247,7 @@ def _sheet(opened: Opened) -> dict[str, Any]:
     clocks = provenance.clocks(opened.tables, opened.workspace, opened.at)
     empty = {
         "breaks": BREAK_COLUMNS, "volumes": PERIOD_COLUMNS, "strangers": ("table", "column", "rows", "ids", "alike", "first_ids", "first_line"),
-        "reach": ("table", "active", "with_rows", "share"), "overlaps": ledger.OVERLAP_COLUMNS, "mismatches": ledger.MISMATCH_COLUMNS,
+        "reach": ("table", "active", "with_rows", "share", "before", "after", "outside"), "overlaps": ledger.OVERLAP_COLUMNS, "mismatches": ledger.MISMATCH_COLUMNS,
         "bridge": (*ledger.BRIDGE_COLUMNS, "known_then", "restated"), "invoiced": ("account_id", "invoiced", "arr", "ratio"),
     }  # fmt: skip
     frames = {name: pd.DataFrame(columns=list(columns)) for name, columns in empty.items()}
