@@ -26,11 +26,11 @@ MEANT = {"gap": "silent", "stopped": "silent since", "up": "jumped up", "down": 
 
 MEANINGS = {
     "Rows set aside": "Rows that broke a rule and that no figure uses; rejected/ beside this page lists each with file, line and column.",
-    "Coverage": "The share of the active accounts a metric applies to for which it could be measured on that day, with what was known then.",
-    "Gap": "A silent stretch of a table, longer than chance gives once in a thousand tables with its rhythm, and missing more rows than chance.",
+    "Coverage": "The share of the active accounts a metric applies to for which it could be measured on that day, by what was known then.",
+    "Gap": "A silent stretch of a table, longer than chance gives once in a thousand tables of its rhythm, and with more rows missing.",
     "Jump": "Rows per active account that rise by two thirds or fall by two fifths for good, or one week or month double or half its "
     "neighbours, beyond the table's usual scatter. A season looks the same: who knows the business decides.",
-    "Clock": "What says when a row came to be known: recorded_at in the export, lag_days in workspace.yaml, or nothing. Without a clock a row "
+    "Clock": "What says when a row came to be known: recorded_at in the export, lag_days in workspace.yaml, or nothing. Without one a row "
     "counts as known on the day it happened, which is hindsight where people fill it in later.",
     "Restated": "ARR of a past day by today's contracts, less what was known on that day.",
     "AUC": "The chance that the score ranks a customer that stayed above one that left; 0.5 is a coin toss. Its interval with so many "
@@ -351,7 +351,10 @@ def clocks(check: CheckFacts) -> Finding:
     if bare.empty:
         text = "All of the score's weight rests on tables with a clock."
     else:
-        text = f"{share(weight)} of the score's weight rests on rows without a clock ({named(names)}): right only if they were written down the day they happened."
+        text = (
+            f"{share(weight)} of the score's weight rests on rows without a clock ({named(names)}): "
+            "right only if they were written down the day they happened."
+        )
     late = table[table["delay_p95"] > LATE_DAYS].sort_values("delay_p95", ascending=False)
     if len(late):
         row = late.iloc[0]
@@ -360,7 +363,8 @@ def clocks(check: CheckFacts) -> Finding:
             f"one in twenty later than {counted(row['delay_p95'], 'day')}."
         )
     if check.undated:
-        text += f" {listed(list(check.undated))} {'is' if len(check.undated) == 1 else 'are'} known as of today only, and the scorecard asks for it."
+        verb = "is" if len(check.undated) == 1 else "are"
+        text += f" The scorecard asks for {listed(list(check.undated))}, which {verb} known as of today only."
     return Finding("look" if weight > 0.5 or len(late) or check.undated else "fine", text)
 
 

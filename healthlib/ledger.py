@@ -20,6 +20,8 @@ BRIDGE_COLUMNS = ("month", "begin", "new", "returned", "expansion", "contraction
 OVERLAP_COLUMNS = ("account_id", "kind", "first", "second", "starts", "ends", "days", "arr_first", "arr_second", "arr_twice", "runs_now")
 MISMATCH_COLUMNS = ("account_id", "contract", "ends", "kind", "said", "found", "difference")
 
+INVOICED_COLUMNS = ("account_id", "invoiced", "arr", "ratio")
+
 
 def terms(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> pd.DataFrame:
     """Every paid term that had begun, as known on `at`.
@@ -108,7 +110,7 @@ def mismatches(ledger: pd.DataFrame, at: pd.Timestamp, grace_days: int) -> pd.Da
     Returns
     -------
     DataFrame `MISMATCH_COLUMNS`: kind (amount: renewed_arr is not the ARR of the terms that start then; churned: said to be lost, yet a
-    term follows; renewed: said to be renewed, yet none does, although end + grace has passed), said and found in ARR, difference (found - said).
+    term follows; renewed: said to be renewed, yet none does, by end + grace), said and found in ARR, difference (found - said).
     """
     ended = ledger[ledger["said"].notna() & ledger["ends"].notna()].reset_index(drop=True)
     ended = ended.assign(place=np.arange(len(ended)))
@@ -209,4 +211,4 @@ def invoiced(tables: Tables, ledger: pd.DataFrame, at: pd.Timestamp) -> pd.DataF
     frame = frame.merge(found, how="left", on="account_id").fillna({"invoiced": 0.0})
     frame = frame.assign(ratio=frame["invoiced"] / frame["arr"])
     order = (frame["invoiced"] - frame["arr"]).abs().sort_values(ascending=False, kind="stable").index
-    return frame.loc[order, ["account_id", "invoiced", "arr", "ratio"]].reset_index(drop=True)
+    return frame.loc[order, list(INVOICED_COLUMNS)].reset_index(drop=True)

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from healthlib import wording
 from healthlib.claims_check import volume_title
 from healthlib.plots import money_axis
-from healthlib.plots_audit import ACCENT, BAD, GOOD, GREY, LINE, MUTED, SUSPECT, blank, canvas, short, titled
+from healthlib.plots_audit import ACCENT, BAD, GOOD, LINE, MUTED, SUSPECT, blank, canvas, short, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def timeline(check: CheckFacts) -> Axes:
     ax.set_xlabel(f"● known by recorded_at, ◐ by a declared lag, ○ no clock; dashed: {wording.day(check.context['as_of'])}")
     titled(
         ax,
-        f"{int(known.sum())} of {wording.counted(len(table), 'dated table')} {'says' if known.sum() == 1 else 'say'} when rows came to be known",
+        f"{int(known.sum())} of {wording.counted(len(table), 'dated table')} tell when their rows came to be known",
     )
     return ax
 

@@ -1,4 +1,4 @@
-"""Where rows come from and when they came to be known: the clock of each table, how far it reaches, its volume by day, ids that do not join.
+"""Where rows come from and when they came to be known: each table's clock and reach, its volume by day, and ids that do not join.
 
 Reads ``known.<table>`` as of one day: rows that were not visible then change nothing here.
 """
@@ -29,6 +29,9 @@ CLOCKS = {
 CLOCK_COLUMNS = (
     "table", "clock", "lag_days", "rows", "accounts", "recorded_rows", "delay_median", "delay_p95", "first_day", "last_day", "silent_days",
 )  # fmt: skip
+
+STRANGER_COLUMNS = ("table", "column", "rows", "ids", "alike", "first_ids", "first_line")
+REACH_COLUMNS = ("table", "active", "with_rows", "share", "before", "after", "outside")
 
 
 def clocks(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> pd.DataFrame:
@@ -133,8 +136,7 @@ def strangers(tables: Tables) -> pd.DataFrame:
         counted = sum(many for rule, many in tables.broken.get(table, {}).items() if rule.endswith(STRANGER)) or len(hit)
         alike = sum(_bare(name) in known for name in ids)
         rows.append((table, str(hit["column"].iloc[0]), counted, len(ids), alike, ", ".join(ids[:5]), int(hit["line"].iloc[0])))
-    columns = ["table", "column", "rows", "ids", "alike", "first_ids", "first_line"]
-    return pd.DataFrame(rows, columns=columns).sort_values(["rows", "table"], ascending=[False, True], ignore_index=True)
+    return pd.DataFrame(rows, columns=list(STRANGER_COLUMNS)).sort_values(["rows", "table"], ascending=[False, True], ignore_index=True)
 
 
 def _bare(name: object) -> str:
@@ -173,4 +175,4 @@ def reach(tables: Tables, names: list[str], at: pd.Timestamp) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["table", "with_rows", "rows", "before", "after"]).assign(active=active)
     frame["share"] = frame["with_rows"] / active if active else float("nan")
     frame["outside"] = (frame["before"] + frame["after"]) / frame["rows"].where(frame["rows"] > 0)
-    return frame[["table", "active", "with_rows", "share", "before", "after", "outside"]]
+    return frame[list(REACH_COLUMNS)]

@@ -1,15 +1,15 @@
 """Gaps and sudden jumps in how many rows a table receives, told apart from the growth of the book and from chance.
 
 *Gap*: the silent stretches between days with rows follow a gamma law fitted to the table's own stretches (a renewal process; Cox 1962),
-the longest hundredth left out, so that the gap looked for does not teach what is usual; a stretch that this law would give less than once
-in a thousand tables, of at least `FEWEST_DAYS` days, and that misses more rows than chance would (Poisson), is a gap. Time is counted in days or in account-days, whichever is the steadier:
-a table that people fill grows with the book, one that a job fills does not.
+the longest hundredth left out, so that the gap looked for does not teach what is usual. A stretch that this law would give less than once
+in a thousand tables, of at least `FEWEST_DAYS` days, and that misses more rows than chance would (Poisson), is a gap. Time is counted in
+days or in account-days, whichever is the steadier: a table that people fill grows with the book, one that a job fills does not.
 
 *Jump*: rows per active account, by week or by month on a logarithmic scale, and at least half as large in the rows themselves: neither
-the growth of the book nor a book that outgrows a table is a jump. A level shift is a difference of medians of `WINDOW` periods
-before and after, of at least two thirds more or two fifths less, and beyond 4.5 standard errors of such a difference; a spike or a dip is one
-period double or half its neighbours' median, and beyond six times the usual scatter. Medians and the median absolute deviation (times
-1.4826; Rousseeuw & Croux 1993, doi:10.1080/01621459.1993.10476408) are not moved by what is looked for.
+the growth of the book nor a book that outgrows a table is a jump. A level shift is a difference of medians of `WINDOW` periods before and
+after, of at least two thirds more or two fifths less, and beyond 4.5 standard errors of such a difference; a spike or a dip is one period
+double or half its neighbours' median, and beyond six times the usual scatter. Medians and the median absolute deviation (times 1.4826;
+Rousseeuw & Croux 1993, doi:10.1080/01621459.1993.10476408) are not moved by what is looked for.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _longest_usual(lengths: NDArray[np.float64]) -> float:
 
 
 def _rates(rows: pd.DataFrame, edges: pd.DatetimeIndex, spent: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows a day that each stretch would have brought: those per account-day of the 60 days around it, or of all days where that is less."""
+    """Rows a day that each stretch would have brought: by those per account-day of the 60 days around it, or of all days if less."""
     days, many = _number(pd.DatetimeIndex(rows["day"])), rows["rows"].to_numpy(float)
     order = np.argsort(days)
     days, total = days[order], np.concatenate([[0.0], np.cumsum(many[order])])

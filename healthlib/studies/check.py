@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from healthlib import __version__, asof, ledger, provenance
-from healthlib.scoring import applies
 from healthlib.errors import EvidenceError
+from healthlib.scoring import applies
 from healthlib.spec import Scorecard, Workspace, load_workspace
 from healthlib.studies.book import Book, book_of
 from healthlib.studies.breaks import BREAK_COLUMNS, PERIOD_COLUMNS, find_breaks
@@ -246,9 +246,14 @@ def _sheet(opened: Opened) -> dict[str, Any]:
     """The same frames for one flat sheet, empty: it has no days."""
     clocks = provenance.clocks(opened.tables, opened.workspace, opened.at)
     empty = {
-        "breaks": BREAK_COLUMNS, "volumes": PERIOD_COLUMNS, "strangers": ("table", "column", "rows", "ids", "alike", "first_ids", "first_line"),
-        "reach": ("table", "active", "with_rows", "share", "before", "after", "outside"), "overlaps": ledger.OVERLAP_COLUMNS, "mismatches": ledger.MISMATCH_COLUMNS,
-        "bridge": (*ledger.BRIDGE_COLUMNS, "known_then", "restated"), "invoiced": ("account_id", "invoiced", "arr", "ratio"),
-    }  # fmt: skip
+        "breaks": BREAK_COLUMNS,
+        "volumes": PERIOD_COLUMNS,
+        "strangers": provenance.STRANGER_COLUMNS,
+        "reach": provenance.REACH_COLUMNS,
+        "overlaps": ledger.OVERLAP_COLUMNS,
+        "mismatches": ledger.MISMATCH_COLUMNS,
+        "bridge": (*ledger.BRIDGE_COLUMNS, "known_then", "restated"),
+        "invoiced": ledger.INVOICED_COLUMNS,
+    }
     frames = {name: pd.DataFrame(columns=list(columns)) for name, columns in empty.items()}
     return {"clocks": clocks.assign(weight=1.0), "undated": (), **frames}
