@@ -9,7 +9,7 @@ import pandas as pd
 
 from healthlib.claims import are, largest, named, smallest, undated
 from healthlib.studies.readiness import USUAL_AUC
-from healthlib.wording import compact, count, counted, day, isolated, listed, money, number, share
+from healthlib.wording import NOTHING, compact, count, counted, day, isolated, listed, money, number, share
 
 if TYPE_CHECKING:
     from healthlib.studies.check_facts import CheckFacts
@@ -74,7 +74,19 @@ def outcomes(check: CheckFacts) -> str:
     lost, kept = counted(has.lost, "lost account"), counted(has.kept, "kept one")
     if pd.isna(has.low):
         return f"There are {lost} and {kept}: with one kind only, no score can be told from a coin toss."
-    return f"With {lost} and {kept}, an AUC of {USUAL_AUC} would be known to {has.low:.2f}–{has.high:.2f}{_pace(check)}."
+    return f"With {lost} and {kept}, an AUC of {USUAL_AUC} would be known to {span(has.low, has.high)}{_pace(check)}."
+
+
+def span(low: float, high: float) -> str:
+    """An interval of an AUC in the digits it supports.
+
+    >>> span(0.7021, 0.7919), span(0.7449, 0.7551)
+    ('0.70–0.79', '0.745–0.755')
+    """
+    if pd.isna(low):
+        return NOTHING
+    digits = 2 if high - low >= 0.03 else 3
+    return f"{low:.{digits}f}–{high:.{digits}f}"
 
 
 def _pace(check: CheckFacts) -> str:
@@ -88,7 +100,7 @@ def _pace(check: CheckFacts) -> str:
     when = counted(max(1, round(wait)), "month") if wait < 24 else f"{wait / 12:.0f} years"
     kind = "lost" if has.lost <= has.kept else "kept"
     return (
-        f". {number(has.pace, 1)} accounts a month are {kind} at the present pace; {low:.2f}–{high:.2f}, half as wide, "
+        f". {number(has.pace, 1)} accounts a month are {kind} at the present pace; {span(low, high)}, half as wide, "
         f"would take about {when} more"
     )
 
@@ -256,11 +268,16 @@ def overlaps(check: CheckFacts) -> Finding:
     table, currency = check.overlaps, check.context["currency"]
     if table.empty:
         return Finding("fine", "No account has two terms that cover the same days.")
-    copies, now = table[table["kind"] == "copy"], table[table["runs_now"]]
+    copies = table[table["kind"] == "copy"]
     beside, over = (int((table["kind"] == kind).sum()) for kind in ("side by side", "handover"))
     kinds = [f"{count(n)} {what}" for n, what in ((len(copies), "exact copies"), (beside, "side by side"), (over, "early renewals")) if n]
     whose = counted(table["account_id"].nunique(), "account")
-    today = "none of them runs today" if now.empty else f"today they add {money(now['arr_twice'].sum(), currency)} of ARR, at least"
+    now = int(table["runs_now"].astype(bool).sum())
+    today = "no pair runs today"
+    if now:
+        whole = float(check.bridge["end"].iloc[-1])
+        extra = f"{money(check.beside, currency)} of ARR ({share(check.beside / whole)})"
+        today = f"{count(now)} run today, and {extra} is beside an account's largest term"
     text = f"{counted(len(table), 'pair')} of terms of {whose} cover the same days ({listed(kinds)}); {today}."
     return Finding("mend" if len(copies) else "look", text)
 
@@ -277,7 +294,7 @@ def movements(check: CheckFacts) -> Finding:
         "churned": "said to have churned, yet followed by another term",
         "renewed": "said to be renewed, yet followed by none",
     }
-    parts = [f"{count(n)} {says[kind]}" for kind, n in table["kind"].value_counts().sort_index().items()]
+    parts = [f"{count(n)} {says[str(kind)]}" for kind, n in table["kind"].value_counts().sort_index().items()]
     off = float(table["difference"].abs().sum())
     return Finding("mend", f"{counted(len(table), 'term')}: {listed(parts)}; {money(off, currency)} of ARR in all.")
 
@@ -297,7 +314,7 @@ def bridge(check: CheckFacts) -> Finding:
     text = f"{said}: {money(last['end'], currency)} on {day(last['month'])}."
     late = table[table["restated"].abs() > 0.005]
     if len(late):
-        worst = late.loc[(late["restated"] / late["end"].where(late["end"] > 0)).abs().idxmax()]
+        worst = largest(late.assign(by=late["restated"].abs()), "by")
         text += (
             f" {counted(len(late), 'past month-end')} read otherwise at the time, most on {day(worst['month'])}: "
             f"{money(worst['known_then'], currency)} then, {money(worst['end'], currency)} by today's contracts."
@@ -393,8 +410,8 @@ def findings(check: CheckFacts) -> list[Finding]:
 def _dated(check: CheckFacts) -> list[Finding | None]:
     """The findings on tables with dates."""
     return [
-        rows(check), strangers(check), reach(check), movements(check), bridge(check), invoices(check), overlaps(check), breaks(check), leaks(check),
-        clocks(check), coverage(check), history(check),
+        rows(check), strangers(check), reach(check), movements(check), bridge(check), invoices(check), overlaps(check), breaks(check),
+        leaks(check), clocks(check), coverage(check), history(check),
     ]  # fmt: skip
 
 

@@ -96,11 +96,18 @@ def overlaps(ledger: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
     return frame.sort_values(["arr_twice", "account_id", "starts"], ascending=[False, True, True], kind="stable", ignore_index=True)
 
 
+def beside(ledger: pd.DataFrame, at: pd.Timestamp) -> float:
+    """ARR on `at` of the terms beside the largest one that each account has running: what would fall away if they were copies."""
+    runs = ledger[(ledger["starts"] <= at) & (ledger["ends"].isna() | (ledger["ends"] > at))].groupby("account_id")["arr"]
+    return float((runs.sum() - runs.max()).sum())
+
+
 def mismatches(ledger: pd.DataFrame, at: pd.Timestamp, grace_days: int) -> pd.DataFrame:
     """Terms whose said outcome does not fit the terms that follow.
 
     A term follows where one of the account starts by end + grace and covers later days (PRODUCT.md 5.3); what was renewed is the ARR of
-    those that start within the grace on either side of the end.
+    those that start within the grace on either side of the end. Where no account ever has a second term, a term is something that is
+    completed (a course), and nothing is expected to follow.
 
     Parameters
     ----------
@@ -121,10 +128,11 @@ def mismatches(ledger: pd.DataFrame, at: pd.Timestamp, grace_days: int) -> pd.Da
     ended["after"] = later[follows].groupby("place")["arr_b"].sum().reindex(ended["place"]).to_numpy()
     ended["begun"] = later[begins].groupby("place")["arr_b"].sum().reindex(ended["place"]).to_numpy()
     off = (ended["begun"] - ended["renewed_arr"]).abs()
+    again = bool(ledger["account_id"].duplicated().any())
     kinds = {
         "amount": (ended["said"] == "renewed") & (off > np.maximum(1.0, TOLERANCE * ended["renewed_arr"])),
         "churned": (ended["said"] == "churned") & ended["begun"].notna(),
-        "renewed": (ended["said"] == "renewed") & ended["after"].isna() & (ended["ends"] + grace <= at),
+        "renewed": again & (ended["said"] == "renewed") & ended["after"].isna() & (ended["ends"] + grace <= at),
     }
     parts = [_mismatch(ended[hit], kind) for kind, hit in kinds.items()]
     frame = pd.concat(parts, ignore_index=True)
@@ -201,8 +209,8 @@ def invoiced(tables: Tables, ledger: pd.DataFrame, at: pd.Timestamp) -> pd.DataF
     if pd.isna(reaches) or pd.Timestamp(reaches) > first:
         return none
     far = at + pd.Timedelta(days=1)
-    until = ledger["ends"].fillna(far).clip(upper=far)
-    days = (until - ledger["starts"].clip(lower=first)).dt.days.clip(lower=0)
+    until = ledger["ends"].where(ledger["ends"] < far, far)
+    days = (until - ledger["starts"].where(ledger["starts"] > first, first)).dt.days.clip(lower=0)
     mean = (ledger["arr"] * days / 365.0).groupby(ledger["account_id"]).sum()
     open_first = ledger.loc[(ledger["starts"] <= first) & (until > first), "account_id"]
     open_last = ledger.loc[until > at, "account_id"]

@@ -47,7 +47,7 @@ def opening(check: CheckFacts) -> Piece:
     has, used = check.power, int(check.tables["rows_used"].sum())
     tiles = [
         ("Lost accounts", wording.count(has.lost), f"and {wording.counted(has.kept, 'kept one')}, with a finished outcome"),
-        ("An AUC of 0.75 would be known to", f"{has.low:.2f}–{has.high:.2f}" if has.low == has.low else wording.NOTHING, "95% interval"),
+        ("An AUC of 0.75 would be known to", say.span(has.low, has.high), "95% interval"),
         ("Rows used", wording.count(used), f"{wording.count(check.tables['rows_rejected'].sum())} set aside"),
     ]
     if check.dated:
@@ -116,7 +116,7 @@ def _quiet(frame: pd.DataFrame, columns: dict[str, tuple[str, Kind]], caption: s
 def rows(check: CheckFacts) -> Piece:
     """Rows per table, rejected by rule with the first examples, and ids that do not join."""
     tables: Columns = {
-        "table": ("Table", "text"),
+        "table": ("Table", unbroken),
         "rows_in": ("Rows read", "count"),
         "rows_used": ("Used", "count"),
         "rows_rejected": ("Set aside", "count"),
@@ -124,7 +124,7 @@ def rows(check: CheckFacts) -> Piece:
     }
     frame = check.tables.assign(said=[say.small_share(value) if value else "" for value in check.tables["share"].fillna(0.0)])
     rules: Columns = {
-        "table": ("Table", "text"),
+        "table": ("Table", unbroken),
         "rule": ("Rule", "text"),
         "rows": ("Rows", "count"),
         "where": ("First at", "text"),
@@ -133,7 +133,7 @@ def rows(check: CheckFacts) -> Piece:
     broken = _placed(check.rules)
     examples = _placed(check.examples)
     joins: Columns = {
-        "table": ("Table", "text"),
+        "table": ("Table", unbroken),
         "column": ("Column", "text"),
         "rows": ("Rows", "count"),
         "ids": ("Ids", "count"),
@@ -152,7 +152,7 @@ def rows(check: CheckFacts) -> Piece:
         _quiet(
             check.reach.sort_values("share", kind="stable"),
             {
-                "table": ("Table", "text"),
+                "table": ("Table", unbroken),
                 "with_rows": ("Active accounts with rows", "count"),
                 "share": ("Share", "share"),
                 "before": ("Rows before the first contract", "count"),
@@ -274,7 +274,7 @@ def events(check: CheckFacts) -> Piece:
         many=[f"{'−' if r < 0 else '+'}{wording.count(abs(r))}" for r in check.breaks["rows"]],
     )
     columns: Columns = {
-        "table": ("Table", "text"),
+        "table": ("Table", unbroken),
         "what": ("What", "text"),
         "starts": ("From", "date"),
         "ends": ("To", "date"),
@@ -306,7 +306,7 @@ def known(check: CheckFacts) -> Piece:
         delay=[f"{m:.0f} ({p:.0f})" if m == m else "" for m, p in zip(frame["delay_median"], frame["delay_p95"], strict=True)],
     )
     columns: dict[str, tuple[str, Kind]] = {
-        "table": ("Table", "text"),
+        "table": ("Table", unbroken),
         "said": ("Clock", "text"),
         "weight": ("Of the score's weight", "share"),
         "delay": ("Days late, median (95% within)", "text"),

@@ -45,7 +45,8 @@ def timeline(check: CheckFacts) -> Axes:
         bar.set_edgecolor("white")
         bar.set_linewidth(0)
     ax.axvline(mdates.date2num(check.context["as_of"]), color=MUTED, lw=1.2, ls=(0, (4, 3)))
-    first, last = float(starts.min()), mdates.date2num(check.context["as_of"])
+    last = float(mdates.date2num(check.context["as_of"]))
+    first = min(float(starts.min()), last - 60)
     ax.set_xlim(first - 0.02 * (last - first), last + 0.02 * (last - first))
     ax.set_yticks(
         np.arange(len(table)), [f"{short(name, 18)} {MARKS[clock]}" for name, clock in zip(table["table"], table["clock"], strict=True)]
@@ -56,7 +57,7 @@ def timeline(check: CheckFacts) -> Axes:
     ax.set_xlabel(f"● known by recorded_at, ◐ by a declared lag, ○ no clock; dashed: {wording.day(check.context['as_of'])}")
     titled(
         ax,
-        f"{int(known.sum())} of {wording.counted(len(table), 'dated table')} tell when their rows came to be known",
+        f"{int(known.sum()) or 'None'} of {wording.counted(len(table), 'dated table')} tell when their rows came to be known",
     )
     return ax
 
@@ -90,13 +91,17 @@ def _volume(ax: Axes, volume: pd.DataFrame, breaks: pd.DataFrame) -> None:
     shown = volume.loc[volume["whole"].astype(bool), ["period", "per_account"]].reset_index(drop=True)
     if breaks.empty and len(shown) > LONG:
         shown = shown.groupby(shown.index // 4).agg(period=("period", "first"), per_account=("per_account", "mean"))
+    if len(shown) < 3:
+        ax.axis("off")
+        ax.text(0, 0.5, f"{short(str(volume['table'].iloc[0]), 16)}: too short to draw", color=MUTED, transform=ax.transAxes)
+        return
     ax.plot(mdates.date2num(shown["period"]), shown["per_account"].astype(float), color=ACCENT, lw=1.1)
     for row in breaks.itertuples():
         place = mdates.date2num(row.starts)
         if row.kind in ("gap", "stopped"):
             ax.axvspan(place, mdates.date2num(row.ends) + 1, color=BAD, alpha=0.25, lw=0)
         ax.plot([place], [0], marker={"up": "^", "spike": "^"}.get(row.kind, "v"), color=BAD, ms=7, clip_on=False, zorder=4)
-    unit, odd = volume["unit"].iloc[0], f", {wording.counted(len(breaks), 'break')} ▼" if len(breaks) else ""
+    unit, odd = volume["unit"].iloc[0], f", {wording.counted(len(breaks), 'break')}" if len(breaks) else ""
     ax.set_title(f"{short(str(volume['table'].iloc[0]), 16)} a {unit}{odd}", fontsize=10, loc="left", fontweight="normal")
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(2))

@@ -26,7 +26,7 @@ CLOCKED = {
 
 
 def opened(folder: Path, files: dict[str, str], **keys) -> tuple[Tables, object]:
-    found = workspace(folder, {name: text for name, text in files.items()}, data_through="2025-06-30", **keys)
+    found = workspace(folder, dict(files), data_through="2025-06-30", **keys)
     tables = load_tables(found)
     asof.open_door(tables, found)
     return tables, found
@@ -99,7 +99,9 @@ is not; f is told twice; g renews two weeks early; h leaves in February and come
 
 def eight(folder: Path, at: pd.Timestamp = AT) -> pd.DataFrame:
     accounts = "account_id\n" + "\n".join("abcdefgh") + "\n"
-    tables, found = opened(folder, {"accounts.csv": accounts, "contracts.csv": EIGHT, "usage.csv": "account_id,occurred_at\na,2025-06-30\n"})
+    tables, found = opened(
+        folder, {"accounts.csv": accounts, "contracts.csv": EIGHT, "usage.csv": "account_id,occurred_at\na,2025-06-30\n"}
+    )
     return ledger.terms(tables, found, at)
 
 
@@ -124,6 +126,7 @@ def test_terms_that_overlap(tmp_path: Path) -> None:
     assert found["kind"].to_dict() == {"f": "copy", "g": "handover"}
     assert found.loc["f", ["arr_twice", "days", "runs_now"]].tolist() == [60, 141, True]  # 10 February to 30 June
     assert found.loc["g", ["arr_twice", "days", "runs_now"]].tolist() == [10, 14, False]
+    assert ledger.beside(eight(tmp_path), AT) == 60
 
 
 def test_outcomes_that_do_not_fit_what_follows(tmp_path: Path) -> None:
@@ -210,7 +213,7 @@ def test_a_planted_jump_is_found(clean: tuple, table: str, last: str, times: flo
 
 
 def test_growth_of_the_book_is_no_jump() -> None:
-    """Two hundred accounts join in one week and send as many rows each as the others: the rows double, their number per account does not."""
+    """Two hundred accounts join in one week and send as many rows each as the others: the rows double, per account they do not."""
     days = pd.date_range("2024-01-01", periods=400, freq="D", unit="s")
     active = pd.DataFrame({"day": days, "active": np.where(np.arange(400) < 200, 200.0, 400.0)})
     rows = np.random.default_rng(0).poisson(active["active"] / 10)

@@ -157,7 +157,7 @@ def by_period(rows: pd.DataFrame, active: pd.DataFrame, through: pd.Timestamp) -
     dense = len(weekly) >= 3 * WINDOW["week"] and weekly.median() >= WEEKLY_ROWS and (weekly > 0).mean() >= 0.8
     grid = "W-SUN" if dense else "ME"
     frame = pd.DataFrame({"rows": many.resample(grid).sum(), "active": there.resample(grid).mean()})
-    ends = frame.index
+    ends = pd.DatetimeIndex(frame.index)
     starts = ends - pd.Timedelta(days=6) if dense else ends.to_period("M").start_time
     frame = frame.reset_index(drop=True).assign(unit="week" if dense else "month", period=starts, ends=ends)
     frame["per_account"] = frame["rows"] / frame["active"].where(frame["active"] > 0)

@@ -175,8 +175,8 @@ def _measured(frame: pd.DataFrame, scorecard: Scorecard, by: str) -> pd.DataFram
     due = applies(scorecard, frame)[names]
     seen = due & frame[names].notna()
     due, seen = (each.groupby(frame[by]).sum().astype(float) for each in (due, seen))
-    long = due.rename_axis(columns="metric").stack().rename("accounts").reset_index()
-    long["share"] = (seen / due.where(due > 0)).rename_axis(columns="metric").stack(future_stack=True).to_numpy()
+    long = due.reset_index().melt(by, var_name="metric", value_name="accounts")
+    long["share"] = (seen / due.where(due > 0)).reset_index().melt(by)["value"]
     about = pd.DataFrame(
         [(n, m.label or n, m.group, m.weight) for n, m in scorecard.metrics.items()], columns=["metric", "label", "group", "weight"]
     )
@@ -201,6 +201,7 @@ def _events(opened: Opened) -> dict[str, Any]:
         "volumes": volumes,
         "strangers": provenance.strangers(tables),
         "reach": provenance.reach(tables, others, at),
+        "beside": ledger.beside(terms, at),
         "overlaps": ledger.overlaps(terms, at),
         "mismatches": ledger.mismatches(terms, at, workspace.outcome.grace_days),
         "bridge": _restated(ledger.bridge(terms, at), opened.book),
@@ -256,4 +257,4 @@ def _sheet(opened: Opened) -> dict[str, Any]:
         "invoiced": ledger.INVOICED_COLUMNS,
     }
     frames = {name: pd.DataFrame(columns=list(columns)) for name, columns in empty.items()}
-    return {"clocks": clocks.assign(weight=1.0), "undated": (), **frames}
+    return {"clocks": clocks.assign(weight=1.0), "undated": (), "beside": 0.0, **frames}

@@ -81,7 +81,7 @@ def power(finished: pd.DataFrame) -> Power:
     months = _months(finished)
     rarer = lost if len(lost) <= len(kept) else kept
     span = min(months, PACE_MONTHS) if months >= 3 else float("nan")
-    recent = int((rarer > finished["as_of"].max() - pd.Timedelta(days=span * MONTH_DAYS)).sum()) if span == span and len(rarer) else 0
+    recent = int((rarer > finished["as_of"].max() - pd.Timedelta(days=int(span * MONTH_DAYS))).sum()) if span == span and len(rarer) else 0
     low, high = auc_interval(USUAL_AUC, len(lost), len(kept))
     return Power(len(lost), len(kept), months, recent / span if span == span else float("nan"), low, high)
 
