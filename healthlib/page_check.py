@@ -11,7 +11,9 @@ from healthlib import claims_check as say
 from healthlib import plots_check as plots
 from healthlib import report, wording
 from healthlib.claims import named
+from healthlib.claims_ledger import Finding, headline_money
 from healthlib.page_audit import unbroken
+from healthlib.page_ledger import folded, ledger, listed
 from healthlib.pieces import Columns, Kind, Piece
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 TITLE = "Is the data good enough?"
 MARKS = {"yes": ("tone4", "▲", "yes"), "care": ("tone2", "◆", "with care"), "no": ("tone0", "▼", "not yet")}
 LEVELS = {"mend": ("tone0", "▼", "Mend"), "look": ("tone2", "◆", "Look"), "fine": ("tone4", "▲", "Fine")}
-LISTED = 60
-"""Rows of a list at most; the caption says how many there are."""
 
 
 def page(check: CheckFacts) -> str:
@@ -54,7 +54,7 @@ def opening(check: CheckFacts) -> Piece:
         bare = check.clocks[~check.clocks["clock"].isin(say.CLOCKED)]["weight"].sum()
         tiles.append(("Weight without a clock", wording.share(bare), "of the score's weight"))
     if len(check.bridge):
-        tiles.append(("ARR", say.headline_money(check), wording.counted(check.context["accounts"], "active account")))
+        tiles.append(("ARR", headline_money(check), wording.counted(check.context["accounts"], "active account")))
     columns: Columns = {
         "question": ("Purpose", "text"),
         "verdict": ("Good enough?", mark(MARKS)),
@@ -93,24 +93,11 @@ def to_mend(check: CheckFacts) -> Piece:
     return report.card(report.heading("What was found"), report.claim(f"{said}; {rest}"), _marked(open_), *good, *notes)
 
 
-def _marked(found: list[say.Finding]) -> Piece:
+def _marked(found: list[Finding]) -> Piece:
     """Findings as a list, each with the colour and the shape of its level."""
     chip = mark(LEVELS)
     items = "".join(f"<li>{chip(one.level).html} {report.escape(one.text)}</li>" for one in found)
     return Piece(f'<ul style="list-style:none;padding-left:0">{items}</ul>' if items else "")
-
-
-def _listed(frame: pd.DataFrame, columns: Columns, caption: str, summary: str) -> Piece:
-    """A long list behind a sentence; nothing for none."""
-    if frame.empty:
-        return Piece("")
-    said = f"{caption}; the first {LISTED} of {wording.count(len(frame))}" if len(frame) > LISTED else caption
-    return report.details(summary, report.table(frame.head(LISTED), columns, caption=said, layout="cards fold"))
-
-
-def _quiet(frame: pd.DataFrame, columns: dict[str, tuple[str, Kind]], caption: str, summary: str) -> Piece:
-    """A table of figures behind a sentence."""
-    return report.details(summary, report.table(frame, columns, caption=caption)) if len(frame) else Piece("")
 
 
 def rows(check: CheckFacts) -> Piece:
@@ -144,12 +131,12 @@ def rows(check: CheckFacts) -> Piece:
         report.heading("Rows"),
         report.claim(say.rows(check).text),
         report.table(broken, rules, caption="Rows set aside by rule", layout="cards fold") if len(broken) else Piece(""),
-        _listed(examples, {name: kind for name, kind in rules.items() if name != "rows"}, "First rows of each rule", "More examples"),
-        _quiet(frame, dict(tables), "Rows read, used and set aside", "Every table"),
+        listed(examples, {name: kind for name, kind in rules.items() if name != "rows"}, "First rows of each rule", "More examples"),
+        folded(frame, dict(tables), "Rows read, used and set aside", "Every table"),
         report.claim(say.strangers(check).text) if check.dated else Piece(""),
         report.table(check.strangers, joins, caption="Ids that join no account", layout="cards") if len(check.strangers) else Piece(""),
         report.text(say.reach(check).text) if check.dated else Piece(""),
-        _quiet(
+        folded(
             check.reach.sort_values("share", kind="stable"),
             {
                 "table": ("Table", unbroken),
@@ -171,98 +158,6 @@ def _placed(frame: pd.DataFrame) -> pd.DataFrame:
         for file, line, column in zip(frame["file"], frame["line"], frame["column"].fillna(""), strict=True)
     ]
     return frame.assign(where=where, value=[str(value)[:80] for value in frame["value"].fillna("")])
-
-
-def ledger(check: CheckFacts) -> Piece:
-    """Overlapping terms, movements that do not add up, the bridge, and invoices against ARR."""
-    if not check.dated:
-        return Piece("")
-    currency = check.context["currency"]
-    billed = say.invoices(check)
-    shown = [report.figure(plots.bridge(check), alt=say.bridge(check).text)] if len(check.bridge) else []
-    return report.show(
-        report.heading("Does ARR add up?"),
-        report.claim(say.bridge(check).text),
-        *shown,
-        _quiet(
-            check.bridge.iloc[::-1].head(24),
-            _bridge_columns(check, currency),
-            f"ARR bridge by month, latest first ({currency})",
-            "The bridge, month by month",
-        ),
-        report.claim(say.movements(check).text),
-        _mismatches(check, currency),
-        report.claim(say.overlaps(check).text),
-        _overlaps(check, currency),
-        *([report.claim(billed.text), _invoices(check, currency)] if billed else []),
-    )
-
-
-def _bridge_columns(check: CheckFacts, currency: str) -> dict[str, tuple[str, Kind]]:
-    money, change = f"money {wording.compact(currency)}", f"money_change {wording.compact(currency)}"
-    columns: dict[str, tuple[str, Kind]] = {
-        "month": ("Month-end", "date"),
-        "begin": ("Begin", money),
-        "new": ("New", change),
-        "returned": ("Returned", change),
-        "expansion": ("Expansion", change),
-        "contraction": ("Contraction", change),
-        "churn": ("Churn", change),
-        "end": ("End", money),
-        "off": ("Off", money),
-    }
-    if not check.bridge["returned"].any():
-        columns.pop("returned")
-    if check.bridge["restated"].abs().max() > 0.005:
-        columns["restated"] = ("Restated since", change)
-    return columns
-
-
-def _mismatches(check: CheckFacts, currency: str) -> Piece:
-    kinds = {
-        "amount": "renewed_arr is not the next term's ARR",
-        "churned": "said churned, a term follows",
-        "renewed": "said renewed, no term follows",
-    }
-    money = f"money {wording.compact(currency)}"
-    columns: Columns = {
-        "account_id": ("Account", "text"),
-        "contract": ("Term", "text"),
-        "ends": ("Ends", "date"),
-        "kind": ("What does not fit", "text"),
-        "said": ("ARR said", money),
-        "found": ("ARR that follows", money),
-    }
-    frame = check.mismatches.assign(kind=check.mismatches["kind"].map(kinds))
-    return _listed(frame, columns, "Terms whose outcome does not fit what follows, largest difference first", "The terms by name")
-
-
-def _overlaps(check: CheckFacts, currency: str) -> Piece:
-    money = f"money {wording.compact(currency)}"
-    columns: Columns = {
-        "account_id": ("Account", "text"),
-        "first": ("Term", "text"),
-        "second": ("Other term", "text"),
-        "kind": ("Kind", unbroken),
-        "starts": ("Both from", "date"),
-        "days": ("Days", "count"),
-        "arr_first": ("ARR", money),
-        "arr_second": ("Other ARR", money),
-        "arr_twice": ("Counted twice, if a copy", money),
-    }
-    return _listed(check.overlaps, columns, "Terms that cover the same days, most ARR first", "The pairs of terms")
-
-
-def _invoices(check: CheckFacts, currency: str) -> Piece:
-    money = f"money {wording.compact(currency)}"
-    far = check.invoiced[(check.invoiced["ratio"] > say.OFF_RATIO) | (check.invoiced["ratio"] < 1 / say.OFF_RATIO)]
-    columns: Columns = {
-        "account_id": ("Account", "text"),
-        "invoiced": ("Invoiced in a year", money),
-        "arr": ("Mean ARR", money),
-        "ratio": ("Times", lambda value: Piece(wording.number(value, 2))),
-    }
-    return _listed(far, columns, "Accounts whose invoices and ARR are far apart", "The accounts by name")
 
 
 def events(check: CheckFacts) -> Piece:
@@ -321,7 +216,7 @@ def known(check: CheckFacts) -> Piece:
         report.claim(say.clocks(check).text),
         report.claim(say.history(check).text),
         picture,
-        _quiet(frame, columns, "Clock, reach and freshness of every table", "Every table: clock, delay, first and last row")
+        folded(frame, columns, "Clock, reach and freshness of every table", "Every table: clock, delay, first and last row")
         if check.dated
         else Piece(""),
     )
@@ -358,7 +253,7 @@ def _segments(check: CheckFacts) -> Piece:
     frame = _grid(check.by_segment, "segment")
     names = [name for name in frame.columns if name != "label"]
     columns: dict[str, tuple[str, Kind]] = {"label": ("Metric", "text"), **{name: (str(name), heat) for name in names}}
-    return _quiet(
+    return folded(
         frame,
         columns,
         f"Share of the active accounts measured today, by {check.context['segment_by']}",
@@ -373,7 +268,7 @@ def _months(check: CheckFacts) -> Piece:
     last = sorted(check.coverage["as_of"].unique())[-7:][::-1]
     frame = _grid(check.coverage[check.coverage["as_of"].isin(last)], "as_of")
     columns: dict[str, tuple[str, Kind]] = {"label": ("Metric", "text"), **{day: (wording.day(day), heat) for day in last}}
-    return _quiet(frame, columns, "Share of the active accounts measured, by month", "Coverage in the last months, as figures")
+    return folded(frame, columns, "Share of the active accounts measured, by month", "Coverage in the last months, as figures")
 
 
 def _grid(frame: pd.DataFrame, by: str) -> pd.DataFrame:

@@ -110,7 +110,8 @@ def test_the_pace_is_that_of_the_last_year() -> None:
     assert has.pace == pytest.approx(2, rel=0.01)
     table = readiness(cases(48, 400)).set_index("question")
     assert table["verdict"].to_dict() == {"audit": "yes", "fit": "care", "backtest": "care", "forecast": "care"}
-    assert "52 more accounts lost for a firm answer, for an AUC known to 0.70" in table.loc["fit", "needs"]
+    low, high = auc_interval(0.75, 100, round(400 * 100 / 48))
+    assert f"52 more accounts lost for a firm answer, for an AUC known to {low:.2f}–{high:.2f}" in table.loc["fit", "needs"]
     assert "about 2.2 years at the present pace" in table.loc["fit", "needs"]
 
 
