@@ -64,7 +64,7 @@ def timeline(check: CheckFacts) -> Axes:
 
 def _years(ax: Axes) -> None:
     """Few dates on the axis, never turned."""
-    locator = mdates.AutoDateLocator(minticks=3, maxticks=6)
+    locator = mdates.AutoDateLocator(minticks=3, maxticks=8)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
 
@@ -106,7 +106,7 @@ def _volume(ax: Axes, volume: pd.DataFrame, breaks: pd.DataFrame) -> None:
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(2))
     ax.grid(axis="y", color=LINE, lw=0.6)
-    locator = mdates.AutoDateLocator(minticks=2, maxticks=4)
+    locator = mdates.AutoDateLocator(minticks=2, maxticks=6)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
 

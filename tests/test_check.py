@@ -22,6 +22,7 @@ from healthlib.studies.check_facts import CheckFacts
 from healthlib.studies.readiness import power, readiness
 from healthlib.tables import load_tables
 from tests.test_asof import cut
+from tests.test_report import MEASURE, chromium
 
 BANDS = "bands: [{name: red, from: 0}]\n"
 USES = "uses: {group: use, table: usage, measure: count, window_days: 30, worst: 0, best: 40, weight: 2}"
@@ -246,3 +247,13 @@ def test_the_page_is_one_inert_file(company: Path, tmp_path: Path) -> None:
     assert page_check.page(done.facts) == page_check.page(done.facts)
     for meaning in claims_check.MEANINGS:
         assert meaning in bare
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [500, 1280])
+def test_the_page_opens_without_sideways_overflow(facts: CheckFacts, tmp_path: Path, width: int) -> None:
+    html = re.sub(r"<meta[^>]*http-equiv[^>]*>", "", page_check.page(facts))
+    (tmp_path / "copy.html").write_text(html.replace("</body>", MEASURE + "</body>"), encoding="utf-8")
+    told = re.search(r"<title>(\d+) (\d+)</title>", chromium(tmp_path / "copy.html", f"--window-size={width},1000", "--dump-dom").stdout)
+    assert told is not None
+    assert told.group(1) == "0"

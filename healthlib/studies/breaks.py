@@ -8,8 +8,8 @@ days or in account-days, whichever is the steadier: a table that people fill gro
 *Jump*: rows per active account, by week or by month on a logarithmic scale, and at least half as large in the rows themselves: neither
 the growth of the book nor a book that outgrows a table is a jump. A level shift is a difference of medians of `WINDOW` periods before and
 after, of at least two thirds more or two fifths less, and beyond 4.5 standard errors of such a difference; a spike or a dip is one period
-double or half its neighbours' median, and beyond six times the usual scatter. Medians and the median absolute deviation (times 1.4826;
-Rousseeuw & Croux 1993, doi:10.1080/01621459.1993.10476408) are not moved by what is looked for.
+double or half its neighbours' median, beyond six times the usual scatter and beyond Poisson chance. Medians and the median absolute
+deviation (times 1.4826; Rousseeuw & Croux 1993, doi:10.1080/01621459.1993.10476408) are not moved by what is looked for.
 """
 
 from __future__ import annotations
@@ -199,9 +199,16 @@ def find_jumps(volume: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     shifts = _shifts(level, raw, error, width)
     rows = [_shift(use, level, place, width) for place in shifts]
     off, plain = level - usual, raw - _neighbours(raw, width)
-    odd = np.flatnonzero((np.abs(off) > np.maximum(LEAST_SPIKE, SPIKE_ERRORS * error)) & (np.sign(off) * plain >= LEAST_SPIKE / 2))
+    large = (np.abs(off) > np.maximum(LEAST_SPIKE, SPIKE_ERRORS * error)) & (np.sign(off) * plain >= LEAST_SPIKE / 2)
+    odd = np.flatnonzero(large & (_tail(use, usual) < ALPHA / len(use)))
     rows += [_spike(use, level, usual, int(place)) for place in odd if all(abs(place - shift) > 1 for shift in shifts)]
     return pd.concat([_nothing(), pd.DataFrame(rows)], ignore_index=True) if rows else _nothing()
+
+
+def _tail(use: pd.DataFrame, usual: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The chance of so few or so many rows where the neighbours' level holds: with few rows a logarithm makes much of an empty month."""
+    rows, mean = use["rows"].to_numpy(float), np.exp(usual) * use["active"].to_numpy(float)
+    return np.minimum(stats.poisson.cdf(rows, mean), stats.poisson.sf(rows - 1, mean))
 
 
 def _neighbours(level: NDArray[np.float64], width: int) -> NDArray[np.float64]:
