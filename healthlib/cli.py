@@ -111,20 +111,28 @@ def check(chosen: argparse.Namespace) -> int:
     from . import parts
 
     found = parts.check(chosen.workspace, chosen.as_of, chosen.out, tell=teller())
-    print(_listing(found.tables, ["table", "rows_in", "rows_used", "rows_rejected", "first_day", "last_day"]))
-    for name, rows in found.rejected.items():
-        for row in rows.head(3).itertuples():
-            print(f"  {row.file}:{row.line}: {name}.{row.column}: {row.value!r}: {row.rule}")
-        if len(rows) > 3:
-            print(f"  … {len(rows) - 3:,} more in rejected/{name}.csv")
-    for said in found.warnings:
-        print(f"note: {said}")
-    for question, told in found.readiness.items():
-        print(f"{question}: {told['verdict']}. {told['why']}." + (f" Needs {told['needs']}." if told["needs"] else ""))
-    print(f"as of {found.as_of}: {found.folder}")
+    print("\n".join(_check_lines(found)))
     if found.failed:
         print(f"healthlib: {found.failed}", file=sys.stderr)
     return 1 if found.failed else 0
+
+
+def _check_lines(found: Any) -> list[str]:
+    """The listing of `healthlib check`: the verdicts, what was found, the rows set aside, every table, and where the page is."""
+    from . import claims_check as say
+
+    facts = found.facts
+    marks = {"yes": "yes", "care": "with care", "no": "not yet"}
+    lines = [say.opening(facts), say.outcomes(facts), ""]
+    for row in facts.readiness.to_dict("records"):
+        lines.append(f"{row['question']}: {marks[row['verdict']]}. {row['why']}." + (f" Needs {row['needs']}." if row["needs"] else ""))
+    lines += ["", *(f"{one.level:<5} {one.text}" for one in say.findings(facts)), ""]
+    lines.append(_listing(facts.tables, ["table", "rows_in", "rows_used", "rows_rejected", "first_day", "last_day"]))
+    for name, rows in found.rejected.items():
+        lines += [f"  {row.file}:{row.line}: {name}.{row.column}: {row.value!r}: {row.rule}" for row in rows.head(3).itertuples()]
+        lines += [f"  … {len(rows) - 3:,} more in rejected/{name}.csv"] if len(rows) > 3 else []
+    lines += [f"note: {said}" for said in facts.warnings]
+    return [*lines, f"as of {found.as_of}: {found.folder}/check.html"]
 
 
 def score(chosen: argparse.Namespace) -> int:

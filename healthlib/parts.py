@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from . import artifacts, publish
-from .errors import EvidenceError
 from .runner import Clock, Run, Tell, silent, workspace_name, write_index
 from .studies import compute
+
+if TYPE_CHECKING:
+    from .studies.check import Opened
+    from .studies.check_facts import CheckFacts
 
 NEEDS = {"score": ("audit", "fit", "backtest", "executive"), "fit": ("fit",), "backtest": ("fit", "backtest")}
 """Part -> the studies it takes."""
@@ -22,15 +25,17 @@ KEYS = {"fit": ("leaks", "weights"), "backtest": ("backtest",)}
 
 @dataclass(frozen=True)
 class Checked:
-    """What `check` found. `tables` is a row per table; `rejected` table -> rows set aside; `readiness` question -> verdict, why, needs."""
+    """What `check` found, and where it is written. `failed` says why the data would stop a run, empty where they would not."""
 
     folder: Path
     as_of: str
-    tables: pd.DataFrame
+    facts: CheckFacts
     rejected: dict[str, pd.DataFrame]
-    warnings: tuple[str, ...]
-    readiness: dict[str, dict[str, str]]
-    failed: str
+
+    @property
+    def failed(self) -> str:
+        """Why the data would stop a run; empty where they would not."""
+        return self.facts.failed
 
 
 def run_part(part: str, folder: Path | str, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent) -> Run:
@@ -51,7 +56,7 @@ def run_part(part: str, folder: Path | str, as_of: str | None = None, out: Path 
             facts[name] = compute(name, book, facts)
     with clock.step("write the tables"):
         day = artifacts.day(book.as_of)
-        target = _add(Path(out) / workspace_name(Path(folder)), day, lambda aside: _write(part, book, facts, aside))
+        target = publish.added(Path(out) / workspace_name(Path(folder)), day, lambda aside: _write(part, book, facts, aside))
     write_index(Path(out))
     return Run(target, day, clock.seconds)
 
@@ -72,75 +77,49 @@ def _write(part: str, book: Any, facts: dict[str, Any], folder: Path) -> None:
     artifacts.add_to_summary(made | {"scorecard_sha256": book.scorecard.sha256}, folder)
 
 
-def _add(shelf: Path, day: str, write: Any) -> Path:
-    """Let `write` add to a copy of the folder of `day`, and put the copy in its place."""
-    with publish.lock(shelf), publish.built_aside(shelf / day) as aside:
-        if (shelf / day).is_dir():
-            shutil.copytree(shelf / day, aside, dirs_exist_ok=True)
-        write(aside)
-    return shelf / day
-
-
 def check(folder: Path | str, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent) -> Checked:
-    """Validate every table; say what the data can carry; write ``rejected/`` and the keys tables, readiness and warnings.
+    """Ask whether the data are good enough; write ``check.html``, ``rejected/`` and the keys tables, readiness and warnings.
 
-    Returns
-    -------
-    Checked
-        With `failed` saying why the data would stop a run, empty where they would not.
+    The page is also written where the data would stop a run: it says what does.
 
     Raises
     ------
     HealthlibError
         Where there is nothing to check: no readable workspace, tables missing or unreadable.
     """
-    from .spec import load_workspace
-    from .tables import RejectedError, load_tables
+    from .studies.check import check_study, open_for_check
 
     clock = Clock(tell, total=3)
-    with clock.step("read the configuration"):
-        workspace = load_workspace(Path(folder))
-    failed, readiness = "", {}
     with clock.step("check the tables"):
-        try:
-            tables = load_tables(workspace)
-        except RejectedError as error:
-            tables, failed = error.tables, str(error)
-    day = as_of or artifacts.day(tables.data_through)
-    if day > artifacts.day(tables.data_through):
-        raise EvidenceError(
-            f"as of {day} was asked for, but the data end on {tables.data_through}; ask for that day or bring newer exports"
-        )
+        opened = open_for_check(Path(folder), as_of)
     with clock.step("ask what they can carry"):
-        if not failed:
-            readiness, failed = _readiness(tables, workspace, day)
+        facts = check_study(opened)
+    with clock.step("write the page"):
+        day = artifacts.day(opened.at)
+        page = check_page(facts)
+        target = publish.added(Path(out) / workspace_name(Path(folder)), day, lambda aside: _write_check(opened, facts, page, aside))
+    return Checked(target, day, facts, opened.tables.rejected)
+
+
+def check_page(facts: CheckFacts) -> str:
+    """``check.html`` as text."""
+    from .page_check import page
+
+    return page(facts)
+
+
+def _write_check(opened: Opened, facts: CheckFacts, page: str, folder: Path) -> None:
+    shutil.rmtree(folder / "rejected", ignore_errors=True)
+    artifacts.write_rejected(opened.tables.rejected, folder)
+    verdicts = facts.readiness.to_dict("records")
     part = {
-        "workspace": workspace.name,
-        "as_of": day,
-        "data_through": tables.data_through,
-        "simulated": workspace.simulated,
-        "tables": tables.report[["table", "rows_in", "rows_used", "rows_rejected"]],
-        "warnings": list(tables.warnings),
-        "readiness": readiness or None,
+        "workspace": opened.workspace.name,
+        "as_of": artifacts.day(opened.at),
+        "data_through": opened.tables.data_through,
+        "simulated": opened.workspace.simulated,
+        "tables": facts.tables[["table", "rows_in", "rows_used", "rows_rejected"]],
+        "warnings": list(facts.warnings),
+        "readiness": {str(row["question"]): {key: str(row[key]) for key in ("verdict", "why", "needs")} for row in verdicts},
     }
-
-    def write(aside: Path) -> None:
-        shutil.rmtree(aside / "rejected", ignore_errors=True)
-        artifacts.write_rejected(tables.rejected, aside)
-        artifacts.add_to_summary(part, aside)
-
-    target = _add(Path(out) / workspace_name(Path(folder)), day, write)
-    return Checked(target, day, tables.report, tables.rejected, tables.warnings, readiness, failed)
-
-
-def _readiness(tables: Any, workspace: Any, day: str) -> tuple[dict[str, dict[str, str]], str]:
-    """Question -> verdict, why, needs; and what stops a run, if anything does."""
-    from .studies.book import book_of
-    from .studies.readiness import readiness
-
-    try:
-        book = book_of(tables, workspace, pd.Timestamp(day))
-    except EvidenceError as error:
-        return {}, str(error)
-    rows = readiness(book.cases[book.cases["lost"].notna()]).to_dict("records")
-    return {str(row["question"]): {key: str(row[key]) for key in ("verdict", "why", "needs")} for row in rows}, ""
+    artifacts.add_to_summary(part, folder)
+    publish.write_whole(folder / "check.html", page)

@@ -96,7 +96,7 @@ def band_trend(trend: pd.DataFrame, bands: Sequence[str], value: str, *, currenc
         moved = f"{name[:1].upper() + name[1:]} {what}: {first} {was}, {last} now"
         ax.set_title(moved if len(table) > 1 else f"{what[:1].upper() + what[1:]} by band")
         ax.set_ylabel(f"ARR ({currency})" if value == "arr" else "Active accounts")
-        _money_axis(ax, currency) if value == "arr" else ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        money_axis(ax, currency) if value == "arr" else ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set_xlim(-0.6, len(table) - 0.3)
         return ax
 
@@ -130,7 +130,8 @@ def _months(ax: Axes, days: pd.Index) -> None:
     ax.tick_params(axis="x", length=0)
 
 
-def _money_axis(ax: Axes, currency: str) -> None:
+def money_axis(ax: Axes, currency: str) -> None:
+    """Few ticks of money on the vertical axis."""
     ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(wording.money(value, wording.compact(currency))) if value else "0"))
 
@@ -168,7 +169,7 @@ def arr_bridge(moves: pd.DataFrame, *, currency: str = "", ax: Axes | None = Non
         ax.set_xticks(np.arange(len(arr)), ["a year ago", *moves["move"].iloc[1:]])
         ax.set_title(f"ARR {'grew' if arr[-1] > arr[0] else 'fell' if arr[-1] < arr[0] else 'stood still'} over twelve months")
         ax.tick_params(axis="x", length=0)
-        _money_axis(ax, currency)
+        money_axis(ax, currency)
         ax.set_ylim(0, 1.14 * max(ends.max(), 1.0))
         ax.set_ylabel(f"ARR ({currency})")
         return ax

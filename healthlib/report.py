@@ -54,7 +54,7 @@ __all__ = [
     "lead",
     "masthead",
     "note",
-    "page",
+    "render",
     "show",
     "table",
     "text",
@@ -108,6 +108,15 @@ def _exporter() -> Any:
     from nbconvert import HTMLExporter
 
     return HTMLExporter(template_name="healthlib", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True, embed_images=False)
+
+
+@cache
+def _shell() -> Any:
+    """The template of a page that no notebook makes: the same shell, without the weight of nbconvert."""
+    from jinja2 import Environment, FileSystemLoader
+
+    # every piece that goes in is escaped already
+    return Environment(loader=FileSystemLoader(TEMPLATES / "healthlib"), autoescape=False).get_template("shell.html.j2")
 
 
 def export(ipynb: Path | str, page: Path | str, *, title: str = "", context: Mapping[str, Any] | None = None) -> Path:
@@ -170,17 +179,19 @@ def _take_title(notebook: Any) -> str:
     return found
 
 
-def page(title: str, body: Piece, *, context: Mapping[str, Any], meanings: Mapping[str, str] | None = None) -> str:
-    """A page of its own that no notebook stands behind, in the dress of the reports.
+def render(title: str, body: Piece, *, context: Mapping[str, Any], meanings: Mapping[str, str] | None = None) -> str:
+    """Pieces as one self-contained page with masthead and footer, for a report that no notebook makes.
 
     Parameters
     ----------
+    title : of the page
+    body : what stands between masthead and footer
     context : as for `masthead`
-    meanings : term -> what it means, for the foot of the page
+    meanings : what the words mean, folded away at the foot
     """
     resources = _resources(f"{title} – {context['workspace']}")
     resources |= {"masthead": masthead(title, context=context).html, "footer": footer(context, meanings).html}
-    return _exporter().environment.get_template("shell.html.j2").render(resources=resources, body=body.html)
+    return _shell().render(resources=resources, body=body.html)
 
 
 def index_page(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -200,9 +211,8 @@ def index_page(runs: Sequence[Mapping[str, Any]]) -> str:
     grid = f"<caption>All runs, newest first</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     listing = f'<div class="scroll" role="region" tabindex="0" aria-label="All runs"><table>{grid}</table></div>'
     listing = listing if runs else '<p class="note">No run yet.</p>'
-    template = _exporter().environment.get_template("shell.html.j2")
     header = '<header class="masthead"><p class="eyebrow">healthlib</p><h1>Customer health reports</h1></header>'
-    return template.render(resources=_resources("Customer health reports") | {"masthead": header, "footer": ""}, body=listing)
+    return _shell().render(resources=_resources("Customer health reports") | {"masthead": header, "footer": ""}, body=listing)
 
 
 def _run(run: Mapping[str, Any]) -> str:

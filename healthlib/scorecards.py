@@ -122,7 +122,7 @@ def _publish(book: Any, out: Path, page: tuple[str, str, Any], files: Mapping[st
     name, title, body = page
 
     def write(aside: Path) -> None:
-        (aside / f"{name}.html").write_text(report.page(title, body, context=page_context(book)), encoding="utf-8")
+        (aside / f"{name}.html").write_text(report.render(title, body, context=page_context(book)), encoding="utf-8")
         for file, content in files.items():
             if isinstance(content, str):
                 (aside / file).write_text(content, encoding="utf-8")

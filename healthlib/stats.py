@@ -123,3 +123,23 @@ def effective_n(codes: NDArray[np.intp], case_weight: ArrayLike | None = None) -
     """
     total = np.bincount(codes, weights=_weights(case_weight, len(codes)))
     return float(total.sum() ** 2 / (total**2).sum()) if len(total) else 0.0
+
+
+def auc_interval(area: float, n_lost: int, n_kept: int, *, z: float = 1.959964) -> tuple[float, float]:
+    """The 95 % interval that an AUC of this size has with so many lost and kept accounts; NaN where either is missing.
+
+    Hanley & McNeil (1982), doi:10.1148/radiology.143.1.7063747: with A the area, Q1 = A / (2 - A) and Q2 = 2 A^2 / (1 + A),
+    ``SE^2 = (A (1 - A) + (lost - 1)(Q1 - A^2) + (kept - 1)(Q2 - A^2)) / (lost kept)``. The interval is taken on the logit, so that it
+    stays inside 0 and 1 with few (Pepe 2003, section 5.2.5). Their law is the exponential one; for normal scores with few lost among many
+    kept the interval is an eighth too wide, which errs on the side of caution.
+
+    >>> [round(end, 2) for end in auc_interval(0.75, 20, 180)], [round(end, 2) for end in auc_interval(0.75, 200, 1800)]
+    ([0.6, 0.86], [0.71, 0.79])
+    """
+    if not 0 < area < 1 or min(n_lost, n_kept) < 1:
+        return float("nan"), float("nan")
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    square = area * (1 - area) + (n_lost - 1) * (q1 - area**2) + (n_kept - 1) * (q2 - area**2)
+    reach = z * float(np.sqrt(square / (n_lost * n_kept))) / (area * (1 - area))
+    low, high = logistic(logit(area) + np.array([-reach, reach])).tolist()
+    return low, high

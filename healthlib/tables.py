@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ class Tables:
     schemas : table -> contract, including the user's own tables and date columns
     data_through : the last day the exports cover
     warnings : what a reader should know, in plain words
+    broken : table -> rule in words -> rows that broke it: all of them, also where `rejected` lists only the first
     """
 
     engine: Engine
@@ -47,6 +48,7 @@ class Tables:
     schemas: dict[str, TableSchema]
     data_through: date
     warnings: tuple[str, ...]
+    broken: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class RejectedError(EvidenceError):
@@ -87,7 +89,8 @@ def load_tables(workspace: Workspace) -> Tables:
             warnings.append("no row of any table has a date, so nothing says how far the exports reach")
         warnings += _contract_warnings(engine, columns["contracts"])
     rejected = {each.source.table: each.rejected for each in loaded if len(each.rejected)}
-    tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings))
+    broken = {each.source.table: dict(each.rules) for each in loaded if each.rules}
+    tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings), broken)
     excess = [each for each in loaded if each.share_rejected > workspace.max_rejected]
     if excess:
         raise RejectedError(_excess_message(workspace, excess), tables)

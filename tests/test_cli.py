@@ -73,6 +73,7 @@ def test_check_shows_rejected_rows_with_file_and_line_and_what_the_data_can_carr
     assert {"tables", "readiness", "warnings"} <= set(summary)
     assert not {"weights", "backtest", "bands"} & set(summary)
     assert (folder / "rejected" / "usage.csv").read_text().startswith("file,line,column,value,rule,account_id,")
+    assert "Is the data good enough?" in (folder / "check.html").read_text()
 
 
 def test_too_many_bad_rows_are_exit_1_with_the_rows_written(company: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,6 +86,7 @@ def test_too_many_bad_rows_are_exit_1_with_the_rows_written(company: Path, tmp_p
     assert cli.main(["check", str(folder), "--out", str(tmp_path / "out")]) == 1
     assert "healthlib: " in capsys.readouterr().err
     assert (tmp_path / "out" / "strict" / "2026-10-31" / "rejected" / "usage.csv").is_file()
+    assert "max_rejected" in (tmp_path / "out" / "strict" / "2026-10-31" / "check.html").read_text()
     assert cli.main(["run", str(folder), "--out", str(tmp_path / "out")]) == 1
 
 
@@ -128,5 +130,5 @@ def test_fit_and_adopt_close_the_circle(company: Path, tmp_path: Path, capsys: p
 def test_progress_in_a_log_is_plain_timestamped_lines(company: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "healthlib.cli", "check", str(company), "--out", str(tmp_path)]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stderr.splitlines()
-    assert [line.split(" ", 1)[1] for line in said] == ["1/3 read the configuration", "2/3 check the tables", "3/3 ask what they can carry"]
+    assert [line.split(" ", 1)[1] for line in said] == ["1/3 check the tables", "2/3 ask what they can carry", "3/3 write the page"]
     assert all(line.startswith("20") and "\x1b" not in line for line in said)

@@ -10,6 +10,8 @@ from ..errors import HealthlibError, nearest
 
 STUDIES = ("audit", "fit", "backtest", "executive")
 """In the order they are computed; each may use the facts of those before it."""
+CHECK = "check"
+"""The study of the data themselves: no part of a monthly run, and it needs the tables as well as the book."""
 
 
 def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
@@ -17,7 +19,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Parameters
     ----------
-    name : audit, fit, backtest or executive
+    name : audit, fit, backtest, executive or check
     workspace : folder with the exports and the two YAML files; a relative one is also looked for above the working directory, so that
         a notebook opened in its own folder finds it
     as_of : ISO date; empty for the last day the data cover
@@ -25,15 +27,16 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Returns
     -------
-    AuditFacts, FitFacts, BacktestFacts or ExecutiveFacts
+    AuditFacts, FitFacts, BacktestFacts, ExecutiveFacts or CheckFacts
 
     Raises
     ------
     HealthlibError
         For an unknown study, and whatever the workspace has wrong.
     """
-    if name not in STUDIES:
-        raise HealthlibError(f"no study is called {name!r}; there are {', '.join(STUDIES)} (nearest: {nearest(name, STUDIES)})")
+    known = (*STUDIES, CHECK)
+    if name not in known:
+        raise HealthlibError(f"no study is called {name!r}; there are {', '.join(known)} (nearest: {nearest(name, known)})")
     if facts:
         from .. import store
 
@@ -89,6 +92,10 @@ def _book(workspace: str, as_of: str | None) -> Any:
 
 @lru_cache(maxsize=16)
 def _computed(name: str, workspace: str, as_of: str | None) -> Any:
+    if name == CHECK:
+        from .check import check_study, open_for_check
+
+        return check_study(open_for_check(workspace, as_of))
     needs = {"audit": (), "fit": (), "backtest": ("fit",), "executive": ("audit", "fit", "backtest")}[name]
     done = {need: _computed(need, workspace, as_of) for need in needs}
     return compute(name, _book(workspace, as_of), done)
