@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,9 @@ from ..scoring import resolve_scales
 from ..sheet import WEAKER
 from ..spec import Scorecard, Workspace
 from ..tables import Tables, load_tables
+from ..traces import Traces, no_traces
+from ..tracing import read_traces
+from .leaks import Background, LeakAudit, screen
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Book:
     ledger : account_id, month, arr of active accounts on every date of `history` and twelve months before `as_of`
     churned : account_id, ended_on, arr, reason
     incumbent : account_id, as_of, incumbent (the present tool's latest score then), one row a case; None without score_history
+    traces : how the rows of each metric and table lie to the accounts' leaving: what the leak audit reads
     """
 
     workspace: Workspace
@@ -47,6 +52,7 @@ class Book:
     ledger: pd.DataFrame
     churned: pd.DataFrame
     incumbent: pd.DataFrame | None
+    traces: Traces = field(default_factory=no_traces)
 
     @property
     def evidence(self) -> str:
@@ -57,6 +63,12 @@ class Book:
     def compared_cases(self) -> pd.DataFrame:
         """`cases`, with the present tool's score as `incumbent` where the workspace has a score_history."""
         return self.cases if self.incumbent is None else self.cases.merge(self.incumbent, how="left", on=["account_id", "as_of"])
+
+    @cached_property
+    def leaks(self) -> LeakAudit:
+        """The leak audit of these exports; made once. Growing is not leaving: with expansion outcomes only the cases are screened."""
+        background = None if self.workspace.kind == "expansion" else Background(self.traces, self.history)
+        return screen(self.compared_cases, self.scorecard, background)
 
 
 def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None) -> Book:
@@ -104,6 +116,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         ledger=_ledger(tables, history, at),
         churned=left,
         incumbent=_incumbent(tables, cases),
+        traces=read_traces(tables, workspace, left, at),
     )
 
 
@@ -130,6 +143,7 @@ def _flat_book(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         ledger=history[["account_id", "as_of", "arr"]].rename(columns={"as_of": "month"}),
         churned=lost.rename(columns={"as_of": "ended_on"}).assign(reason=pd.Series(pd.NA, index=lost.index, dtype="object")),
         incumbent=None,
+        traces=no_traces(tuple(name for name in workspace.flat.attributes if name in cases)),
     )
 
 
