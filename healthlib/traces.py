@@ -32,8 +32,8 @@ class Traces:
         was known); of the year before the account's last end: rows `before` and from `decided` on; rows with a modification stamp
         (`stamped`), those written to more than `SETTLED_DAYS` after they happened (`edited`), and of these on or after the decision
         (`edited_after`)
-    accounts : table, account_id, rows, `early` (before the first contract), `late` (recorded more than `LATE_DAYS` afterwards), `after` (more
-        than the grace, and a month, after the account left, and before it came back)
+    accounts : table, account_id, rows, `early` (before the first contract), `late` (recorded more than `LATE_DAYS` afterwards), `after`
+        (more than the grace, and a month, after the account left, and before it came back)
     stamps : table -> its column of modification stamps
     attributes : columns of `accounts` without dated history: there is today's value only
     decided : whether the exports say when a leaving was decided
@@ -50,4 +50,5 @@ class Traces:
 def no_traces(attributes: tuple[str, ...] = ()) -> Traces:
     """Nothing but today's attributes: a flat sheet has no rows with a time."""
     empty = (pd.DataFrame(columns=list(names)) for names in (LEAVER_COLUMNS, ROW_COLUMNS, ACCOUNT_COLUMNS))
-    return Traces(*empty, attributes=attributes)
+    leavers, rows, accounts = empty
+    return Traces(leavers, rows, accounts, attributes=attributes)

@@ -129,7 +129,8 @@ def _rows_of(tables: Tables, sources: _Sources, stamp: str | None, at: pd.Timest
     decided = "CAST(g.decided_on AS DATE)"
     frame = tables.engine.query(
         f"""SELECT r.account_id, count(*) AS rows, CAST(min(greatest(r.day, r.known)) AS TIMESTAMP) AS first_known,
-            count(*) FILTER (WHERE {year} AND r.day < {decided}) AS before, count(*) FILTER (WHERE {year} AND r.day >= {decided}) AS decided,
+            count(*) FILTER (WHERE {year} AND r.day < {decided}) AS before,
+            count(*) FILTER (WHERE {year} AND r.day >= {decided}) AS decided,
             count(r.written) AS stamped, count(*) FILTER (WHERE r.written > r.day + {SETTLED_DAYS}) AS edited,
             count(*) FILTER (WHERE r.written > r.day + {SETTLED_DAYS} AND r.written >= {decided}) AS edited_after
         FROM (SELECT account_id, day, known, {written} AS written FROM known.{quote(sources.table)}
@@ -143,7 +144,9 @@ def _of_table(tables: Tables, name: str, grace_days: int, at: pd.Timestamp) -> p
     """`ACCOUNT_COLUMNS` for one table."""
     day = f"DATE '{at:%Y-%m-%d}'"
     timed = tables.schemas[name].time in tables.columns[name]
-    gone = f"r.day > CAST(g.ended_on AS DATE) + {max(int(grace_days), MONTH_DAYS)} AND (g.back_on IS NULL OR r.day < CAST(g.back_on AS DATE))"
+    gone = (
+        f"r.day > CAST(g.ended_on AS DATE) + {max(int(grace_days), MONTH_DAYS)} AND (g.back_on IS NULL OR r.day < CAST(g.back_on AS DATE))"
+    )
     early = "r.day < f.first_day" if timed else "false"
     frame = tables.engine.query(
         f"""SELECT r.account_id, count(*) AS rows, count(*) FILTER (WHERE {early}) AS early,

@@ -30,7 +30,7 @@ def test_a_metric_that_knows_the_outcome(company):
     cases, card, rng = company
     knows = 100 * (1 - cases["lost"]) + rng.normal(0, 40, len(cases))
     found = kinds(cases.assign(extra=knows), card)
-    assert {("extra", "too_good"), ("extra", "far_ahead")} <= found
+    assert {("extra", "too_good"), ("extra", "too_good")} <= found
     assert {metric for metric, _ in found} == {"extra"}
 
 
@@ -42,13 +42,13 @@ def test_either_direction_is_found(company):
 def test_cancellation_tickets_seen_only_among_the_lost(company):
     cases, card, rng = company
     tickets = np.where((cases["lost"] == 1) & (rng.random(len(cases)) < 0.6), 1.0, 0.0)
-    assert ("extra", "constant_when_kept") in kinds(cases.assign(extra=tickets), card)
+    assert ("extra", "after_decision") in kinds(cases.assign(extra=tickets), card)
 
 
 def test_a_survey_that_only_survivors_answer(company):
     cases, card, rng = company
     answered = np.where(rng.random(len(cases)) < np.where(cases["lost"] == 1, 0.03, 0.6), 50.0, np.nan) + rng.normal(0, 5, len(cases))
-    assert ("extra", "missing_tells") in kinds(cases.assign(extra=answered), card)
+    assert ("extra", "survivors_only") in kinds(cases.assign(extra=answered), card)
 
 
 def test_a_rare_but_honest_signal_is_not_a_leak(company):

@@ -71,7 +71,9 @@ def figure_by_month(rows: pd.DataFrame, name: str, *, replicates: int, seed: int
         use = _chosen(rows, value, part)
         if _leavers(rows, use) >= FEWEST:
             at = _auc(rows, sign * value, use, codes, counts)
-            found.append(("AUC alone, by months before the end", "lost against kept", sum(part) / 2, at.value, at.low, at.high, float(at.n)))
+            found.append(
+                ("AUC alone, by months before the end", "lost against kept", sum(part) / 2, at.value, at.low, at.high, float(at.n))
+            )
     return tuple(found)
 
 
@@ -157,8 +159,8 @@ def _filled(name: str, value: NDArray, pairs: tuple[NDArray, NDArray, NDArray], 
         return []
     what = "share of months in which the value changed"
     said = (
-        f"until {pd.Timestamp(day):%Y-%m-%d} the value changed in {percents(early)} of an account's months, after it in {percents(late)} (n = "
-        f"{early.n:.0f} and {late.n:.0f} accounts): the months before are a copy of a later value"
+        f"until {pd.Timestamp(day):%Y-%m-%d} the value changed in {percents(early)} of an account's months, after it in {percents(late)} "
+        f"(n = {early.n:.0f} and {late.n:.0f} accounts): the months before are a copy of a later value"
     )
     figure = tuple((what, side, float("nan"), e.value, e.low, e.high, float(e.n)) for side, e in (("before", early), ("after", late)))
     return [Sign(name, "back_filled", said, figure)]

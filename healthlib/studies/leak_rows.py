@@ -20,13 +20,14 @@ FEW_AFTER = 0.05
 """From this share of leavers with rows after the grace on, ends or ids are doubted (a convention)."""
 
 
-def row_signs(data: Finished, cases: pd.DataFrame, traces: Traces, zeroes: tuple[str, ...]) -> list[Sign]:
+def row_signs(data: Finished, cases: pd.DataFrame, traces: Traces, zeroes: Mapping[str, bool]) -> list[Sign]:
     """Signs by metric: rows that begin with the decision, rows edited after it, rows that only one side has.
 
     Parameters
     ----------
     cases : the finished cases of `data`, account_id and as_of
-    zeroes : metrics that are 0, not missing, without rows
+    zeroes : metrics that are 0, not missing, without rows -> whether they count what we did ourselves (interventions, overrides), which
+        goes by what we knew: there it takes as little as for a value that is missing
     """
     signs = []
     left = set(traces.leavers["account_id"])
@@ -34,7 +35,7 @@ def row_signs(data: Finished, cases: pd.DataFrame, traces: Traces, zeroes: tuple
         signs += _begins_with_decision(str(name), rows, traces) + _edited(str(name), rows, left, traces)
         if name in zeroes:
             first = cases["account_id"].map(rows.set_index("account_id")["first_known"])
-            signs += by_presence(data, str(name), (first <= cases["as_of"]).to_numpy(), "rows were known")
+            signs += by_presence(data, str(name), (first <= cases["as_of"]).to_numpy(), "rows were known", rows=not zeroes[str(name)])
     return signs
 
 
@@ -57,7 +58,15 @@ def decided_cases(data: Finished, decided: NDArray[np.bool_]) -> list[Sign]:
     if share.low <= 0.1:
         return []
     said = f"{percents(share)} of lost cases (n = {share.n:.0f} accounts) had been decided by the day the score was read: read it earlier"
-    return [Sign("cases", "after_decision", said, (("share decided by then", "lost", np.nan, share.value, share.low, share.high, share.n),), "cases")]
+    return [
+        Sign(
+            "cases",
+            "after_decision",
+            said,
+            (("share decided by then", "lost", np.nan, share.value, share.low, share.high, share.n),),
+            "cases",
+        )
+    ]
 
 
 def _begins_with_decision(name: str, rows: pd.DataFrame, traces: Traces) -> list[Sign]:
@@ -102,7 +111,7 @@ def _edited(name: str, rows: pd.DataFrame, left: set[str], traces: Traces) -> li
 
 
 def table_signs(traces: Traces, readers: Mapping[str, list[str]]) -> list[Sign]:
-    """Signs of whole tables: rows that go on after the account left, rows from before it was a customer. `readers`: table -> its metrics."""
+    """Signs of whole tables: rows that go on after the account left, rows from before it came. `readers`: table -> its metrics."""
     signs = []
     left = set(traces.leavers["account_id"])
     for table, rows in traces.accounts.groupby("table", sort=False):
@@ -113,15 +122,18 @@ def table_signs(traces: Traces, readers: Mapping[str, list[str]]) -> list[Sign]:
             if found.low > FEW_AFTER:
                 some = ", ".join(gone.loc[gone["after"] > 0, "account_id"].head(3))
                 said = (
-                    f"{percents(found)} of {found.n:.0f} accounts that left have rows after the grace, {gone['after'].sum():,.0f} in all (first: "
-                    f"{some}): ids, end dates or the outcome are wrong, or it goes on by nature (win-back deals); {metrics} "
+                    f"{percents(found)} of {found.n:.0f} accounts that left have rows after the grace, {gone['after'].sum():,.0f} in all "
+                    f"(first: {some}): ids, end dates or the outcome are wrong, or it goes on by nature (win-back deals); {metrics} "
                     f"read{'s' if ',' not in metrics else ''} them"
                 )
                 figure = (("share with rows after the end", "accounts that left", np.nan, found.value, found.low, found.high, found.n),)
                 signs.append(Sign(f"{table}.*", "after_leaving", said, figure, "table"))
         early = _share(rows, "early", rows["rows"])
         if len(rows) >= FEWEST and early.low > FEW_EARLY:
-            said = f"{percents(early)} of its rows (n = {early.n:.0f} accounts) are dated before the account's first contract: back-filled, or a trial"
+            said = (
+                f"{percents(early)} of its rows (n = {early.n:.0f} accounts) are dated before the account's first contract: "
+                "back-filled, or a trial"
+            )
             figure = (("share of rows before the first contract", "rows", np.nan, early.value, early.low, early.high, early.n),)
             signs.append(Sign(f"{table}.*", "back_filled", said, figure, "table"))
     return signs
@@ -134,8 +146,8 @@ def late_notes(traces: Traces) -> tuple[str, ...]:
         late, every = rows["late"].sum(), rows["rows"].sum()
         if late > 0.05 * every:
             notes.append(
-                f"{table}: {late:,.0f} of {every:,.0f} rows were recorded more than {LATE_DAYS} days after they happened. They count from the "
-                "day they were recorded: no leak, but a gap before it."
+                f"{table}: {late:,.0f} of {every:,.0f} rows were recorded more than {LATE_DAYS} days after they happened. They count from "
+                "the day they were recorded: no leak, but a gap before it."
             )
     return tuple(notes)
 

@@ -24,6 +24,10 @@ LEVELS = 500
 FEWEST = 8
 """A metric is judged once it was measured for this many lost and this many kept cases."""
 
+ALMOST_NONE = 0.01
+"""What so few of the kept have is taken for a record of the leaving (a convention; complaints of 2 % of the kept and 40 % of the lost are
+an honest warning in the one real set of its kind)."""
+
 FEWEST_OF_LEVEL = 5
 """A value of an attribute is judged once so many accounts have it."""
 
@@ -33,7 +37,7 @@ Row = tuple[str, str, float, float, float, float, float]
 
 @dataclass(frozen=True)
 class Sign:
-    """One reason to suspect a metric. `evidence` is a sentence, `figure` the numbers of its picture; `of` what kind of thing it is about."""
+    """One reason to suspect something. `evidence` is a sentence, `figure` the numbers of its picture; `of` says what kind of thing it is."""
 
     metric: str
     kind: str
@@ -120,16 +124,23 @@ def _few_levels(value: NDArray) -> NDArray:
     return np.where(known, np.searchsorted(cuts, value, side="right"), np.nan)
 
 
-def by_presence(data: Finished, name: str, there: NDArray, what: str) -> list[Sign]:
-    """Being there is itself the outcome: it exists (almost) only for those who stayed, or only for those who left."""
+def by_presence(data: Finished, name: str, there: NDArray, what: str, *, rows: bool = False) -> list[Sign]:
+    """Being there is itself the outcome: it exists (almost) only for those who stayed, or only for those who left.
+
+    With `rows`, not having any is a figure like another (no complaint, no reference given), so it takes more: hardly 1 % of the kept have
+    any, or a tenth of the lost where most of the kept do.
+    """
     if there.all() or not there.any() or not data.enough(np.ones(len(there), dtype=bool)):
         return []
     gone, kept = data.both(there)
     few, many, who = (gone, kept, "kept") if gone.value < kept.value else (kept, gone, "lost")
-    if few.high < 0.5 * many.low and few.value < 0.2 * many.value and many.value - few.value > 0.15:
-        said = f"{what} for {percents(gone)} of lost and {percents(kept)} of kept cases (n = {gone.n:.0f} and {kept.n:.0f} accounts): "
-        return [Sign(name, "survivors_only", f"{said}it exists almost only for the {who}", sides(f"share {what}", gone, kept))]
-    return []
+    apart = few.high < 0.5 * many.low and few.value < 0.2 * many.value and many.value - few.value > 0.15
+    if rows and apart:
+        apart = kept.value <= ALMOST_NONE if who == "lost" else few.value < 0.1 * many.value and many.value > 0.4
+    if not apart:
+        return []
+    said = f"{what} for {percents(gone)} of lost and {percents(kept)} of kept cases (n = {gone.n:.0f} and {kept.n:.0f} accounts): "
+    return [Sign(name, "survivors_only", f"{said}it exists almost only for the {who}", sides(f"share {what}", gone, kept))]
 
 
 def by_constant(data: Finished, name: str) -> list[Sign]:
@@ -141,7 +152,7 @@ def by_constant(data: Finished, name: str) -> list[Sign]:
     levels, times = np.unique(value[use & (data.lost == 0)], return_counts=True)
     usual = levels[np.argmax(times)]
     gone, kept = data.both(value != usual, use)
-    if kept.value <= 0.03 and gone.low > 0.1 and gone.low > 8 * kept.high:
+    if kept.value <= ALMOST_NONE and gone.low > 0.1 and gone.low > 8 * kept.high:
         said = f"other than {usual:g} for {percents(gone)} of lost but {percents(kept)} of kept cases: it records the leaving itself"
         return [Sign(name, "after_decision", said, sides(f"share other than {usual:g}", gone, kept))]
     return []
@@ -158,7 +169,9 @@ def by_decision(data: Finished, name: str, decided: NDArray) -> list[Sign]:
     if after.low > 0.75 and before.high < 0.65 and before.value < 0.6:
         said = f"AUC {span(after)} for accounts that had decided to leave by the day it was read, {span(before)} for the others that left"
         n = (float(data.lost[late].sum()), float(data.lost[early].sum()))
-        figure = [("AUC alone", side, np.nan, *_ends(end), k) for side, end, k in zip(("decided", "not yet"), (after, before), n, strict=True)]
+        figure = [
+            ("AUC alone", side, np.nan, *_ends(end), k) for side, end, k in zip(("decided", "not yet"), (after, before), n, strict=True)
+        ]
         return [Sign(name, "after_decision", said, tuple(figure))]
     return []
 
@@ -181,7 +194,7 @@ def by_level(data: Finished, column: str, levels: pd.Series) -> list[Sign]:
     if here.low < 0.6 or here.low < 1.5 * float(lost.mean()) or here.low <= there.high:
         return []
     names = ", ".join(f"“{str(level)[:40]}”" for level in list(told)[:3]) + (" …" if len(told) > 3 else "")
-    said = f"of {here.n:.0f} accounts with {names}, {percents(here)} left, of the {there.n:.0f} others {percents(there)}: today's value was "
+    said = f"of {here.n:.0f} accounts with {names}, {percents(here)} left, of the {there.n:.0f} others {percents(there)}: the value was "
     figure = (_row("share that left", names[:30], here), _row("share that left", "all others", there))
     return [Sign(f"accounts.{column}", "overwritten", f"{said}written when they left", figure, "attribute")]
 

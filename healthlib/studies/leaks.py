@@ -27,6 +27,11 @@ KINDS = {
 LEAK_COLUMNS = ("metric", "kind", "evidence", "of", "overruled", "reason")
 FIGURE_COLUMNS = ("metric", "kind", "what", "side", "months", "value", "low", "high", "n")
 
+OUR_OWN = ("interventions", "overrides")
+"""Tables of what we did, not of what the customer did."""
+
+ZERO_WITHOUT_ROWS = ("count", "sum", "distinct", "open")
+
 NEVER_WRITTEN_OVER = ("age",)
 """Measures that the contract's start alone gives."""
 
@@ -37,8 +42,8 @@ class LeakAudit:
 
     Attributes
     ----------
-    found : `LEAK_COLUMNS`, one row a (metric, kind): `kind` as in `KINDS`; `evidence` a sentence with numbers and n; `of` what it is about: a
-        "metric" of the scorecard, the "incumbent" (`score_history`), an "attribute" that no metric reads (`accounts.status`), a "table"
+    found : `LEAK_COLUMNS`, one row a (metric, kind): `kind` as in `KINDS`; `evidence` a sentence with numbers and n; `of` what it is
+        about: a "metric" of the scorecard, the "incumbent" (`score_history`), an "attribute" that no metric reads (`accounts.status`), a "table"
         (`usage.*`) or the "cases"; `overruled` where the scorecard says `not_a_leak`, and its `reason`
     figures : `FIGURE_COLUMNS`: the numbers of each picture; `months` before the end where it has them
     notes : what looks like a leak and is none, in words
@@ -107,12 +112,10 @@ def _case_signs(data: Finished) -> list[Sign]:
     return signs
 
 
-def _background_signs(
-    data: Finished, done: pd.DataFrame, scorecard: Scorecard, background: Background, months: pd.DataFrame
-) -> list[Sign]:
+def _background_signs(data: Finished, done: pd.DataFrame, scorecard: Scorecard, background: Background, months: pd.DataFrame) -> list[Sign]:
     """Signs from rows, month-ends and today's attributes."""
     traces, metrics = background.traces, scorecard.metrics
-    zeroes = tuple(name for name, metric in metrics.items() if metric.measure.kind in ("count", "sum", "distinct", "open"))
+    zeroes = {name: metric.table in OUR_OWN for name, metric in metrics.items() if metric.measure.kind in ZERO_WITHOUT_ROWS}
     signs = leak_rows.row_signs(data, done, traces, zeroes)
     if traces.decided:
         decided = leak_rows.decided_by_then(done, traces)
@@ -182,7 +185,7 @@ def _figures(signs: list[Sign], found: pd.DataFrame, months: pd.DataFrame, *, se
 def left_out(leaks: pd.DataFrame) -> tuple[str, ...]:
     """Metrics of the scorecard that no comparison, fit or recommendation uses: suspected and not overruled.
 
-    >>> table = [("a", "edited", "x", "metric", False, ""), ("b", "edited", "x", "metric", True, "y"), ("t.*", "after_leaving", "x", "table", False, "")]
+    >>> table = [("a", "edited", "", "metric", False, ""), ("b", "edited", "", "metric", True, "y"), ("t.*", "edited", "", "table", False, "")]
     >>> left_out(pd.DataFrame(table, columns=list(LEAK_COLUMNS)))
     ('a',)
     """
