@@ -15,7 +15,7 @@ from healthlib.studies.leak_signs import FEWEST, Row, Sign, percents, span
 NEAR, FAR = (1, 3), (7, 12)
 """Months before the end that are compared."""
 
-TOO_STRONG = 0.80
+TOO_STRONG = 0.75
 """No honest metric tells leavers from others this well (AUC alone) half a year ahead and no better at the end (a convention)."""
 
 PARTS = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12))
@@ -27,7 +27,7 @@ FEWEST_PAIRS = 60
 def before_ends(history: pd.DataFrame, leavers: pd.DataFrame) -> pd.DataFrame:
     """Month-ends of accounts in their last twelve months (`months` 1 to 12 before the end), and of accounts that never left (`months` 0).
 
-    Of the latter only quarter-ends, which is plenty to compare with. Columns of `history`, and `months`.
+    Of the latter the quarter-ends, which is plenty to compare with; their other months are -1. Columns of `history`, and `months`.
     """
     if not len(leavers) or not len(history):
         return history.head(0).assign(months=np.nan)
@@ -38,9 +38,10 @@ def before_ends(history: pd.DataFrame, leavers: pd.DataFrame) -> pd.DataFrame:
         allow_exact_matches=False,
     )  # fmt: skip
     months = np.ceil((found["ended_on"] - found["as_of"]).dt.days / 30.44)
-    never = ~rows["account_id"].isin(set(ends["account_id"])) & (rows["as_of"].dt.month % 3 == 0)
-    rows = rows.assign(months=months.where(~never, 0.0))
-    return rows[rows["months"].between(0, 12)].sort_values(["account_id", "as_of"], kind="stable").reset_index(drop=True)
+    never = ~rows["account_id"].isin(set(ends["account_id"]))
+    quarter = rows["as_of"].dt.month % 3 == 0
+    rows = rows.assign(months=months.mask(never & quarter, 0.0).mask(never & ~quarter, -1.0))
+    return rows[rows["months"].between(-1, 12)].sort_values(["account_id", "as_of"], kind="stable").reset_index(drop=True)
 
 
 def month_signs(rows: pd.DataFrame, metrics: tuple[str, ...], *, replicates: int, seed: int) -> list[Sign]:
@@ -90,7 +91,7 @@ def _flat(rows: pd.DataFrame, name: str, codes: NDArray[np.intp], counts: NDArra
         return []
     draws = [auc_replicates(sign * value[use], months[use] > 0, codes[use], counts) for use in (near, far)]
     there, gap = percentile(points[1], draws[1]), percentile(points[0] - points[1], draws[0] - draws[1])
-    if there.low < TOO_STRONG - 0.08 or gap.high > 0.08:
+    if there.low < TOO_STRONG - 0.07 or gap.high > 0.08:
         return []
     said = (
         f"AUC {span(there)} {FAR[0]} to {FAR[1]} months before the end and {points[0]:.2f} in the last {NEAR[1]} (n = "
@@ -104,7 +105,7 @@ def _frozen(rows: pd.DataFrame, name: str, codes: NDArray[np.intp], counts: NDAr
     value = rows[name].to_numpy(dtype=float)
     same = (codes[1:] == codes[:-1]) & np.isfinite(value[1:]) & np.isfinite(value[:-1])
     months = rows["months"].to_numpy()
-    left, stayed = same & (months[1:] > 3) & (months[:-1] > 3), same & (months[1:] == 0) & (months[:-1] == 0)
+    left, stayed = same & (months[1:] > 3) & (months[:-1] > 3), same & (months[1:] <= 0) & (months[:-1] <= 0)
     far = _chosen(rows, value, (4, 12))
     if min(left.sum(), stayed.sum()) < FEWEST_PAIRS or _leavers(rows, far) < FEWEST:
         return []
@@ -116,7 +117,7 @@ def _frozen(rows: pd.DataFrame, name: str, codes: NDArray[np.intp], counts: NDAr
     if ahead.low < 0.6:
         return []
     said = (
-        f"changed in {percents(sides[0])} of months in the year before an account left, in {percents(sides[1])} of quarters of the others "
+        f"changed in {percents(sides[0])} of months in the year before an account left, in {percents(sides[1])} of those of the others "
         f"(n = {sides[0].n:.0f} and {sides[1].n:.0f} accounts), and AUC {span(ahead)} all along: the past was written over"
     )
     return [Sign(name, "edited", said)]
@@ -140,30 +141,41 @@ def filled_signs(history: pd.DataFrame, metrics: tuple[str, ...], *, replicates:
 
 
 def _filled(name: str, value: NDArray, pairs: tuple[NDArray, NDArray, NDArray], draws: tuple[NDArray[np.intp], NDArray[Any]]) -> list[Sign]:
-    """The latest day before which (almost) nothing changed, if much changed after it."""
+    """The day with the widest jump, if before it (almost) nothing changed of accounts that lived to see it, and much after it."""
     (days, pair, changed), (codes, counts) = pairs, draws
-    when, place = np.unique(days[1:], return_inverse=True)
-    all_pairs, moved = (np.bincount(place, weights=part.astype(float), minlength=len(when)) for part in (pair, changed))
-    before, moved_before = np.cumsum(all_pairs), np.cumsum(moved)
-    quiet = np.flatnonzero((before >= FEWEST_PAIRS) & (moved_before <= 0.01 * before))
-    if not len(quiet) or quiet[-1] + 1 >= len(when) or (all_pairs[: quiet[-1] + 1] > 0).sum() < 3:
+    cut = _widest_jump(days[1:], pair, changed)
+    if cut is None:
         return []
-    day = when[quiet[-1]]
-    parts = [pair & (days[1:] <= day), pair & (days[1:] > day)]
+    later = days[1:] >= cut
+    lived = np.isin(codes[1:], np.unique(codes[1:][later & pair]))
+    parts = [pair & ~later & lived, pair & later]
     inside = value[1:][parts[0]]
-    usual = np.unique(inside, return_counts=True)[1].max() / max(len(inside), 1)
-    if usual > 0.9 or parts[1].sum() < FEWEST_PAIRS:
+    usual = np.unique(inside, return_counts=True)[1].max() / len(inside) if len(inside) else 1.0
+    if usual > 0.9 or min(part.sum() for part in parts) < FEWEST_PAIRS:
         return []
     early, late = (rate(changed[part].astype(float), codes[1:][part], counts) for part in parts)
     if early.high > 0.25 * late.low or late.value < 0.15:
         return []
-    what = "share of months in which the value changed"
+    what, day = "share of months in which the value changed", pd.Timestamp(cut)
     said = (
-        f"until {pd.Timestamp(day):%Y-%m-%d} the value changed in {percents(early)} of an account's months, after it in {percents(late)} "
+        f"before {day:%Y-%m-%d} the value changed in {percents(early)} of an account's months, from then on in {percents(late)} "
         f"(n = {early.n:.0f} and {late.n:.0f} accounts): the months before are a copy of a later value"
     )
     figure = tuple((what, side, float("nan"), e.value, e.low, e.high, float(e.n)) for side, e in (("before", early), ("after", late)))
     return [Sign(name, "back_filled", said, figure)]
+
+
+def _widest_jump(days: NDArray, pair: NDArray, changed: NDArray) -> np.datetime64 | None:
+    """The month-end from which on values change most more often than in the three months before it; None where they never do."""
+    when, place = np.unique(days, return_inverse=True)
+    pairs, moved = (np.bincount(place, weights=part.astype(float), minlength=len(when)) for part in (pair, changed))
+    months = np.flatnonzero(pairs >= 5)
+    if len(months) < 6:
+        return None
+    share = moved[months] / pairs[months]
+    jumps = [share[k : k + 3].mean() - share[k - 3 : k].mean() for k in range(3, len(months) - 2)]
+    best = int(np.argmax(jumps))
+    return when[months[best + 3]] if jumps[best] > 0.1 else None
 
 
 def _chosen(rows: pd.DataFrame, value: NDArray, months: tuple[int, int]) -> NDArray[np.bool_]:
@@ -178,7 +190,7 @@ def _leavers(rows: pd.DataFrame, use: NDArray[np.bool_]) -> int:
 
 def _direction(rows: pd.DataFrame, value: NDArray) -> int:
     """1 where higher values go with staying, else -1."""
-    use, left = np.isfinite(value), (rows["months"] > 0).to_numpy()
+    use, left = np.isfinite(value) & (rows["months"] >= 0).to_numpy(), (rows["months"] > 0).to_numpy()
     return 1 if not use.any() or auc(value[use], left[use]) >= 0.5 else -1
 
 
