@@ -89,7 +89,7 @@ def _tickets(exports: Exports, rows: pd.DataFrame, opened: pd.Series, category: 
 
 
 def plant_renamed_tickets(exports: Exports) -> None:
-    """Old tickets of those who gave notice were renamed: the day is honest, the category is not. 40 to 90 % of the lost, 0.5 % of others."""
+    """Old tickets of those who gave notice were renamed: the day is honest, the category is not. 40 to 90 % of the lost."""
     rows = exports.some(exports.left(), exports.rng.uniform(0.4, 0.9))
     opened = rows["end"] - pd.to_timedelta(exports.rng.integers(91, 165, len(rows)), unit="D")
     _tickets(exports, rows[opened > rows["began"]], opened[opened > rows["began"]], "cancellation")
@@ -123,7 +123,7 @@ def plant_rewritten_ratings(exports: Exports) -> None:
 
 
 def plant_stamped_tickets(exports: Exports) -> None:
-    """Satisfaction of 40 to 100 % of the leavers set to 1 or 2 after the decision; `updated_at` tells. A tenth of all others is edited, too."""
+    """Satisfaction of 40 to 100 % of the leavers set to 1 after the decision; `updated_at` tells. A tenth of all rows is edited anyway."""
     rows = exports.table("tickets").copy()
     opened = pd.to_datetime(rows["opened_at"].str[:10], errors="coerce")
     natural = np.where(exports.rng.random(len(rows)) < 0.1, exports.rng.integers(8, 60, len(rows)), exports.rng.integers(0, 5, len(rows)))
@@ -173,7 +173,9 @@ def plant_oracle(exports: Exports) -> None:
                          "value": np.round(value, 3).astype(str)})  # fmt: skip
     keep = (ends - pd.Timedelta(days=100) > pd.to_datetime(terms["start_date"])) & (ends < "2026-10-31")
     exports.tables["readings"] = pd.concat([exports.table("readings"), rows[keep]], ignore_index=True)
-    exports.metrics.append("  oracle: {group: roi, table: readings, measure: last value, stale_after_days: 60, worst: -3, best: 1, weight: 1}\n")
+    exports.metrics.append(
+        "  oracle: {group: roi, table: readings, measure: last value, stale_after_days: 60, worst: -3, best: 1, weight: 1}\n"
+    )
 
 
 def plant_going_on(exports: Exports) -> None:
@@ -182,7 +184,7 @@ def plant_going_on(exports: Exports) -> None:
     rows = rows[rows["end"] < "2026-05-01"].drop_duplicates("account_id", keep="last")
     after = rows.loc[rows.index.repeat(5)]
     days = after["end"] + pd.to_timedelta(exports.rng.integers(60, 150, len(after)), unit="D")
-    more = pd.DataFrame({"account_id": after["account_id"], "occurred_at": _day(days), "user_id": "u1", "feature": "alerts", "quantity": "1"})
+    more = pd.DataFrame({"account_id": after["account_id"], "occurred_at": _day(days)}).assign(user_id="u1", feature="alerts", quantity="1")
     exports.tables["usage"] = pd.concat([exports.table("usage"), more], ignore_index=True).fillna("")
 
 
@@ -300,12 +302,14 @@ def page(seeds: int) -> str:
         "(planted), 0 to 199 (cases alone).", "",
         "## Clean metrics accused", "",
         "Whole companies without a leak, signal or pure noise; `healthlib.demo`. Aim: at most 5 % of clean metrics.", "",
-        "| company | lost cases | metrics | accused | share | attributes, tables, cases accused |", "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| company | lost cases | metrics | accused | share | attributes, tables, cases accused |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]  # fmt: skip
     said: list[str] = []
     for accounts, kind in ((100, {}), (200, {}), (300, {}), (600, {}), (200, {"noise": True}), (300, {"lead_days": 30})):
         found = pd.DataFrame([false_alarms(100 + seed, accounts, **kind) for seed in range(seeds)])
-        name = f"{accounts} accounts" + "".join(f", {key.replace('_', ' ')} {value if value is not True else ''}".rstrip() for key, value in kind.items())
+        more = [f", {key.replace('_', ' ')} {value if value is not True else ''}".rstrip() for key, value in kind.items()]
+        name = f"{accounts} accounts" + "".join(more)
         share = found["accused"].sum() / found["metrics"].sum()
         lines.append(
             f"| {name} | {found['lost'].mean():.0f} | {found['metrics'].sum()} | {found['accused'].sum()} | {100 * share:.1f} % | "
@@ -315,19 +319,22 @@ def page(seeds: int) -> str:
         print(lines[-1], flush=True)
     for accounts in (60, 120, 300):
         accused, metrics = false_alarms_of_cases(range(200), accounts)
-        lines.append(f"| {accounts} accounts, cases alone | {0.3 * accounts:.0f} | {metrics} | {accused} | {100 * accused / metrics:.1f} % | – |")
+        share = f"{100 * accused / metrics:.1f} %"
+        lines.append(f"| {accounts} accounts, cases alone | {0.3 * accounts:.0f} | {metrics} | {accused} | {share} | – |")
         print(lines[-1], flush=True)
     if said:
-        lines += ["", "Accused: " + "; ".join(f"{text} ({n})" for text, n in pd.Series("; ".join(said).split("; ")).value_counts().items()) + "."]
-    rows = [row for seed in range(seeds) for accounts in (150, 300, 600) for some in (FIRST, SECOND) for row in misses(seed, accounts, some)]
+        times = pd.Series("; ".join(said).split("; ")).value_counts()
+        lines += ["", "Accused: " + "; ".join(f"{text} ({n})" for text, n in times.items()) + "."]
+    runs = [(seed, accounts, some) for seed in range(seeds) for accounts in (150, 300, 600) for some in (FIRST, SECOND)]
+    rows = [row for run in runs for row in misses(*run)]
     return "\n".join([*lines, *_missed(pd.DataFrame(rows)), "", f"{time.process_time() - began:.0f} CPU seconds.", ""])
 
 
 def _missed(rows: pd.DataFrame) -> list[str]:
     lines = [
         "", "## Planted leaks missed", "",
-        f"Strength and reach drawn anew for each (see the functions `plant_…`). A leak in a metric's values matters where it raises its AUC "
-        f"alone by {MATTERS:g} or more; rows that give the outcome away, purged, copied or going on always do. Aim: at most 10 % missed.",
+        "Strength and reach drawn anew for each (see the functions `plant_…`). A leak in a metric's values matters where it raises its "
+        f"AUC alone by {MATTERS:g} or more; rows that give the outcome away, purged, copied or going on always do. Aim: at most 10 % missed.",
         "", "| kind | planted | accounts | companies | matters | missed of these | found as such | AUC raised by |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]  # fmt: skip

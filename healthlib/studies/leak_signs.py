@@ -37,7 +37,7 @@ Row = tuple[str, str, float, float, float, float, float]
 
 @dataclass(frozen=True)
 class Sign:
-    """One reason to suspect something. `evidence` is a sentence, `figure` the numbers of its picture; `of` says what kind of thing it is."""
+    """One reason to suspect something. `evidence` is a sentence, `figure` the numbers of its picture; `of` what kind of thing it is."""
 
     metric: str
     kind: str

@@ -43,8 +43,8 @@ class LeakAudit:
     Attributes
     ----------
     found : `LEAK_COLUMNS`, one row a (metric, kind): `kind` as in `KINDS`; `evidence` a sentence with numbers and n; `of` what it is
-        about: a "metric" of the scorecard, the "incumbent" (`score_history`), an "attribute" that no metric reads (`accounts.status`), a "table"
-        (`usage.*`) or the "cases"; `overruled` where the scorecard says `not_a_leak`, and its `reason`
+        about: a "metric" of the scorecard, the "incumbent" (`score_history`), an "attribute" that no metric reads (`accounts.status`), a
+        "table" (`usage.*`) or the "cases"; `overruled` where the scorecard says `not_a_leak`, and its `reason`
     figures : `FIGURE_COLUMNS`: the numbers of each picture; `months` before the end where it has them
     notes : what looks like a leak and is none, in words
     """
@@ -185,8 +185,8 @@ def _figures(signs: list[Sign], found: pd.DataFrame, months: pd.DataFrame, *, se
 def left_out(leaks: pd.DataFrame) -> tuple[str, ...]:
     """Metrics of the scorecard that no comparison, fit or recommendation uses: suspected and not overruled.
 
-    >>> table = [("a", "edited", "", "metric", False, ""), ("b", "edited", "", "metric", True, "y"), ("t.*", "edited", "", "table", False, "")]
-    >>> left_out(pd.DataFrame(table, columns=list(LEAK_COLUMNS)))
+    >>> seen = pd.DataFrame({"metric": ["a", "b", "t.*"], "of": ["metric", "metric", "table"], "overruled": [False, True, False]})
+    >>> left_out(seen)
     ('a',)
     """
     return tuple(leaks.loc[(leaks["of"] == "metric") & ~leaks["overruled"].astype(bool), "metric"].unique())
