@@ -28,7 +28,7 @@ def found(leaks: pd.DataFrame, labels: Mapping[str, str], *, then: str) -> str:
 def kept(leaks: pd.DataFrame, labels: Mapping[str, str]) -> str:
     """Which suspected metrics are used all the same, and why."""
     said = [
-        f"“{labels.get(name, name)}” seems to know the outcome, too, but is used: the scorecard overrules the audit ({reason})."
+        f"“{labels.get(name, name)}” seems to know the outcome but is used: the scorecard overrules the audit ({reason})."
         for name, reason in overruled(leaks).items()
     ]
     return " ".join(said)

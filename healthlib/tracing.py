@@ -133,11 +133,21 @@ def _rows_of(tables: Tables, sources: _Sources, stamp: str | None, at: pd.Timest
             count(*) FILTER (WHERE {year} AND r.day >= {decided}) AS decided,
             count(r.written) AS stamped, count(*) FILTER (WHERE r.written > r.day + {SETTLED_DAYS}) AS edited,
             count(*) FILTER (WHERE r.written > r.day + {SETTLED_DAYS} AND r.written >= {decided}) AS edited_after
-        FROM (SELECT account_id, day, known, {written} AS written FROM known.{quote(sources.table)}
-            WHERE known <= {day} AND day <= {day} AND ({sources.condition}\n)) r
+        FROM (SELECT account_id, day, known, {written} AS written FROM {_visible(tables, sources.table, at)} v
+            WHERE ({sources.condition}\n)) r
         LEFT JOIN leavers g ON g.account_id = r.account_id GROUP BY r.account_id ORDER BY r.account_id"""
     )
     return pd.concat([frame.assign(metric=name) for name in sources.metrics], ignore_index=True)
+
+
+def _visible(tables: Tables, name: str, at: pd.Timestamp) -> str:
+    """The rows of a table that were known on `at`, columns that were filled in later empty, as a subquery."""
+    day, later = f"DATE '{at:%Y-%m-%d}'", asof.later_filled(tables, name)
+    columns = [*tables.columns[name], *(["quantity"] if name == "usage" and "quantity" not in tables.columns[name] else [])]
+    shown = [
+        f"CASE WHEN CAST({quote(later[c])} AS DATE) <= {day} THEN {quote(c)} END AS {quote(c)}" if c in later else quote(c) for c in columns
+    ]
+    return f"(SELECT {', '.join(shown)}, day, known FROM known.{quote(name)} WHERE known <= {day} AND day <= {day})"
 
 
 def _of_table(tables: Tables, name: str, grace_days: int, at: pd.Timestamp) -> pd.DataFrame:

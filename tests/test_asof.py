@@ -60,6 +60,8 @@ def same(left: Book, right: Book) -> None:
         assert (a is None) == (b is None), name
         if a is not None:
             pd.testing.assert_frame_equal(a, b, obj=name)
+    for name in ("leavers", "rows", "accounts"):
+        pd.testing.assert_frame_equal(getattr(left.traces, name), getattr(right.traces, name), obj=f"traces.{name}")
     assert left.scorecard == right.scorecard
 
 
