@@ -1,7 +1,7 @@
 """How often the leak audit accuses clean metrics, and how often it misses planted leaks of each kind.
 
 Whole simulated companies (`healthlib.demo.make_demo` without its own planted leak) are written to disk, leaks are planted into the
-exported tables with a strength and reach drawn at random, and `Book.leaks` is asked. `python study/leak_study.py --seeds 12` writes
+exported tables with a strength and reach drawn at random, and `Book.leaks` is asked. `python study/leak_study.py` writes
 study/leak_study.md; tests/test_leaks.py runs a part that can fail.
 """
 
@@ -293,13 +293,13 @@ def misses(seed: int, accounts: int, plants: Sequence[Plant]) -> list[dict]:
     return rows
 
 
-def page(seeds: int) -> str:
+def page(seeds: int, planted: int) -> str:
     """The study as a Markdown page."""
     began = time.process_time()
     lines = [
         "# Leak study", "",
-        f"Made on {date.today()} by `python study/leak_study.py --seeds {seeds}`; seeds 100 to {99 + seeds} (clean), 0 to {seeds - 1} "
-        "(planted), 0 to 199 (cases alone).", "",
+        f"Made on {date.today()} by `python study/leak_study.py --seeds {seeds} --planted {planted}`; seeds 100 to {99 + seeds} (clean), "
+        f"0 to {planted - 1} (planted), 0 to 199 (cases alone).", "",
         "## Clean metrics accused", "",
         "Whole companies without a leak, signal or pure noise; `healthlib.demo`. Aim: at most 5 % of clean metrics.", "",
         "| company | lost cases | metrics | accused | share | attributes, tables, cases accused |",
@@ -325,7 +325,7 @@ def page(seeds: int) -> str:
     if said:
         times = pd.Series("; ".join(said).split("; ")).value_counts()
         lines += ["", "Accused: " + "; ".join(f"{text} ({n})" for text, n in times.items()) + "."]
-    runs = [(seed, accounts, some) for seed in range(seeds) for accounts in (150, 300, 600) for some in (FIRST, SECOND)]
+    runs = [(seed, accounts, some) for seed in range(planted) for accounts in (150, 300, 600) for some in (FIRST, SECOND)]
     rows = [row for run in runs for row in misses(*run)]
     return "\n".join([*lines, *_missed(pd.DataFrame(rows)), "", f"{time.process_time() - began:.0f} CPU seconds.", ""])
 
@@ -334,7 +334,8 @@ def _missed(rows: pd.DataFrame) -> list[str]:
     lines = [
         "", "## Planted leaks missed", "",
         "Strength and reach drawn anew for each (see the functions `plant_…`). A leak in a metric's values matters where it raises its "
-        f"AUC alone by {MATTERS:g} or more; rows that give the outcome away, purged, copied or going on always do. Aim: at most 10 % missed.",
+        f"AUC alone by {MATTERS:g} or more; rows that give the outcome away, purged, copied or going on always do. "
+        "Aim: at most 10 % missed.",
         "", "| kind | planted | accounts | companies | matters | missed of these | found as such | AUC raised by |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]  # fmt: skip
@@ -351,6 +352,7 @@ def _missed(rows: pd.DataFrame) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--planted", type=int, default=12)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     args = parser.parse_args()
-    args.out.write_text(page(args.seeds), encoding="utf-8")
+    args.out.write_text(page(args.seeds, args.planted), encoding="utf-8")

@@ -87,11 +87,11 @@ def _flat(rows: pd.DataFrame, name: str, codes: NDArray[np.intp], counts: NDArra
     sign = _direction(rows, value)
     months = rows["months"].to_numpy()
     points = [auc(sign * value[use], months[use] > 0) for use in (near, far)]
-    if points[1] < TOO_STRONG or points[0] - points[1] > 0.03:
+    if points[1] < TOO_STRONG or points[0] - points[1] > 0.05:
         return []
     draws = [auc_replicates(sign * value[use], months[use] > 0, codes[use], counts) for use in (near, far)]
     there, gap = percentile(points[1], draws[1]), percentile(points[0] - points[1], draws[0] - draws[1])
-    if there.low < TOO_STRONG - 0.07 or gap.high > 0.08:
+    if there.low < TOO_STRONG - 0.07 or gap.high > 0.12:
         return []
     said = (
         f"AUC {span(there)} {FAR[0]} to {FAR[1]} months before the end and {points[0]:.2f} in the last {NEAR[1]} (n = "
