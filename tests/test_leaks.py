@@ -119,7 +119,8 @@ def test_rows_are_not_metrics():
     """Two signs of one metric are one metric; a table, an attribute and the present tool are none."""
     found = table(
         ("a", "edited", "x", "metric", False, ""), ("a", "too_good", "x", "metric", False, ""),
-        ("score_history", "too_good", "x", "incumbent", False, ""), ("accounts.status", "overwritten", "x", "attribute", False, ""), ("usage.*", "after_leaving", "x", "table", False, ""),
+        ("score_history", "too_good", "x", "incumbent", False, ""), ("accounts.status", "overwritten", "x", "attribute", False, ""),
+        ("usage.*", "after_leaving", "x", "table", False, ""),
     )  # fmt: skip
     assert claims_leaks.counting(found) == "1 metric that seems to know the future, kept out of the fit."
     assert "“accounts.status” and “usage.*”" in claims_leaks.elsewhere(found)
