@@ -79,7 +79,7 @@ def figure_by_month(rows: pd.DataFrame, name: str, *, replicates: int, seed: int
 
 
 def _flat(rows: pd.DataFrame, name: str, codes: NDArray[np.intp], counts: NDArray[Any]) -> list[Sign]:
-    """As telling 7 to 12 months ahead as in the last three, and too telling."""
+    """As telling 7 to 12 months ahead as in the last three, and too telling. Much more telling than at the end is a season, not an edit."""
     value = rows[name].to_numpy(dtype=float)
     near, far = (_chosen(rows, value, part) for part in (NEAR, FAR))
     if min(_leavers(rows, near), _leavers(rows, far)) < FEWEST or not (far & (rows["months"] == 0)).any():
@@ -87,7 +87,7 @@ def _flat(rows: pd.DataFrame, name: str, codes: NDArray[np.intp], counts: NDArra
     sign = _direction(rows, value)
     months = rows["months"].to_numpy()
     points = [auc(sign * value[use], months[use] > 0) for use in (near, far)]
-    if points[1] < TOO_STRONG or points[0] - points[1] > 0.05:
+    if points[1] < TOO_STRONG or not -0.1 <= points[0] - points[1] <= 0.05:
         return []
     draws = [auc_replicates(sign * value[use], months[use] > 0, codes[use], counts) for use in (near, far)]
     there, gap = percentile(points[1], draws[1]), percentile(points[0] - points[1], draws[0] - draws[1])
