@@ -86,3 +86,9 @@ def test_a_snapshot_taken_only_of_those_who_leave_is_called_a_leak():
     assert {"usage_score", "login_frequency_30d", "support_tickets_30d", "score_history"} <= set(fit.leaks["metric"])
     recommended = fit.weights.set_index("metric")["recommended"]
     assert recommended[["usage_score", "login_frequency_30d", "support_tickets_30d"]].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["telco", "iranian"])
+def test_what_a_flat_sheet_tells_honestly_is_no_leak(name):
+    """Complaints of 40 % of those who left and of 2 % of those who stayed are a strong warning, not a record of the leaving."""
+    assert book(name).leaks.found.empty
