@@ -11,6 +11,7 @@ STAMP := $(VENV)/.installed
 WORKSPACE ?= data/demo
 OUT ?= reports
 SEEDS ?= 200
+LEAK_SEEDS ?= 6
 
 # One thread per process for BLAS and OpenMP: the same sums on every machine, and no thrashing on a small one.
 export OMP_NUM_THREADS ?= 1
@@ -64,8 +65,9 @@ bench: $(STAMP) ## the whole run against its floor; 10 million events against Du
 fuzz: $(STAMP) ## 2,000 broken tables and more (HEALTHLIB_FUZZ=number; HEALTHLIB_FUZZ_FILES=folder of further CSV files)
 	@HEALTHLIB_FUZZ=$${HEALTHLIB_FUZZ:-2400} $(BIN)/python -m pytest tests/test_fuzz.py
 
-study: $(STAMP) ## the long planted-truth study (SEEDS=200: hours; SEEDS=40: a quarter of an hour); writes its table
+study: $(STAMP) ## the long planted-truth studies (SEEDS=200: hours; SEEDS=40: a quarter of an hour); write their tables
 	@$(BIN)/python study/weights_study.py --seeds $(SEEDS)
+	@$(BIN)/python study/leak_study.py --seeds $(LEAK_SEEDS) --planted $(LEAK_SEEDS)
 
 picture: $(STAMP) ## docs/executive.png from the last report of the demo company
 	@chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1000 --screenshot=docs/executive.png \

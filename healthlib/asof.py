@@ -190,11 +190,16 @@ def _attribute_then(tables: Tables, name: str) -> pd.Series:
     return latest.set_index("place")["value"]
 
 
+def undated_attributes(tables: Tables) -> tuple[str, ...]:
+    """Columns of `accounts` that hold today's value only, because `attributes` has no history of them."""
+    dated = _dated_attributes(tables)
+    columns = tables.columns["accounts"].items()
+    return tuple(c for c, kind in columns if c not in ("recorded_at", *CASE_COLUMNS, *dated) and kind != WHEN)
+
+
 def _attributes_today(tables: Tables) -> pd.DataFrame:
     """Attributes of `accounts` that have no dated history: the only value there is, today's."""
-    dated = _dated_attributes(tables)
-    names = [c for c, kind in tables.columns["accounts"].items() if c not in ("recorded_at", *CASE_COLUMNS, *dated) and kind != WHEN]
-    picked = "".join(f", CAST({quote(c)} AS VARCHAR) AS {quote(c)}" for c in names)
+    picked = "".join(f", CAST({quote(c)} AS VARCHAR) AS {quote(c)}" for c in undated_attributes(tables))
     return tables.engine.query(f"SELECT account_id{picked} FROM data.accounts ORDER BY account_id")
 
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from healthlib import claims_leaks
 from healthlib.claims import against, largest, named, ranged, row_of, row_rate, score_range, smallest, undated, words
+from healthlib.studies.leaks import left_out
 from healthlib.wording import count, counted, listed, money, share, share_range
 
 if TYPE_CHECKING:
@@ -145,7 +147,7 @@ def before(audit: AuditFacts) -> str:
 def apart(audit: AuditFacts) -> pd.DataFrame:
     """Metrics that came apart before the end, earliest and widest first, without those that seem to know the outcome."""
     table = audit.apart
-    return table[(table["apart_days"] > 0) & ~table["metric"].isin(audit.leaks["metric"])]
+    return table[(table["apart_days"] > 0) & ~table["metric"].isin(left_out(audit.leaks))]
 
 
 def zombies(audit: AuditFacts) -> str:
@@ -227,7 +229,7 @@ def cohorts(audit: AuditFacts) -> str:
 def trusted(audit: AuditFacts) -> pd.DataFrame:
     """Metrics by themselves, strongest first, without those that seem to know the outcome and those that cannot be compared."""
     known = audit.alone.dropna(subset=["auc", "low"])
-    return known[~known["metric"].isin(audit.leaks["metric"])]
+    return known[~known["metric"].isin(left_out(audit.leaks))]
 
 
 def score(audit: AuditFacts) -> str:
@@ -237,7 +239,7 @@ def score(audit: AuditFacts) -> str:
     rates = [f"{row_rate(row)} of {counted(row['cases'], f'{band} case')}" for band, row in rows if row is not None]
     if pd.isna(auc.value) or not rates:
         return "How good the present score is cannot be told yet: both outcomes must have been seen."
-    counting = audit.leaks[audit.leaks["weight"] > 0].drop_duplicates("metric")
+    counting = audit.leaks[(audit.leaks["weight"] > 0) & (audit.leaks["of"] == "metric")].drop_duplicates("metric")
     flattered = (
         f" It is flattered by {counted(len(counting), 'metric')} that {'seems' if len(counting) == 1 else 'seem'} to know the outcome."
         if len(counting)
@@ -269,7 +271,9 @@ def incumbent(audit: AuditFacts) -> str:
     if theirs is None or pd.isna(theirs.value):
         return "Your present tool's own scores are not in the exports, so they cannot be compared."
     ours = audit.auc["current where incumbent"]
-    return f"On the same cases, the present tool's score has an AUC of {score_range(theirs)} and the scorecard {score_range(ours)}."
+    said = f"On the same cases, the present tool's score has an AUC of {score_range(theirs)} and the scorecard {score_range(ours)}."
+    doubt = claims_leaks.incumbent(audit.leaks)
+    return f"{said} {doubt}" if doubt else said
 
 
 def readiness(audit: AuditFacts) -> str:
@@ -281,13 +285,8 @@ def readiness(audit: AuditFacts) -> str:
 
 
 def leaks(audit: AuditFacts) -> str:
-    """Which metrics seem to know the outcome."""
-    found = audit.leaks.drop_duplicates("metric")
-    if found.empty:
-        return "No metric looks as if it knew the outcome beforehand."
+    """Which metrics seem to know the outcome, and which of them are used all the same."""
     labels = dict(zip(audit.alone["metric"], audit.alone["label"], strict=True))
-    names = [f"“{labels.get(name, name)}”" for name in found["metric"]]
-    return (
-        f"{named(names)} {'seems' if len(names) == 1 else 'seem'} to know the outcome and {'is' if len(names) == 1 else 'are'} "
-        "not to be trusted as a warning."
-    )
+    said = claims_leaks.found(audit.leaks, labels, then="{be} left out: not to be trusted as a warning")
+    stay = claims_leaks.kept(audit.leaks, labels)
+    return " ".join(part for part in (said, stay) if part) or "No metric looks as if it knew the outcome beforehand."

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from healthlib import claims_leaks
 from healthlib.claims import largest, named, smallest, undated
 from healthlib.claims_ledger import Finding, bridge, invoices, movements, overlaps
+from healthlib.studies.leaks import left_out, overruled
 from healthlib.studies.readiness import USUAL_AUC
 from healthlib.wording import NOTHING, count, counted, day, isolated, listed, number, share
 
@@ -301,14 +303,18 @@ def clocks(check: CheckFacts) -> Finding:
 
 def leaks(check: CheckFacts) -> Finding:
     """Metrics that seem to know the outcome."""
-    found = check.leaks.drop_duplicates("metric")
-    if found.empty:
-        enough = min(check.power.lost, check.power.kept) >= 8
-        return Finding(
-            "fine" if enough else "look", "No metric seems to know the outcome." if enough else "Too few outcomes to look for leaks."
-        )
-    verb = "seems" if len(found) == 1 else "seem"
-    return Finding("mend", f"{named([f'“{label}”' for label in found['label']])} {verb} to know the outcome; no recommendation may use it.")
+    out, kept = left_out(check.leaks), overruled(check.leaks)
+    if out:
+        names = named([f"“{check.labels.get(name, name)}”" for name in out])
+        return Finding("mend", f"{names} {'seems' if len(out) == 1 else 'seem'} to know the outcome; no recommendation may use it.")
+    if kept:
+        return Finding("look", claims_leaks.kept(check.leaks, check.labels))
+    if len(check.leaks):
+        return Finding("look", claims_leaks.elsewhere(check.leaks) or claims_leaks.incumbent(check.leaks))
+    enough = min(check.power.lost, check.power.kept) >= 8
+    return Finding(
+        "fine" if enough else "look", "No metric seems to know the outcome." if enough else "Too few outcomes to look for leaks."
+    )
 
 
 def findings(check: CheckFacts) -> list[Finding]:

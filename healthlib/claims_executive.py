@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from healthlib import claims_leaks
 from healthlib.claims import against, ranged, undated
 from healthlib.palette import UNSCORED
 from healthlib.resample import Estimate
@@ -213,10 +214,8 @@ def _data(facts: ExecutiveFacts) -> str:
     said += f"; on average {share(facts.coverage['mean'])} of the scorecard is measured. " if n else ". "
     said += f"{count(rejected)} of {counted(rows, 'input row')} {'was' if rejected == 1 else 'were'} set aside as faulty"
     said += f"; {counted(len(facts.warnings), 'warning')}, listed below." if facts.warnings else "."
-    if len(facts.leaks):
-        leaky = facts.leaks["metric"].nunique()
-        said += f" {'1 metric that seems' if leaky == 1 else f'{count(leaky)} metrics that seem'} to know the future, kept out of the fit."
-    return said
+    leaky = claims_leaks.counting(facts.leaks)
+    return f"{said} {leaky}" if leaky else said
 
 
 def trend(facts: ExecutiveFacts) -> str:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from healthlib import claims_leaks
 from healthlib.claims import against, largest, named, ranged, score_range, signed_range, smallest
+from healthlib.studies.leaks import left_out
 from healthlib.wording import count, counted, day, listed, number, share, share_range, tested
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ def comparison(fit: FitFacts) -> str:
     first = next(iter(known.values()))
     said = [f"{name} {score_range(estimate)}" for name, estimate in known.items()]
     basis = f"n = {counted(first.n, 'account')}, {count(first.events)} lost; 0.5 is a coin toss"
-    return f"{tested(fit.split, 'Out of time')} the AUC is {listed(said)} ({basis})."
+    doubt = claims_leaks.incumbent(fit.leaks) if "incumbent" in known else ""
+    return f"{tested(fit.split, 'Out of time')} the AUC is {listed(said)} ({basis})." + (f" {doubt}" if doubt else "")
 
 
 def differences(fit: FitFacts) -> str:
@@ -113,17 +116,11 @@ def folds(fit: FitFacts) -> str:
 
 
 def leaks(fit: FitFacts) -> str:
-    """What was left out because it seems to know the outcome."""
-    found = fit.leaks.drop_duplicates("metric")
-    if found.empty:
-        return "No metric seems to know the outcome; none was left out."
+    """What was left out because it seems to know the outcome, and what stays although it does."""
     labels = dict(zip(fit.weights["metric"], fit.weights["label"], strict=True))
-    names = [f"“{labels.get(name, name)}”" for name in found["metric"]]
-    one = len(names) == 1
-    return (
-        f"{named(names)} {'seems' if one else 'seem'} to know the outcome and {'was' if one else 'were'} left out of the fit "
-        "and the recommendation."
-    )
+    said = claims_leaks.found(fit.leaks, labels, then="{be} left out of the fit and the recommendation")
+    stay = claims_leaks.kept(fit.leaks, labels)
+    return " ".join(part for part in (said, stay) if part) or "No metric seems to know the outcome; none was left out."
 
 
 def cohorts(fit: FitFacts) -> str:
@@ -144,7 +141,7 @@ def cohorts(fit: FitFacts) -> str:
 
 def telling(fit: FitFacts) -> pd.DataFrame:
     """Metrics by how much the loss rate of their lower deciles differs from that of the upper, widest first, leaks left out."""
-    table = fit.metric_cohorts[(fit.metric_cohorts["decile"] > 0) & ~fit.metric_cohorts["metric"].isin(fit.leaks["metric"])]
+    table = fit.metric_cohorts[(fit.metric_cohorts["decile"] > 0) & ~fit.metric_cohorts["metric"].isin(left_out(fit.leaks))]
     rows = []
     for name, part in table.groupby("metric", sort=False):
         middle = (part["decile"].min() + part["decile"].max()) / 2

@@ -136,6 +136,8 @@ class Metric(Frozen):
     applies_to: Condition = Field(default_factory=dict)
     weight: float = Field(0.0, ge=0)
     reading: str | None = None
+    not_a_leak: str | None = Field(None, min_length=1)
+    """Why the leak audit is overruled for this metric, in words; every report repeats it."""
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from healthlib import claims_audit, report, wording
+from healthlib import claims_audit, page_leaks, report, wording
 from healthlib.claims import ASSOCIATED, words
 from healthlib.pieces import Columns, Kind, Piece
 from healthlib.studies.rates import SMALL
@@ -180,11 +180,9 @@ def zombie_bars(audit: AuditFacts) -> Piece:
 
 
 def leaks(audit: AuditFacts) -> Piece:
-    """Metrics that seem to know the outcome, with the evidence."""
-    columns: Columns = {"label": ("Metric", "text"), "evidence": ("Evidence", "text")}
+    """What seems to know the outcome, with the evidence and its pictures."""
     labels = dict(zip(audit.alone["metric"], audit.alone["label"], strict=True))
-    frame = audit.leaks.assign(label=audit.leaks["metric"].map(lambda name: labels.get(name, name)))
-    return report.table(frame, columns, caption="Metrics that seem to know the outcome", layout="cards") if len(frame) else Piece("")
+    return page_leaks.section(audit.leaks, audit.leak_figures, labels, audit.leak_notes)
 
 
 def watermelons(audit: AuditFacts) -> Piece:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from healthlib import claims_check as say
+from healthlib import page_leaks, report, wording
 from healthlib import plots_check as plots
-from healthlib import report, wording
 from healthlib.claims import named
 from healthlib.claims_ledger import Finding, headline_money
 from healthlib.page_audit import unbroken
@@ -280,11 +280,9 @@ def _grid(frame: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def leaks(check: CheckFacts) -> Piece:
-    """Metrics that seem to know the outcome."""
-    columns: Columns = {"label": ("Metric", "text"), "said": ("Sign", unbroken), "evidence": ("Evidence", "text")}
-    frame = check.leaks.assign(said=check.leaks["kind"].astype(str).str.replace("_", " "))
+    """What seems to know the outcome, with the numbers as pictures."""
     return report.show(
-        report.heading("Metrics that may know the outcome"),
+        report.heading("What may know the outcome"),
         report.claim(say.leaks(check).text),
-        report.table(frame, columns, caption="Suspected leaks, with their evidence", layout="cards") if len(frame) else Piece(""),
+        page_leaks.section(check.leaks, check.leak_figures, check.labels, check.leak_notes),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from healthlib import claims_executive as say
-from healthlib import report
+from healthlib import page_leaks, report
 from healthlib.report import Piece
 from healthlib.studies.alerts import KINDS
 from healthlib.studies.executive_facts import ExecutiveFacts
@@ -314,9 +314,5 @@ def sources(facts: ExecutiveFacts) -> Piece:
         caption="What the report was made from",
     )
     warnings = report.heading("Warnings", 3) + report.bullets(facts.warnings) if facts.warnings else Piece("")
-    leaks = (
-        report.table(facts.leaks[["metric", "kind", "evidence"]], caption="Metrics that seem to know the future")
-        if len(facts.leaks)
-        else Piece("")
-    )
+    leaks = page_leaks.listed(facts.leaks) if len(facts.leaks) else Piece("")
     return table + warnings + leaks

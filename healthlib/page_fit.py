@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from healthlib import claims_fit, report, wording
+from healthlib import claims_fit, page_leaks, report, wording
 from healthlib.claims import score_range, signed_range
 from healthlib.page_audit import interval, ranges, unbroken
 from healthlib.pieces import Columns, Piece
@@ -116,11 +116,8 @@ def folds(fit: FitFacts) -> Piece:
 
 
 def leaks(fit: FitFacts) -> Piece:
-    """Suspected leaks with their evidence."""
-    columns: Columns = {"label": ("Metric", "text"), "kind": ("Sign", unbroken), "evidence": ("Evidence", "text")}
-    frame = fit.leaks.merge(fit.weights[["metric", "label"]], how="left", on="metric")
-    frame["kind"] = frame["kind"].str.replace("_", " ")
-    return report.table(frame, columns, caption="Metrics that seem to know the outcome", layout="cards")
+    """What seems to know the outcome, with the evidence and its pictures."""
+    return page_leaks.section(fit.leaks, fit.leak_figures, dict(zip(fit.weights["metric"], fit.weights["label"], strict=True)))
 
 
 def cohorts(fit: FitFacts) -> Piece:

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from healthlib import palette, wording
 from healthlib.claims import largest, words
 from healthlib.claims_audit import apart, trusted, years
+from healthlib.studies.leaks import left_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,11 +48,13 @@ STYLE: Any = {
 }
 
 
-def canvas(height: float, rows: int = 1, columns: int = 1, *, sharex: bool = False, sharey: bool = False) -> np.ndarray:
-    """Empty axes in the house style, as an array of `rows` x `columns`."""
+def canvas(
+    height: float, rows: int = 1, columns: int = 1, *, sharex: bool = False, sharey: bool = False, heights: Sequence[float] | None = None
+) -> np.ndarray:
+    """Empty axes in the house style, as an array of `rows` x `columns`; `heights` of the rows, relative to each other."""
     mpl.rcParams.update(STYLE)
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
+    return figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey, height_ratios=heights)
 
 
 def blank(message: str) -> Axes:
@@ -236,7 +239,7 @@ def metrics_alone(audit: AuditFacts, *, most: int = 18) -> Axes:
     if known.empty:
         return blank("No metric can be compared by itself: both outcomes must have been seen.")
     ax = canvas(1.3 + 0.36 * len(known))[0, 0]
-    leaky = known["metric"].isin(audit.leaks["metric"]).to_numpy()
+    leaky = known["metric"].isin(left_out(audit.leaks)).to_numpy()
     colours = [
         SUSPECT if leak else GOOD if low > 0.5 else BAD if high < 0.5 else GREY
         for leak, low, high in zip(leaky, known["low"], known["high"], strict=True)

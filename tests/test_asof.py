@@ -63,6 +63,8 @@ def same(left: Book, right: Book) -> None:
     for name in ("starts", "activity", "adopted", "steps"):
         pd.testing.assert_frame_equal(getattr(left.began, name), getattr(right.began, name), obj=f"began.{name}")
     assert left.began.recorded == right.began.recorded
+    for name in ("leavers", "rows", "accounts"):
+        pd.testing.assert_frame_equal(getattr(left.traces, name), getattr(right.traces, name), obj=f"traces.{name}")
     assert left.scorecard == right.scorecard
 
 

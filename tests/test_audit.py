@@ -14,6 +14,7 @@ from healthlib.spec import Band, Measure, Metric, OutcomeSpec, Scorecard
 from healthlib.studies import alone, before_end, leaving, lists
 from healthlib.studies.audit import audit_study
 from healthlib.studies.groups import dimensions
+from healthlib.studies.leaks import screen
 from healthlib.studies.rates import overall, rates_by
 from healthlib.studies.readiness import readiness
 from healthlib.studies.survival import MONTH, curve, lifetimes, retained_after
@@ -63,7 +64,8 @@ def book(cases: pd.DataFrame, **more: Any) -> Any:
         }),
         "incumbent": None, "began": NEVER,
     }  # fmt: skip
-    return SimpleNamespace(**{**given, **more})
+    given |= more
+    return SimpleNamespace(**given, leaks=screen(given["cases"], CARD))
 
 
 def test_rates_by_hand() -> None:

@@ -159,7 +159,8 @@ def test_who_names_a_group_only_where_its_interval_excludes_the_base_rate(many: 
 def test_a_metric_that_knows_the_outcome_is_never_named_the_best(many: tuple) -> None:
     audit, *_ = many
     best = audit.alone.iloc[0]
-    leaks = pd.DataFrame([(best["metric"], "too_good", "AUC 0.99", 5.0)], columns=["metric", "kind", "evidence", "weight"])
+    table = [(best["metric"], kind, "AUC 0.99", "metric", False, "", 5.0) for kind in ("too_good", "edited")]
+    leaks = pd.DataFrame(table, columns=["metric", "kind", "evidence", "of", "overruled", "reason", "weight"])
     leaky = replace(audit, leaks=leaks)
     assert claims_audit.alone(audit).startswith(best["label"])
     assert not claims_audit.alone(leaky).startswith(best["label"])

@@ -50,7 +50,10 @@ def test_a_spreadsheet_that_saved_the_exports_again_changes_nothing():
     assert ours.workspace.name == theirs.workspace.name
     named = {field.name for field in fields(Book)} - {"workspace"}
     assert named == {"cases", "history", "leads", "ledger", "churned", "tables", "rejected", "scorecard", "as_of", "data_through",
-                     "warnings", "incumbent"}  # fmt: skip
+                     "warnings", "incumbent", "traces"}  # fmt: skip
+    for name in ("leavers", "rows", "accounts"):
+        pd.testing.assert_frame_equal(getattr(ours.traces, name), getattr(theirs.traces, name), check_exact=True)
+    assert ours.traces.attributes == theirs.traces.attributes
 
 
 def test_ravenstack_counts():
@@ -80,6 +83,12 @@ def test_a_snapshot_taken_only_of_those_who_leave_is_called_a_leak():
     """Of subscriptions that ended, the health snapshot was taken exactly 90 days before; of the others only in the last ten months."""
     ours = book("complyflow")
     fit = fit_study(ours.compared_cases, ours.workspace.scorecard, replicates=50)
-    assert {"usage_score", "login_frequency_30d", "support_tickets_30d"} <= set(fit.leaks["metric"])
+    assert {"usage_score", "login_frequency_30d", "support_tickets_30d", "score_history"} <= set(fit.leaks["metric"])
     recommended = fit.weights.set_index("metric")["recommended"]
     assert recommended[["usage_score", "login_frequency_30d", "support_tickets_30d"]].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["telco", "iranian"])
+def test_what_a_flat_sheet_tells_honestly_is_no_leak(name):
+    """Complaints of 40 % of those who left and of 2 % of those who stayed are a strong warning, not a record of the leaving."""
+    assert book(name).leaks.found.empty

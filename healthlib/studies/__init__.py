@@ -60,7 +60,7 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
     if name == "fit":
         from .fit import fit_study
 
-        return fit_study(book.compared_cases, book.workspace.scorecard)
+        return fit_study(book.compared_cases, book.workspace.scorecard, audit=book.leaks)
     if name == "backtest":
         from dataclasses import replace
 

@@ -14,7 +14,7 @@ from healthlib.studies import alone, before_end, leaving, lists
 from healthlib.studies.early import early_facts
 from healthlib.studies.fit import without
 from healthlib.studies.groups import dimensions
-from healthlib.studies.leaks import find_leaks
+from healthlib.studies.leaks import left_out
 from healthlib.studies.owners import owners
 from healthlib.studies.rates import RATE_COLUMNS, overall, rates_by
 from healthlib.studies.readiness import readiness
@@ -50,7 +50,8 @@ class AuditFacts:
     incumbent_bands : loss rate by quarter of the score the company's present tool gave; empty without score_history
     auc : how well "current" (and "incumbent") tells leavers from stayers; "current by ARR" weighs cases by ARR
     flagged : at each lead: share of the accounts that left, and of their ARR, that were in the worst band
-    leaks : metrics that seem to know the outcome (metric, kind, evidence, weight in the present scorecard)
+    leaks : what seems to know the outcome, as `leaks.LeakAudit.found`, and the weight in the present scorecard
+    leak_figures, leak_notes : the numbers of their pictures; what looks like a leak and is none
     readiness : see `readiness`
     names : account_id, name, segment of every account in the cases, as last known
     successful, first_days, features, steps : what the first days say, see `early`
@@ -88,6 +89,8 @@ class AuditFacts:
     auc: dict[str, Estimate]
     flagged: pd.DataFrame
     leaks: pd.DataFrame
+    leak_figures: pd.DataFrame
+    leak_notes: tuple[str, ...]
     readiness: pd.DataFrame
     names: pd.DataFrame
     successful: pd.DataFrame
@@ -111,7 +114,7 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
     few = replicates if finished["account_id"].nunique() <= MANY else replicates // 4
     again: dict[str, Any] = {"replicates": few, "seed": seed}
     workspace = book.workspace
-    leaks = find_leaks(finished, book.scorecard, seed=seed)
+    leaks = book.leaks.found
     leaks = leaks.assign(weight=leaks["metric"].map(book.scorecard.weights).astype(float))
     return AuditFacts(
         name=workspace.name,
@@ -131,10 +134,12 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
         reasons=leaving.reasons(book.churned),
         movements=leaving.movements(book.ledger, book.churned),
         **_before(book, finished, **again),
-        **_named(book, finished, tuple(leaks["metric"].unique()), **again),
+        **_named(book, finished, left_out(leaks), **again),
         **_metrics(book, finished, **again),
         **_present_score(book, finished, **again),
         leaks=leaks,
+        leak_figures=book.leaks.figures,
+        leak_notes=book.leaks.notes,
         readiness=readiness(finished),
         names=_names(book.cases),
         **early_facts(book, **again),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,9 @@ from ..scoring import resolve_scales
 from ..sheet import WEAKER
 from ..spec import Scorecard, Workspace
 from ..tables import Tables, load_tables
+from ..traces import Traces, no_traces
+from ..tracing import read_traces
+from .leaks import Background, LeakAudit, screen
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Book:
     churned : account_id, ended_on, arr, reason
     incumbent : account_id, as_of, incumbent (the present tool's latest score then), one row a case; None without score_history
     began : the first days of every account, see `beginnings`
+    traces : how the rows of each metric and table lie to the accounts' leaving: what the leak audit reads
     """
 
     workspace: Workspace
@@ -50,6 +55,7 @@ class Book:
     churned: pd.DataFrame
     incumbent: pd.DataFrame | None
     began: Beginnings = NEVER
+    traces: Traces = field(default_factory=no_traces)
 
     @property
     def evidence(self) -> str:
@@ -60,6 +66,12 @@ class Book:
     def compared_cases(self) -> pd.DataFrame:
         """`cases`, with the present tool's score as `incumbent` where the workspace has a score_history."""
         return self.cases if self.incumbent is None else self.cases.merge(self.incumbent, how="left", on=["account_id", "as_of"])
+
+    @cached_property
+    def leaks(self) -> LeakAudit:
+        """The leak audit of these exports; made once. Growing is not leaving: with expansion outcomes only the cases are screened."""
+        background = None if self.workspace.kind == "expansion" else Background(self.traces, self.history)
+        return screen(self.compared_cases, self.scorecard, background)
 
 
 def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None) -> Book:
@@ -108,6 +120,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         churned=left,
         incumbent=_incumbent(tables, cases),
         began=beginnings(tables, at),
+        traces=read_traces(tables, workspace, left, at),
     )
 
 
@@ -134,6 +147,7 @@ def _flat_book(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         ledger=history[["account_id", "as_of", "arr"]].rename(columns={"as_of": "month"}),
         churned=lost.rename(columns={"as_of": "ended_on"}).assign(reason=pd.Series(pd.NA, index=lost.index, dtype="object")),
         incumbent=None,
+        traces=no_traces(tuple(name for name in workspace.flat.attributes if name in cases)),
     )
 
 

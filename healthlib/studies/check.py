@@ -16,7 +16,7 @@ from healthlib.studies.book import Book, book_of
 from healthlib.studies.breaks import BREAK_COLUMNS, PERIOD_COLUMNS, find_breaks
 from healthlib.studies.check_facts import CheckFacts
 from healthlib.studies.groups import attributes
-from healthlib.studies.leaks import LEAK_COLUMNS, find_leaks
+from healthlib.studies.leaks import NOTHING_FOUND, LeakAudit
 from healthlib.studies.readiness import not_ready, power, readiness
 from healthlib.tables import RejectedError, Tables, load_tables
 
@@ -77,6 +77,7 @@ def check_study(opened: Opened) -> CheckFacts:
     dated = workspace.flat is None
     history = book.history if book else None
     segment = segment_of(history, workspace.scorecard)
+    suspected = suspected_leaks(book)
     return CheckFacts(
         context=_context(opened, segment),
         dated=dated,
@@ -88,20 +89,18 @@ def check_study(opened: Opened) -> CheckFacts:
         examples=examples,
         coverage=coverage(history, workspace.scorecard),
         by_segment=coverage_by(history, workspace.scorecard, segment),
-        leaks=suspected_leaks(book),
+        leaks=suspected.found,
+        leak_figures=suspected.figures,
+        leak_notes=suspected.notes,
+        labels={name: metric.label or name for name, metric in workspace.scorecard.metrics.items()},
         warnings=tables.warnings,
         **(_events(opened) if dated else _sheet(opened)),
     )
 
 
-def suspected_leaks(book: Book | None) -> pd.DataFrame:
-    """Metrics that seem to know the outcome: metric, label, kind, evidence."""
-    if book is None:
-        return pd.DataFrame(columns=["metric", "label", "kind", "evidence"])
-    finished = book.cases[book.cases["lost"].notna()].reset_index(drop=True)
-    found = find_leaks(finished.assign(lost=finished["lost"].astype(float)), book.scorecard)
-    labels = {name: metric.label or name for name, metric in book.scorecard.metrics.items()}
-    return found[list(LEAK_COLUMNS)].assign(label=found["metric"].map(labels))[["metric", "label", "kind", "evidence"]]
+def suspected_leaks(book: Book | None) -> LeakAudit:
+    """What seems to know the outcome; nothing where there is no book to look through."""
+    return NOTHING_FOUND if book is None else book.leaks
 
 
 def _stops(failed: str) -> tuple[str, str]:

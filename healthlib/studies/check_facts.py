@@ -35,7 +35,8 @@ class CheckFacts:
     beside : ARR of terms beside each account's largest running one, on the day; see `ledger.beside`
     overlaps, mismatches, bridge, invoiced : see `ledger`; bridge also has known_then (ARR by what was known on that day) and restated
         (the end less that)
-    leaks : metric, label, kind, evidence
+    leaks, leak_figures, leak_notes : what seems to know the outcome, as in `leaks.LeakAudit`
+    labels : metric -> what it is called
     warnings : what else a reader should know
     """
 
@@ -61,4 +62,7 @@ class CheckFacts:
     bridge: pd.DataFrame
     invoiced: pd.DataFrame
     leaks: pd.DataFrame
+    leak_figures: pd.DataFrame
+    leak_notes: tuple[str, ...]
+    labels: dict[str, str]
     warnings: tuple[str, ...]

@@ -15,7 +15,7 @@ from healthlib.resample import NOTHING, Estimate, account_weights, percentile, r
 from healthlib.spec import Scorecard
 from healthlib.stats import auc, auc_replicates
 from healthlib.studies.cohorts import metric_cohorts
-from healthlib.studies.leaks import find_leaks
+from healthlib.studies.leaks import OUR_OWN, LeakAudit, left_out, overruled, screen
 from healthlib.studies.verdict import Verdict, recommend
 from healthlib.weight_intervals import weight_intervals
 from healthlib.weights import Fit, candidates, fit, whole
@@ -52,7 +52,9 @@ class FitFacts:
     n_cases, n_accounts, n_lost : finished cases, their accounts, and those lost
     base_rate, arr_base_rate : share of finished cases, and of their ARR, that was lost
     metric_cohorts : metric, label, decile, mean_value, cases, lost, rate, low, high
-    leaks : metric, kind, evidence: metrics left out of every comparison, the fit and the recommendation
+    leaks : as `leaks.LeakAudit.found`: metrics that seem to know the outcome are left out of every comparison, the fit and the
+        recommendation, unless the scorecard overrules that
+    leak_figures : the numbers of their pictures
     notes : what could not be done, in plain words
     split : what keeps training and test apart: time, or accounts alone (cross-validation, where cases have a `fold`)
     """
@@ -79,15 +81,19 @@ class FitFacts:
     leaks: pd.DataFrame
     notes: tuple[str, ...] = ()
     split: Literal["time", "accounts"] = "time"
+    leak_figures: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
 
-def fit_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, replicates: int = 1000) -> FitFacts:
+def fit_study(
+    cases: pd.DataFrame, scorecard: Scorecard, *, audit: LeakAudit | None = None, seed: int = 0, replicates: int = 1000
+) -> FitFacts:
     """Screen for leaks, replay the past, compare current, equal and fitted weights out of time, fit on all finished cases, recommend.
 
     Parameters
     ----------
     cases : cases frame with outcomes; an `incumbent` column (a score) joins the comparison
     scorecard : as written, scale quantiles unresolved: they are resolved at each cut-off from the past alone
+    audit : the leak audit (`Book.leaks`); by the cases alone where there is none
     seed, replicates : of the account bootstrap
 
     Returns
@@ -96,7 +102,8 @@ def fit_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, repli
     """
     done = cases[cases["lost"].notna()].sort_values(["as_of", "account_id"], kind="stable").reset_index(drop=True)
     codes, counts = account_weights(done["account_id"], replicates, seed)
-    leaks = find_leaks(done, scorecard, seed=seed)
+    audit = audit or screen(done, scorecard, seed=seed)
+    leaks = audit.found
     card = usable(scorecard, leaks)
     past = replay(done, card)
     comparison = _compare(past.predictions, seed, replicates)
@@ -109,14 +116,14 @@ def fit_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, repli
         table, comparison["auc"], comparison["arr_auc"], comparison["differences"], comparison["arr_differences"],
         verdict.recommendation, verdict.reason, past.folds, past.predictions, past.thresholds, past.weights, past.strength, past.losses,
         len(done), counts.shape[0], n_lost, rate(done["lost"], codes, counts), rate(done["lost"], codes, counts, case_weight=done["arr"]),
-        metric_cohorts(done, scorecard, seed=seed), leaks, _notes(done, scorecard, past, leaks),
-        split,
+        metric_cohorts(done, scorecard, seed=seed), leaks, (*_notes(done, scorecard, past, leaks), *audit.notes),
+        split, audit.figures,
     )  # fmt: skip
 
 
 def usable(scorecard: Scorecard, leaks: pd.DataFrame) -> Scorecard:
     """The scorecard that is compared and fitted: leaky metrics at weight 0; where no metric has a weight yet, all others at 1."""
-    names = tuple(leaks["metric"].unique())
+    names = left_out(leaks)
     if not any(scorecard.weights.values()):
         started = {name: metric.model_copy(update={"weight": 1.0}) for name, metric in scorecard.metrics.items()}
         scorecard = scorecard.model_copy(update={"metrics": started})
@@ -241,9 +248,16 @@ def _notes(done: pd.DataFrame, scorecard: Scorecard, past: Replay, leaks: pd.Dat
     notes = []
     if not any(scorecard.weights.values()):
         notes.append("The scorecard gives no metric a weight yet; equal weights stand in for the current ones.")
-    if not leaks.empty:
-        names = ", ".join(leaks["metric"].unique())
+    if names := ", ".join(left_out(leaks)):
         notes.append(f"Left out as seeming to know the outcome: {names}. The comparison is made without them.")
+    for name, reason in overruled(leaks).items():
+        notes.append(f"{name} seems to know the outcome and is used all the same, because the scorecard overrules the audit: {reason}")
+    ours = [name for name, metric in scorecard.metrics.items() if metric.table in OUR_OWN and metric.weight > 0]
+    if ours:
+        notes.append(
+            f"{', '.join(ours)}: what we did, not what the customer did. It goes to accounts we were worried about, so its weight says "
+            "what we thought, not what it does."
+        )
     if len(past.predictions):
         unscored = past.predictions[["current", "equal", "fitted"]].isna().any(axis=1).sum()
         if unscored:

@@ -1,135 +1,206 @@
-"""Metrics that seem to know the outcome, found before any fit, with the evidence in numbers."""
+"""The leak audit: metrics that seem to know the outcome, found before any fit, with the evidence in numbers."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from healthlib.resample import Estimate, account_weights, percentile, rate
-from healthlib.spec import Scorecard
-from healthlib.stats import auc, auc_replicates
+from healthlib.spec import Metric, Scorecard
+from healthlib.studies import leak_months, leak_rows, leak_signs
+from healthlib.studies.leak_signs import FEWEST, Finished, Sign
+from healthlib.traces import INCUMBENT, Traces
 
-LEAK_COLUMNS = ("metric", "kind", "evidence")
+KINDS = {
+    "after_decision": "measured after the decision",
+    "edited": "edited in place",
+    "back_filled": "back-filled",
+    "survivors_only": "exists for one side only",
+    "too_good": "too good to be true",
+    "after_leaving": "goes on after the end",
+    "overwritten": "overwritten by today's value",
+}
+"""Kind of sign -> what it is called."""
 
-TOO_GOOD = 0.90
-"""No honest metric read months ahead tells lost from kept this well: AUC alone, lower end of its interval above 0.85 (a convention)."""
+LEAK_COLUMNS = ("metric", "kind", "evidence", "of", "overruled", "reason")
+FIGURE_COLUMNS = ("metric", "kind", "what", "side", "months", "value", "low", "high", "n")
 
-FAR_AHEAD = 0.15
-"""A metric this much AUC above the best other one, by the lower end of the interval, is suspect (a convention)."""
+OUR_OWN = ("interventions", "overrides")
+"""Tables of what we did, not of what the customer did."""
 
-LEVELS = 500
+ZERO_WITHOUT_ROWS = ("count", "sum", "distinct", "open")
 
-FEWEST = 8
-"""A metric is judged once it was measured for this many lost and this many kept cases."""
+NEVER_WRITTEN_OVER = ("age",)
+"""Measures that the contract's start alone gives."""
+
+
+@dataclass(frozen=True)
+class LeakAudit:
+    """What the audit found.
+
+    Attributes
+    ----------
+    found : `LEAK_COLUMNS`, one row a (metric, kind): `kind` as in `KINDS`; `evidence` a sentence with numbers and n; `of` what it is
+        about: a "metric" of the scorecard, the "incumbent" (`score_history`), an "attribute" that no metric reads (`accounts.status`), a
+        "table" (`usage.*`) or the "cases"; `overruled` where the scorecard says `not_a_leak`, and its `reason`
+    figures : `FIGURE_COLUMNS`: the numbers of each picture; `months` before the end where it has them
+    notes : what looks like a leak and is none, in words
+    """
+
+    found: pd.DataFrame
+    figures: pd.DataFrame = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+NOTHING_FOUND = LeakAudit(pd.DataFrame(columns=list(LEAK_COLUMNS)), pd.DataFrame(columns=list(FIGURE_COLUMNS)))
+"""The audit of what has no outcomes to be audited against."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """What else is known of the exports.
+
+    Attributes
+    ----------
+    traces : from the book
+    history : month-ends of all active accounts
+    """
+
+    traces: Traces
+    history: pd.DataFrame
 
 
 def find_leaks(cases: pd.DataFrame, scorecard: Scorecard, *, replicates: int = 300, seed: int = 0) -> pd.DataFrame:
-    """Screen every metric of the scorecard against the outcomes of finished cases.
+    """`screen` by the cases alone: its `found`."""
+    return screen(cases, scorecard, replicates=replicates, seed=seed).found
 
-    Four signs, each judged by an interval over accounts: a single-metric AUC too good to be true; one far above the best other metric;
-    a value measured for (almost) only one of lost and kept; a value that never varies among the kept but does among the lost.
+
+def screen(
+    cases: pd.DataFrame, scorecard: Scorecard, background: Background | None = None, *, replicates: int = 300, seed: int = 0
+) -> LeakAudit:
+    """Screen every metric of the scorecard, and the present tool's score, against the outcomes of finished cases.
+
+    Every sign is judged by an interval over accounts; thresholds are conventions, measured in study/leak_study.md.
 
     Parameters
     ----------
-    cases : cases frame with `lost` and the raw value of each metric
-    scorecard : names the metrics
-
-    Returns
-    -------
-    DataFrame `LEAK_COLUMNS`, a row a sign: `kind` is too_good, far_ahead, missing_tells or constant_when_kept; `evidence` is a sentence.
+    cases : cases frame with `lost` and the raw value of each metric; `incumbent` where there is a present tool
+    scorecard : names the metrics, and says which are overruled
+    background : rows and month-ends behind the cases; without it the signs that need them are not looked for
     """
-    done = cases[cases["lost"].notna()]
+    done = cases[cases["lost"].notna()].sort_values(["as_of", "account_id"], kind="stable").reset_index(drop=True)
     lost = done["lost"].to_numpy(dtype=float)
     if min(lost.sum(), (1 - lost).sum()) < FEWEST:
-        return pd.DataFrame(columns=list(LEAK_COLUMNS))
-    codes, counts = account_weights(done["account_id"], replicates, seed)
+        return NOTHING_FOUND
     values = {name: done[name].to_numpy(dtype=float) for name in scorecard.metrics if name in done}
-    found = _by_auc(values, lost, codes, counts)
-    for name, value in values.items():
-        label = scorecard.metrics[name].label or name
-        found += _by_missing((name, label), np.isfinite(value), lost, (codes, counts))
-        found += _by_constant((name, label), value, lost, (codes, counts))
-    order = {name: place for place, name in enumerate(values)}
-    return pd.DataFrame(sorted(found, key=lambda row: order[row[0]]), columns=list(LEAK_COLUMNS))
+    if "incumbent" in done and done["incumbent"].notna().any():
+        values[INCUMBENT] = done["incumbent"].to_numpy(dtype=float)
+    data = leak_signs.finished(done, values, replicates=replicates, seed=seed)
+    signs = _case_signs(data)
+    notes: tuple[str, ...] = ()
+    months = pd.DataFrame()
+    if background is not None:
+        months = leak_months.before_ends(background.history, background.traces.leavers)
+        signs += _background_signs(data, done, scorecard, background, months)
+        notes = leak_rows.late_notes(background.traces)
+    found = _table(signs, scorecard)
+    return LeakAudit(found, _figures(signs, found, months, seed=seed), notes)
 
 
-def _by_auc(values: dict[str, NDArray], lost: NDArray, codes: NDArray[np.intp], counts: NDArray[Any]) -> list[tuple[str, str, str]]:
-    """Single-metric AUC, whichever direction it points."""
-    points: dict[str, float] = {}
-    draws: dict[str, NDArray] = {}
-    for name, value in values.items():
-        use = np.isfinite(value)
-        if min(lost[use].sum(), (1 - lost[use]).sum()) < FEWEST:
-            continue
-        value = _few_levels(value)
-        sign = 1 if auc(value[use], lost[use]) >= 0.5 else -1
-        points[name] = auc(sign * value[use], lost[use])
-        draws[name] = auc_replicates(sign * value[use], lost[use], codes[use], counts)
-    found = []
-    for name, point in points.items():
-        single = percentile(point, draws[name])
-        if point >= TOO_GOOD and single.low > TOO_GOOD - 0.05:
-            found.append((name, "too_good", f"alone it tells lost from kept with AUC {_span(single)}; months ahead nothing honest does"))
-        others = [other for other in points if other != name]
-        if len(others) < 2:
-            continue
-        best = max(others, key=points.__getitem__)
-        gap = percentile(point - points[best], draws[name] - draws[best])
-        if gap.low > FAR_AHEAD and single.low > 0.7:
-            found.append((name, "far_ahead", f"AUC {point:.2f} alone, {points[best]:.2f} of the next best, {best}: {_span(gap)} ahead"))
+def _case_signs(data: Finished) -> list[Sign]:
+    signs = leak_signs.by_auc(data, INCUMBENT)
+    for name, value in data.values.items():
+        signs += leak_signs.by_presence(data, name, np.isfinite(value), "measured") + leak_signs.by_constant(data, name)
+    return signs
+
+
+def _background_signs(data: Finished, done: pd.DataFrame, scorecard: Scorecard, background: Background, months: pd.DataFrame) -> list[Sign]:
+    """Signs from rows, month-ends and today's attributes."""
+    traces, metrics = background.traces, scorecard.metrics
+    zeroes = {name: metric.table in OUR_OWN for name, metric in metrics.items() if metric.measure.kind in ZERO_WITHOUT_ROWS}
+    signs = leak_rows.row_signs(data, done, traces, zeroes)
+    if traces.decided:
+        decided = leak_rows.decided_by_then(done, traces)
+        signs += leak_rows.decided_cases(data, decided)
+        for name in data.values:
+            signs += leak_signs.by_decision(data, name, decided)
+    open_to_edits = tuple(name for name, metric in metrics.items() if metric.measure.kind not in NEVER_WRITTEN_OVER and name in done)
+    if len(traces.leavers):
+        few = {"replicates": 100, "seed": 0}
+        signs += leak_months.month_signs(months, open_to_edits, **few)
+        signs += leak_months.filled_signs(background.history, open_to_edits, **few)
+    signs += leak_rows.table_signs(traces, _readers(scorecard))
+    return signs + _attribute_signs(data, done, scorecard, traces.attributes)
+
+
+def _readers(scorecard: Scorecard) -> dict[str, list[str]]:
+    """Table -> the metrics that read it."""
+    found: dict[str, list[str]] = {}
+    for name, metric in scorecard.metrics.items():
+        found.setdefault(metric.table or "", []).append(name)
     return found
 
 
-def _few_levels(value: NDArray) -> NDArray:
-    """Ranks in at most `LEVELS` bins of equal size: for a screen as good as the value, and many times faster on long tables."""
-    known = np.isfinite(value)
-    if len(value) <= 20 * LEVELS:
-        return value
-    cuts = np.unique(np.quantile(value[known], np.linspace(0, 1, LEVELS + 1)[1:-1]))
-    return np.where(known, np.searchsorted(cuts, value, side="right"), np.nan)
+def _attribute_signs(data: Finished, done: pd.DataFrame, scorecard: Scorecard, attributes: tuple[str, ...]) -> list[Sign]:
+    """Overwritten attributes: of the metrics whose scale, weight or reach they decide, else of the attribute itself."""
+    signs = []
+    for column in attributes:
+        found = leak_signs.by_level(data, column, done[column]) if column in done else []
+        readers = [name for name, metric in scorecard.metrics.items() if found and column in _conditions(metric)]
+        for sign in found:
+            said = f"its scale, weight or reach goes by accounts.{column}: {sign.evidence}"
+            signs += [Sign(name, sign.kind, said, sign.figure) for name in readers] or [sign]
+    return signs
 
 
-def _by_missing(
-    metric: tuple[str, str], measured: NDArray[np.bool_], lost: NDArray, draws: tuple[NDArray[np.intp], NDArray[Any]]
-) -> list[tuple[str, str, str]]:
-    """Being measured is itself the outcome: rows exist only for those who stayed, or only for those who left."""
-    if measured.all() or not measured.any():
-        return []
-    gone, kept = _both(measured, lost, draws)
-    few, many, who = (gone, kept, "kept") if gone.value < kept.value else (kept, gone, "lost")
-    if few.high < 0.25 * many.low and many.value - few.value > 0.15:
-        evidence = f"measured for {_percent(gone)} of lost and {_percent(kept)} of kept cases: it exists almost only for the {who}"
-        return [(metric[0], "missing_tells", evidence)]
-    return []
+def _conditions(metric: Metric) -> set[str]:
+    """Columns of the cases that a metric's profiles and reach go by."""
+    return {column for condition in (metric.applies_to, *(profile.when for profile in metric.profiles)) for column in condition}
 
 
-def _by_constant(
-    metric: tuple[str, str], value: NDArray, lost: NDArray, draws: tuple[NDArray[np.intp], NDArray[Any]]
-) -> list[tuple[str, str, str]]:
-    """One value for (almost) all kept cases, others for many of the lost: the metric records the leaving itself."""
-    use = np.isfinite(value)
-    if min(lost[use].sum(), (1 - lost[use]).sum()) < FEWEST:
-        return []
-    levels, times = np.unique(value[use & (lost == 0)], return_counts=True)
-    usual = levels[np.argmax(times)]
-    gone, kept = _both(value[use] != usual, lost[use], (draws[0][use], draws[1]))
-    if kept.value <= 0.01 and gone.low > 0.1 and gone.low > 8 * kept.high:
-        return [(metric[0], "constant_when_kept", f"other than {usual:g} for {_percent(gone)} of lost but {_percent(kept)} of kept cases")]
-    return []
+def _table(signs: list[Sign], scorecard: Scorecard) -> pd.DataFrame:
+    """`LEAK_COLUMNS`, the scorecard's metrics first, in their order; several reasons of one kind in one row."""
+    joined: dict[tuple[str, str], list[Sign]] = {}
+    for sign in signs:
+        joined.setdefault((sign.metric, sign.kind), []).append(sign)
+    order = {name: place for place, name in enumerate([*scorecard.metrics, INCUMBENT])}
+    rows = []
+    for (name, kind), some in joined.items():
+        of = "incumbent" if name == INCUMBENT else some[0].of
+        reason = str(scorecard.metrics[name].not_a_leak or "") if name in scorecard.metrics and of == "metric" else ""
+        rows.append((name, kind, "; ".join(dict.fromkeys(sign.evidence for sign in some)), of, bool(reason), reason))
+    rows.sort(key=lambda row: (order.get(row[0], len(order)), list(KINDS).index(row[1])))
+    return pd.DataFrame(rows, columns=list(LEAK_COLUMNS)).astype({"overruled": bool})
 
 
-def _both(happened: NDArray, lost: NDArray, draws: tuple[NDArray[np.intp], NDArray[Any]]) -> tuple[Estimate, Estimate]:
-    codes, counts = draws
-    gone, kept = lost == 1, lost == 0
-    return rate(happened[gone], codes[gone], counts), rate(happened[kept], codes[kept], counts)
+def _figures(signs: list[Sign], found: pd.DataFrame, months: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """`FIGURE_COLUMNS`: each sign's own numbers; where it is a matter of how well the metric tells, AUC by months before the end."""
+    rows: list[tuple] = []
+    for name, kind in zip(found["metric"], found["kind"], strict=True):
+        own = next((sign.figure for sign in signs if (sign.metric, sign.kind) == (name, kind) and sign.figure), ())
+        dated = kind in ("edited", "too_good") and name in months
+        by_month = leak_months.figure_by_month(months, name, replicates=100, seed=seed) if dated and not (kind == "edited" and own) else ()
+        rows += [(name, kind, *row) for row in (by_month if len(by_month) > 1 else own)]
+    return pd.DataFrame(rows, columns=list(FIGURE_COLUMNS))
 
 
-def _span(estimate: Estimate) -> str:
-    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
+def left_out(leaks: pd.DataFrame) -> tuple[str, ...]:
+    """Metrics of the scorecard that no comparison, fit or recommendation uses: suspected and not overruled.
+
+    >>> seen = pd.DataFrame({"metric": ["a", "b", "t.*"], "of": ["metric", "metric", "table"], "overruled": [False, True, False]})
+    >>> left_out(seen)
+    ('a',)
+    """
+    return tuple(leaks.loc[(leaks["of"] == "metric") & ~leaks["overruled"].astype(bool), "metric"].unique())
 
 
-def _percent(estimate: Estimate) -> str:
-    return f"{100 * estimate.value:.0f} % ({100 * estimate.low:.0f} to {100 * estimate.high:.0f} %)"
+def overruled(leaks: pd.DataFrame) -> Mapping[str, str]:
+    """Suspected metrics that stay because the scorecard says so -> its reason."""
+    return {str(row["metric"]): str(row["reason"]) for row in leaks.to_dict("records") if row["overruled"]}
+
+
+def doubted_incumbent(leaks: pd.DataFrame) -> str:
+    """Why the present tool's score cannot be compared as if it were honest; empty where nothing speaks against it."""
+    return "; ".join(leaks.loc[leaks["of"] == "incumbent", "evidence"]) if "of" in leaks else ""

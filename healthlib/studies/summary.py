@@ -101,9 +101,15 @@ def outcomes(audit: AuditFacts) -> dict[str, Any]:
 
 
 def leaks(fit: FitFacts) -> list[dict[str, Any]]:
-    """Metrics that know the future, with the evidence."""
+    """What knows the future, with the evidence: metrics, `score_history`, `accounts.<column>`, `<table>.*`, `cases`."""
     return [
-        {"metric": row["metric"], "kind": row["kind"], "evidence": row["evidence"], "overruled": bool(row.get("overruled", False))}
+        {
+            "metric": row["metric"],
+            "kind": row["kind"],
+            "evidence": row["evidence"],
+            "overruled": bool(row["overruled"]),
+            "reason": row["reason"] or None,
+        }
         for row in fit.leaks.to_dict("records")
     ]
 
