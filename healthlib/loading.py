@@ -84,7 +84,10 @@ def load_source(source: Source, engine: Engine, scratch: Path, *, allowed: float
     rows_in = used + sum(broke.values())
     listed = LISTED if rows_in - used > allowed * rows_in else rows_in
     rejected = _rejected(staged, rows, engine, listed)
-    engine.run(f"DROP TABLE IF EXISTS {STAGE}")
+    if copied:
+        engine.run(f"DROP TABLE {STAGE}")
+    elif staged.cells:
+        engine.run(f"ALTER TABLE {rows} DROP COLUMN _cells")
     return Loaded(staged.source, kinds, rows_in, used, rejected, broke)
 
 
@@ -145,21 +148,35 @@ def _kind_by_content(name: str, sound: str, engine: Engine) -> str:
 
 
 def _rejected(staged: Staged, rows: str, engine: Engine, listed: int) -> pd.DataFrame:
-    """`PLACES`, then the row as it was: read once more from the source, for the stage holds only what could be typed."""
+    """`PLACES`, then the row as it was: from the stage where it kept the cells, else read once more from the source."""
     raws = list(dict.fromkeys(column.raw for column in staged.source.columns))
-    judged = pd.DataFrame(columns=["_line", "_fault", *raws])
+    parts = [pd.DataFrame(columns=["_line", "_fault", *raws])]
     if staged.judged:
-        line = f"CAST({staged.line} AS BIGINT)"
-        faulty = f"SELECT rowid AS _row, {line} AS _line, _fault FROM {rows} WHERE _fault > 0 ORDER BY rowid LIMIT {listed}"
-        if staged.source.csv is not None and staged.relation == staged.source.relation:
-            return _as_listed(staged.source, _from_lines(staged.source.csv, raws, engine.query(faulty)), (), staged.rules)
-        cells = ", ".join(f"CAST({quote(raw)} AS VARCHAR) AS {quote(raw)}" for raw in raws)
-        judged = engine.query(
-            f"SELECT f._line, f._fault, r.* EXCLUDE (_row) "
-            f"FROM (SELECT row_number() OVER () - 1 AS _row, {cells} FROM {staged.relation}) r "
-            f"JOIN ({faulty}) f USING (_row) ORDER BY f._row"
-        )
+        found = f"rowid AS _row, CAST({staged.line} AS BIGINT) AS _line, _fault"
+        faulty = f"SELECT {found}{', _cells' if staged.cells else ''} FROM {rows} WHERE _fault > 0 ORDER BY rowid LIMIT {listed}"
+        if staged.cells:
+            cells = {column.raw: f"_cells[{place}]" for place, column in enumerate(staged.source.columns, start=1)}
+            shown = ", ".join(f"{cells[raw]} AS {quote(raw)}" for raw in raws)
+            parts.append(engine.query(f"SELECT _line, _fault, {shown} FROM ({faulty}) WHERE _cells IS NOT NULL"))
+            faulty = f"SELECT * EXCLUDE (_cells) FROM ({faulty}) WHERE _cells IS NULL"
+        late = engine.query(faulty)
+        if len(late):
+            parts.append(_read_again(staged, raws, late, engine))
+    judged = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return _as_listed(staged.source, judged, staged.broken[:listed], staged.rules)
+
+
+def _read_again(staged: Staged, raws: Sequence[str], late: pd.DataFrame, engine: Engine) -> pd.DataFrame:
+    """The cells of rows that were found wanting only beside other rows."""
+    if staged.source.csv is not None and staged.relation == staged.source.relation:
+        return _from_lines(staged.source.csv, raws, late)
+    engine.put("data._late", late)
+    cells = ", ".join(f"CAST({quote(raw)} AS VARCHAR) AS {quote(raw)}" for raw in raws)
+    return engine.query(
+        f"SELECT f._line, f._fault, r.* EXCLUDE (_row) "
+        f"FROM (SELECT row_number() OVER () - 1 AS _row, {cells} FROM {staged.relation}) r "
+        f"JOIN data._late f USING (_row) ORDER BY f._row"
+    )
 
 
 def _from_lines(file: CsvFile, raws: Sequence[str], faulty: pd.DataFrame) -> pd.DataFrame:

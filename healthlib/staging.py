@@ -15,7 +15,7 @@ from healthlib.sources import BY_PLACE, Source, csv_relation, parquet_relation
 
 STAGE = "data._stage"
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:([T ])[0-9]{2}:[0-9]{2}:[0-9]{2}(Z?))?")
-UNKNOWN = "account_id NOT IN (SELECT account_id FROM data.accounts)"
+STRANGERS = "data._strangers"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Staged:
     broken : the lines that are no rows
     rules : by `_fault` - 1
     judged : whether the stage has `_fault`; without it every row is sound
+    cells : whether the stage has `_cells`: of a row with a fault that shows in the row alone, its cells as they were
     known : whether every row is known to be of an account there is
     size : rows
     """
@@ -40,6 +41,7 @@ class Staged:
     broken: tuple[Broken, ...]
     rules: tuple[Rule, ...]
     judged: bool
+    cells: bool = False
     known: bool = False
     size: int = 0
 
@@ -81,7 +83,7 @@ def _stage_sound(source: Source, engine: Engine) -> Staged | None:
         engine.run(f"CREATE OR REPLACE TABLE {STAGE} AS SELECT {cells}{line} FROM {relation}")
         if source.csv is not None and _rows(engine) != source.csv.lines:
             return None
-        known = source.table == "accounts" or engine.query(f"SELECT 1 FROM {STAGE} WHERE {UNKNOWN} LIMIT 1").empty
+        known = source.table == "accounts" or not _strangers(engine)
         if not known or source.table == "accounts":
             name = stripped("account_id")
             engine.run(f"UPDATE {STAGE} SET account_id = {name} WHERE account_id IS DISTINCT FROM {name}")
@@ -145,11 +147,11 @@ def _judged(source: Source, relation: str, line: str, broken: tuple[Broken, ...]
             source = replace(source, columns=columns)
             rules = rules_for(source.table, source.schema, columns)
             _fill(source, relation, rules, line, engine)
-    return Staged(source, relation, line, broken, tuple(rules), judged=True, known=source.table == "accounts")
+    return Staged(source, relation, line, broken, tuple(rules), judged=True, cells=True, known=source.table == "accounts")
 
 
 def _fill(source: Source, relation: str, rules: Sequence[Rule], line: str, engine: Engine) -> None:
-    """Typed columns, `_line` where the source has it, and `_fault`: 0, or the number (from 1) of the first rule the row breaks."""
+    """Typed columns, `_line` where the source has it, `_fault`: 0, or the number (from 1) of the first rule the row breaks; `_cells`."""
     inner = [
         f"{typed(quote(column.raw), column.native, column.kind or TEXT, key=column.name == 'account_id', grouped=column.grouped)} "
         f"AS {quote(column.name)}"
@@ -160,10 +162,12 @@ def _fill(source: Source, relation: str, rules: Sequence[Rule], line: str, engin
     inner += [f"{line} AS _line"] if given else []
     cases = " ".join(f"WHEN {rule.condition} THEN {code}" for code, rule in enumerate(rules, start=1))
     fault = f"CASE {cases} ELSE 0 END" if cases else "0"
-    outer = [quote(column.name) for column in source.columns]
+    outer = ", ".join(quote(column.name) for column in source.columns) + given
+    raws = [f"_r{position}" for position in range(len(source.columns))]
+    kept = ", ".join(f"CAST({raw} AS VARCHAR)" for raw in raws)
     engine.run(
-        f"CREATE OR REPLACE TABLE {STAGE} AS SELECT {', '.join(outer)}{given}, CAST({fault} AS USMALLINT) AS _fault "
-        f"FROM (SELECT {', '.join(inner)} FROM {relation})"
+        f"CREATE OR REPLACE TABLE {STAGE} AS SELECT {outer}, _fault, CASE WHEN _fault > 0 THEN [{kept}] END AS _cells "
+        f"FROM (SELECT {outer}, {', '.join(raws)}, CAST({fault} AS USMALLINT) AS _fault FROM (SELECT {', '.join(inner)} FROM {relation}))"
     )
 
 
@@ -173,9 +177,18 @@ def _rows(engine: Engine) -> int:
 
 def _mark_strangers(staged: Staged, engine: Engine) -> Staged:
     """Mark sound rows of unknown accounts: here and not while reading, because a join does not keep the order of the file."""
-    if staged.known:
+    if staged.known or not _strangers(engine):
         return staged
-    return _mark(staged, Rule("account_id", "an account that is not in accounts", ""), UNKNOWN, engine)
+    unknown = f"account_id IN (SELECT account_id FROM {STRANGERS})"
+    return _mark(staged, Rule("account_id", "an account that is not in accounts", ""), unknown, engine)
+
+
+def _strangers(engine: Engine) -> bool:
+    """Put the staged account_ids that accounts does not have into a table, looked up once each; whether there are any."""
+    distinct = f"SELECT DISTINCT account_id FROM {STAGE} WHERE account_id IS NOT NULL"
+    known = "SELECT account_id FROM data.accounts"
+    engine.run(f"CREATE OR REPLACE TABLE {STRANGERS} AS SELECT account_id FROM ({distinct}) WHERE account_id NOT IN ({known})")
+    return not engine.query(f"SELECT 1 FROM {STRANGERS} LIMIT 1").empty
 
 
 def _mark_duplicates(staged: Staged, engine: Engine) -> Staged:
