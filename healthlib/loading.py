@@ -80,7 +80,7 @@ def load_source(source: Source, engine: Engine, scratch: Path, *, allowed: float
             rule = staged.rules[code - 1]
             broke[f"{rule.column}: {rule.text}"] = many
     broke.update(Counter(line.rule for line in staged.broken))
-    used = int(engine.query(f"SELECT count(*) AS rows FROM data.{quote(source.table)}")["rows"].iloc[0])
+    used = engine.count(f"data.{quote(source.table)}")
     rows_in = used + sum(broke.values())
     listed = LISTED if rows_in - used > allowed * rows_in else rows_in
     rejected = _rejected(staged, rows, engine, listed)
@@ -106,7 +106,7 @@ def _cells(staged: Staged, kinds: dict[str, str], engine: Engine) -> dict[str, t
     whole: dict[str, bool] = {}
     if numbers:
         each = ", ".join(f"coalesce(bool_and({cells[n]} = trunc({cells[n]}) AND abs({cells[n]}) < 1e15), false)" for n in numbers)
-        flags = engine.query(f"SELECT {each} FROM {STAGE} WHERE {sound}").iloc[0]
+        flags = engine.first(f"SELECT {each} FROM {STAGE} WHERE {sound}") or ()
         whole = {name: bool(flag) for name, flag in zip(numbers, flags, strict=True)}
     return {name: (f"CAST({cell} AS BIGINT)" if whole.get(name) else cell, whole.get(name, False)) for name, cell in cells.items()}
 
@@ -144,7 +144,7 @@ def _kind_by_content(name: str, sound: str, engine: Engine) -> str:
     kind = str(some.iloc[0]) if len(some) == 1 else TEXT
     if kind == TEXT:
         return TEXT
-    return kind if engine.query(f"SELECT 1 {filled} AND {guess(column)} <> '{kind}' LIMIT 1").empty else TEXT
+    return kind if engine.first(f"SELECT 1 {filled} AND {guess(column)} <> '{kind}' LIMIT 1") is None else TEXT
 
 
 def _rejected(staged: Staged, rows: str, engine: Engine, listed: int) -> pd.DataFrame:
@@ -204,5 +204,7 @@ def _as_listed(source: Source, judged: pd.DataFrame, broken: Sequence[Broken], r
         at = {f"c{position}": cell for position, cell in enumerate(line.cells)}
         rows.append([source.label, line.line, "", line.text[:1000], line.rule, *(at.get(raw, "") for raw in raws)])
     names = [name if name not in PLACES else f"row:{name}" for name in theirs.values()]
+    if not rows:
+        return pd.DataFrame(columns=[*PLACES, *names])
     frame = pd.DataFrame(rows, columns=[*PLACES, *names]).sort_values("line", kind="stable", ignore_index=True)
     return frame.astype({"line": "int64"})

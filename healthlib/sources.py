@@ -251,7 +251,7 @@ def _from_parquet(name: str, given: TableSource, schema: TableSchema, engine: En
     relation = parquet_relation(path)
     try:
         types = engine.columns(f"SELECT * FROM {relation}")
-        rows = int(engine.query(f"SELECT count(*) AS rows FROM {relation}")["rows"].iloc[0])
+        rows = engine.count(relation)
     except (QueryError, OSError) as error:
         return [_unreadable(label, name, f"a file that cannot be read ({_first_line(error)})")]
     if rows == 0:
@@ -314,7 +314,7 @@ def _from_sql(name: str, given: TableSource, schema: TableSchema, engine: Engine
         engine.run("SET threads = 1")
         engine.run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM ({in_utf8(sql, folder, scratch).strip().rstrip(';')}\n)")
         types = engine.columns(f"SELECT * FROM {relation}")
-        rows = int(engine.query(f"SELECT count(*) AS rows FROM {relation}")["rows"].iloc[0])
+        rows = engine.count(relation)
     except QueryError as error:
         return [Fault("workspace.yaml", None, where, _first_line(error), "a query the embedded database can run")]
     finally:

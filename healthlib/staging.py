@@ -87,7 +87,7 @@ def _stage_sound(source: Source, engine: Engine) -> Staged | None:
         if not known or source.table == "accounts":
             name = stripped("account_id")
             engine.run(f"UPDATE {STAGE} SET account_id = {name} WHERE account_id IS DISTINCT FROM {name}")
-        if wrong and not engine.query(f"SELECT 1 FROM {STAGE} WHERE {wrong} LIMIT 1").empty:
+        if wrong and engine.first(f"SELECT 1 FROM {STAGE} WHERE {wrong} LIMIT 1"):
             return None
     except QueryError:
         return None
@@ -140,8 +140,9 @@ def _judged(source: Source, relation: str, line: str, broken: tuple[Broken, ...]
     _fill(source, relation, rules, line, engine)
     codes = {code: rule.column for code, rule in enumerate(rules, start=1) if rule.text == STRAY_COMMA}
     if codes:
-        found = engine.query(f"SELECT DISTINCT CAST(_fault AS INTEGER) AS code FROM {STAGE} WHERE _fault > 0")["code"]
-        stray = {codes[code] for code in found if code in codes}
+        listed = ", ".join(str(code) for code in codes)
+        found = engine.query(f"SELECT DISTINCT CAST(_fault AS INTEGER) AS code FROM {STAGE} WHERE _fault IN ({listed})")["code"]
+        stray = {codes[code] for code in found}
         if stray:
             columns = tuple(replace(column, grouped=column.grouped and column.name not in stray) for column in source.columns)
             source = replace(source, columns=columns)
@@ -172,7 +173,7 @@ def _fill(source: Source, relation: str, rules: Sequence[Rule], line: str, engin
 
 
 def _rows(engine: Engine) -> int:
-    return int(engine.query(f"SELECT count(*) AS rows FROM {STAGE}")["rows"].iloc[0])
+    return engine.count(STAGE)
 
 
 def _mark_strangers(staged: Staged, engine: Engine) -> Staged:
@@ -188,7 +189,7 @@ def _strangers(engine: Engine) -> bool:
     distinct = f"SELECT DISTINCT account_id FROM {STAGE} WHERE account_id IS NOT NULL"
     known = "SELECT account_id FROM data.accounts"
     engine.run(f"CREATE OR REPLACE TABLE {STRANGERS} AS SELECT account_id FROM ({distinct}) WHERE account_id NOT IN ({known})")
-    return not engine.query(f"SELECT 1 FROM {STRANGERS} LIMIT 1").empty
+    return engine.first(f"SELECT 1 FROM {STRANGERS} LIMIT 1") is not None
 
 
 def _mark_duplicates(staged: Staged, engine: Engine) -> Staged:
@@ -198,7 +199,7 @@ def _mark_duplicates(staged: Staged, engine: Engine) -> Staged:
         return staged
     parts = ", ".join(quote(name) for name in key)
     full = " AND ".join(f"{quote(name)} IS NOT NULL" for name in key) + (" AND _fault = 0" if staged.judged else "")
-    if engine.query(f"SELECT 1 FROM {STAGE} WHERE {full} GROUP BY {parts} HAVING count(*) > 1 LIMIT 1").empty:
+    if engine.first(f"SELECT 1 FROM {STAGE} WHERE {full} GROUP BY {parts} HAVING count(*) > 1 LIMIT 1") is None:
         return staged
     later = (
         f"SELECT row FROM (SELECT rowid AS row, row_number() OVER (PARTITION BY {parts} ORDER BY rowid) AS place "
@@ -210,7 +211,7 @@ def _mark_duplicates(staged: Staged, engine: Engine) -> Staged:
 def _mark(staged: Staged, rule: Rule, condition: str, engine: Engine) -> Staged:
     """Mark the sound rows for which the condition holds, if there are any."""
     sound = "_fault = 0 AND " if staged.judged else ""
-    if engine.query(f"SELECT 1 FROM {STAGE} WHERE {sound}{condition} LIMIT 1").empty:
+    if engine.first(f"SELECT 1 FROM {STAGE} WHERE {sound}{condition} LIMIT 1") is None:
         return staged
     if not staged.judged:
         engine.run(f"ALTER TABLE {STAGE} ADD COLUMN _fault USMALLINT DEFAULT 0")
