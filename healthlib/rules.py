@@ -12,12 +12,17 @@ EMPTY = r"'[\s\x{a0}]*(|null|none|nan|nat|n/a|na|\\n)[\s\x{a0}]*', 'i'"
 """Pattern of "nothing here" in a date, number or flag column. In a text column only a cell of blanks is empty."""
 
 THOUSANDS = r"'[+-]?[0-9]{1,3}(,[0-9]{3})+([.][0-9]*)?'"
-"""Pattern of a number as a spreadsheet shows it. A column in which any comma stands elsewhere is taken to mean decimals, and refused."""
+"""Pattern of a number as a spreadsheet shows it."""
+
+OPEN = r"'[+-]?[0-9]{1,3},[0-9]{3}'"
+"""Those of them that are a thousand and more in one country and one and a bit in the next."""
+
+DECIMAL = r"'[+-]?[0-9]+,[0-9]{1,2}'"
+"""Pattern of a number whose comma can only mean decimals."""
 
 USUAL = "['%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%d', '%Y-%m-%dT%H:%M:%SZ']"
 """Ways to write a moment that carry no offset but UTC."""
 
-STRAY_COMMA = "not a number: a comma that does not separate thousands"
 LARGEST = 1e12
 EARLIEST, LATEST = "TIMESTAMP '1900-01-01'", "TIMESTAMP '2200-01-01'"
 MAY_BE_EMPTY = {("contracts", "end_date")}
@@ -183,8 +188,6 @@ def _cell_rules(table: str, schema: TableSchema, column: Column, raw: str) -> It
         yield Rule(column.name, "empty, but required", empty, f"{name} IS NULL")
     if column.kind == TEXT:
         return
-    if column.grouped:
-        yield Rule(column.name, STRAY_COMMA, f"CASE WHEN {name} IS NULL THEN contains({raw}, ',') ELSE false END", "")
     words = {WHEN: "not an ISO date or timestamp", NUMBER: "not a number", FLAG: "not true or false"}[column.kind]
     # Where nothing may be empty, the rule above has taken the blanks: to ask twice would be to work it out for every row.
     wrong = f"{name} IS NULL" if required else f"CASE WHEN {name} IS NULL THEN NOT {blank(raw, column.native)} ELSE false END"

@@ -9,13 +9,18 @@ from pathlib import Path
 
 from healthlib.csvrecords import Broken, tidy_csv
 from healthlib.engine import Engine, QueryError, literal, quote
-from healthlib.rules import STRAY_COMMA, Column, Rule, rules_for, stored, stripped, typed, typed_or_refused
-from healthlib.schema import TEXT, WHEN
+from healthlib.rules import DECIMAL, OPEN, THOUSANDS, Column, Rule, rules_for, stored, stripped, typed, typed_or_refused
+from healthlib.schema import NUMBER, TEXT, WHEN
 from healthlib.sources import BY_PLACE, Source, csv_relation, parquet_relation
 
 STAGE = "data._stage"
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:([T ])[0-9]{2}:[0-9]{2}:[0-9]{2}(Z?))?")
 STRANGERS = "data._strangers"
+COMMAS = (
+    f"count(*) FILTER (contains({{cell}}, ',') AND NOT regexp_full_match({{cell}}, {THOUSANDS})), "
+    f"count(*) FILTER (regexp_full_match({{cell}}, {OPEN})), count(*) FILTER (contains({{cell}}, ','))"
+)
+"""SQL of how many cells have a comma that separates no thousands, one that may, and any comma."""
 
 
 @dataclass(frozen=True)
@@ -135,20 +140,45 @@ def _stage_judged(source: Source, engine: Engine, scratch: Path) -> Staged:
 
 
 def _judged(source: Source, relation: str, line: str, broken: tuple[Broken, ...], engine: Engine) -> Staged:
-    """Read and judge; once more without 1,234.50 in the columns where a comma turns out to stand for something else."""
+    """Read and judge; once more where a comma in a number turns out to separate thousands."""
     rules = rules_for(source.table, source.schema, source.columns)
     _fill(source, relation, rules, line, engine)
-    codes = {code: rule.column for code, rule in enumerate(rules, start=1) if rule.text == STRAY_COMMA}
-    if codes:
-        listed = ", ".join(str(code) for code in codes)
-        found = engine.query(f"SELECT DISTINCT CAST(_fault AS INTEGER) AS code FROM {STAGE} WHERE _fault IN ({listed})")["code"]
-        stray = {codes[code] for code in found}
-        if stray:
-            columns = tuple(replace(column, grouped=column.grouped and column.name not in stray) for column in source.columns)
-            source = replace(source, columns=columns)
-            rules = rules_for(source.table, source.schema, columns)
-            _fill(source, relation, rules, line, engine)
+    grouped = _with_thousands(source, engine)
+    if grouped != source:
+        source, rules = grouped, rules_for(source.table, source.schema, grouped.columns)
+        _fill(source, relation, rules, line, engine)
     return Staged(source, relation, line, broken, tuple(rules), judged=True, cells=True, known=source.table == "accounts")
+
+
+def _with_thousands(source: Source, engine: Engine) -> Source:
+    """The source with the columns of numbers that write 1,234.50; without such a cell, only the rest of the file tells what 1,234 is.
+
+    A column in which any comma stands elsewhere means decimals, and stays refused. So does one that holds 1,234 and nothing clearer,
+    where another column of the file has such a comma; where none has, 1,234 is read as the file's own commas suggest, and that is said.
+    """
+    numbers = {place: column for place, column in enumerate(source.columns, start=1) if column.kind == NUMBER}
+    if source.csv is None or source.csv.delimiter != "," or not numbers:
+        return source
+    counts = ", ".join(COMMAS.replace("{cell}", f"_cells[{place}]") for place in numbers)
+    counted = engine.first(f"SELECT {counts} FROM {STAGE} WHERE _fault > 0") or ()
+    found = {column.name: counted[3 * i : 3 * i + 3] for i, column in enumerate(numbers.values())}
+    clear = {name for name, (stray, either, commas) in found.items() if commas and not stray and either < commas}
+    unclear = {name: commas for name, (stray, either, commas) in found.items() if commas and not stray and either == commas}
+    if unclear and (any(stray for stray, _, _ in found.values()) or _has_decimals(source, engine)):
+        unclear = {}
+    said = tuple(
+        f"{source.label}: a comma in {name} could mean thousands or decimals (as in 1,234; {many} rows), and nothing else in the file tells: "
+        "thousands were read" for name, many in unclear.items()
+    )  # fmt: skip
+    columns = tuple(replace(column, grouped=column.name in clear or column.name in unclear) for column in source.columns)
+    return replace(source, columns=columns, said=(*source.said, *said))
+
+
+def _has_decimals(source: Source, engine: Engine) -> bool:
+    """Whether a column that nobody declared to be a number holds one with a decimal comma."""
+    others = [quote(column.name) for column in source.columns if column.kind in (None, TEXT)]
+    tests = " OR ".join(f"regexp_full_match({name}, {DECIMAL})" for name in others)
+    return bool(tests) and engine.first(f"SELECT 1 FROM {STAGE} WHERE {tests} LIMIT 1") is not None
 
 
 def _fill(source: Source, relation: str, rules: Sequence[Rule], line: str, engine: Engine) -> None:

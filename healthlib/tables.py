@@ -86,6 +86,7 @@ def load_tables(workspace: Workspace) -> Tables:
         if through is None:
             warnings.append("no row of any table has a date, so nothing says how far the exports reach")
         warnings += _contract_warnings(engine, columns["contracts"])
+    warnings += [said for each in loaded for said in each.source.said]
     rejected = {each.source.table: each.rejected for each in loaded if len(each.rejected)}
     tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings))
     excess = [each for each in loaded if each.share_rejected > workspace.max_rejected]
