@@ -1,4 +1,4 @@
-"""What the embedded database guesses about a CSV that a query of the user's names, where a guess leaves rows out or turns days into months."""
+"""What the database guesses about a CSV that a query of the user's names, where a guess leaves rows out or takes days for months."""
 
 from __future__ import annotations
 
@@ -43,8 +43,12 @@ def _told(name: str, settled: str, found: tuple) -> list[str]:
         above = f"the database takes what stands above line {skipped + 1} of {name} for no rows"
         said.append(f"{above}; write read_csv('{name}', skip = {skipped}) if that is so, skip = 0 if not")
     if comment and comment != "(empty)" and "comment" not in settled:
-        said.append(f"the database leaves out lines of {name} that start with {comment}; write read_csv('{name}', comment = '') to keep them")
+        said.append(
+            f"the database leaves out lines of {name} that start with {comment}; write read_csv('{name}', comment = '') to keep them"
+        )
     for form in formats:
         if form and not str(form).startswith(ISO) and "format" not in settled and "all_varchar" not in settled:
-            said.append(f"dates in {name} are read as {form}, which is a guess; write read_csv('{name}', dateformat = '{form}') or all_varchar")
+            said.append(
+                f"dates in {name} are read as {form}, which is a guess; write read_csv('{name}', dateformat = '{form}') or all_varchar"
+            )
     return said

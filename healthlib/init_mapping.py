@@ -139,8 +139,8 @@ def map_accounts(exports: Exports, lost: pd.Series) -> Mapped:
         together = whole_key(exports)
         if together:
             notes.append(
-                f"YOURS TO DECIDE: {' + '.join(together)} together name each row once, here and in {contract.sheet.label if contract else ''}: "
-                f"if that is the customer, write account_id as concat_ws('/', {', '.join(map(quote, together))}) in each table that has them"
+                f"YOURS TO DECIDE: {' + '.join(together)} together name each row once, here and in the contracts: if that is the "
+                f"customer, write account_id as concat_ws('/', {', '.join(map(quote, together))}) in each table that has them"
             )
     used = {*(pick.origin for pick in picks), *leaks, *terms}
     return Mapped("accounts", one, tuple(picks), group=exports.derived, notes=tuple(notes), leaks=leaks, unplaced=unplaced(one, used))
@@ -149,6 +149,8 @@ def map_accounts(exports: Exports, lost: pd.Series) -> Mapped:
 def whole_key(exports: Exports) -> tuple[str, ...]:
     """The id and the one or two other columns that tell its rows apart, where the contracts have them too; none where nothing does."""
     one, contract = exports.accounts, exports.contracts
+    if contract is None:
+        return ()
     key, cells, terms = one.roles["account_id"], one.sheet.cells, contract.sheet.cells
     shared = [c.name for c in one.columns.values() if c.kind == "text" and c.name != key and c.name in contract.columns]
     for more in (*combinations(shared, 1), *combinations(shared, 2)):
@@ -188,7 +190,11 @@ def map_events(one: Recognised, lost: pd.Series) -> list[Mapped]:
     for role in ("kind", "playbook"):
         if one.table in TABLES and role in TABLES[one.table].required and role not in {pick.name for pick in picks}:
             picks.append(Pick(role, "'unknown'", None, "guess: no column says so"))
-    arm = next((c.name for c in one.columns.values() if "control" in map(str.lower, c.values)), None) if one.table == "interventions" else None
+    arm = (
+        next((c.name for c in one.columns.values() if "control" in map(str.lower, c.values)), None)
+        if one.table == "interventions"
+        else None
+    )
     numbers = _other_numbers(one, roles, leaks) if one.table == "score_history" else {}
     used = {one.link.column if one.link else None, *roles.values(), *leaks, *numbers.values()}
     notes = tuple(

@@ -167,8 +167,8 @@ def _with_thousands(source: Source, engine: Engine) -> Source:
     if unclear and (any(stray for stray, _, _ in found.values()) or _has_decimals(source, engine)):
         unclear = {}
     said = tuple(
-        f"{source.label}: a comma in {name} could mean thousands or decimals (as in 1,234; {many} rows), and nothing else in the file tells: "
-        "thousands were read" for name, many in unclear.items()
+        f"{source.label}: a comma in {name} could mean thousands or decimals (as in 1,234; {many} rows), and nothing else in the file "
+        "tells: thousands were read" for name, many in unclear.items()
     )  # fmt: skip
     columns = tuple(replace(column, grouped=column.name in clear or column.name in unclear) for column in source.columns)
     return replace(source, columns=columns, said=(*source.said, *said))

@@ -361,7 +361,9 @@ def read_moment(text: str) -> datetime | str | None:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-FUZZ = settings(max_examples=CASES * 2 // 5, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, derandomize=CASES <= 200)
+FUZZ = settings(
+    max_examples=CASES * 2 // 5, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, derandomize=CASES <= 200
+)
 
 
 @FUZZ

@@ -49,7 +49,7 @@ TYPED = {
 
 @dataclass(frozen=True)
 class Form:
-    """One file: the table it is for, its ending, its columns with their types (text where it has none), its rows; where a byte is flipped."""
+    """One file: the table it is for, its ending, its columns, their types (text where it has none), its rows; where bytes are flipped."""
 
     table: str
     ending: str
@@ -151,7 +151,7 @@ def loaded(form: Form, folder: Path) -> Tables | None:
         return load_tables(Workspace.model_validate(fields))
     except HealthlibError as error:
         expected = r"no row|no row with a date" if not form.flips else form.table + r"|no row with a date|database|case\."
-        assert re.search(expected, str(error)), str(error)
+        assert re.search(expected, str(error)), str(error)  # noqa: PT017
         return None
 
 
