@@ -214,6 +214,14 @@ def test_what_the_database_guesses_about_a_file_is_said(tmp_path, content, optio
     assert said is None or said in found[0]
 
 
+def test_a_blank_inside_a_time_is_not_taken_for_its_end(tmp_path):
+    """The database's own cast reads `10: 9:00` as ten o'clock and drops the rest."""
+    usage = "account_id,occurred_at\n001,2024-05-01T10:09:00\n001,2024-05-01T10: 9:00\n001,2024-05-01 10:00: 5\n"
+    tables = load(tmp_path, {"usage.csv": usage})
+    assert counts(tables, "usage") == [3, 1]
+    assert set(tables.rejected["usage"]["rule"]) == {"not an ISO date or timestamp"}
+
+
 def test_nan_in_a_file_is_nothing(tmp_path):
     tables = load(tmp_path, {"usage.csv": "account_id,occurred_at,quantity\n001,2024-05-01,nan\n001,2024-05-01,2\n"})
     assert tables.engine.query("SELECT sum(quantity) AS s FROM data.usage")["s"].tolist() == [2]
