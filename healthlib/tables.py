@@ -141,8 +141,8 @@ def _report_row(loaded: Loaded, engine: Engine) -> dict[str, object]:
 def _span(table: str, column: str | None, engine: Engine) -> tuple[pd.Timestamp, pd.Timestamp]:
     """First and last day of a date column; NaT where it is empty."""
     name = quote(str(column))
-    first, last = engine.first(f"SELECT min({name}), max({name}) FROM data.{quote(table)}") or (None, None)
-    return pd.Timestamp(first).floor("D"), pd.Timestamp(last).floor("D")
+    first, last = engine.first(f"SELECT min({name}), max({name}) FROM data.{quote(table)}") or ("NaT", "NaT")
+    return pd.Timestamp(first or "NaT").floor("D"), pd.Timestamp(last or "NaT").floor("D")
 
 
 def _clocks(loaded: Loaded) -> list[str]:
