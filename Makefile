@@ -63,7 +63,7 @@ bench: $(STAMP) ## the whole run against its floor; 10 million events against Du
 	@$(BIN)/python bench/run_floor.py
 
 fuzz: $(STAMP) ## 2,000 broken tables and more (HEALTHLIB_FUZZ=number; HEALTHLIB_FUZZ_FILES=folder of further CSV files)
-	@HEALTHLIB_FUZZ=$${HEALTHLIB_FUZZ:-2400} $(BIN)/python -m pytest tests/test_fuzz.py
+	@HEALTHLIB_FUZZ=$${HEALTHLIB_FUZZ:-2400} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_fuzz_forms.py
 
 study: $(STAMP) ## the long planted-truth studies (SEEDS=200: hours; SEEDS=40: a quarter of an hour); write their tables
 	@$(BIN)/python study/weights_study.py --seeds $(SEEDS)

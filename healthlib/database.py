@@ -117,7 +117,7 @@ class DuckdbFile:
             self.engine.run("SET threads = 1")
             self.engine.run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM ({query.strip().rstrip(';')}\n)")
             types = self.engine.columns(f"SELECT * FROM {relation}")
-            rows = int(self.engine.query(f"SELECT count(*) AS rows FROM {relation}")["rows"].iloc[0])
+            rows = self.engine.count(relation)
         except QueryError as error:
             raise DatabaseError(_told(error)) from error
         finally:
@@ -144,7 +144,9 @@ class Postgres:
         password = next((os.environ[name] for name in PASSWORDS if os.environ.get(name)), None)
         given: dict[str, Any] = {"password": password} if password else {}
         try:
-            self.connection = psycopg.connect(address.url, connect_timeout=CONNECT_SECONDS, application_name="healthlib", **given)
+            # libpq would look for a password in ~/.pgpass as well; here it comes from the environment or not at all.
+            given |= {"passfile": str(scratch / "none"), "connect_timeout": CONNECT_SECONDS, "application_name": "healthlib"}
+            self.connection = psycopg.connect(address.url, **given)
             self.connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
             self.connection.commit()
             self.connection.read_only = True
@@ -209,7 +211,7 @@ class Postgres:
         try:
             self.engine.run(f"COPY (SELECT * FROM {reading}) TO {literal(str(path))} (FORMAT parquet)")
             relation = f"read_parquet({literal(str(path))})"
-            stored = int(self.engine.query(f"SELECT count(*) AS rows FROM {relation}")["rows"].iloc[0])
+            stored = self.engine.count(relation)
         except QueryError as error:
             raise DatabaseError(_told(error)) from error
         if stored != count:

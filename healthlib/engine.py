@@ -61,6 +61,14 @@ class Engine:
         except duckdb.Error as error:
             raise QueryError(str(error)) from error
 
+    def first(self, sql: str, parameters: list | None = None) -> tuple | None:
+        """The first row of a query's result, None where it has none: a count or a yes or no costs a frame otherwise. Raises QueryError."""
+        return self._execute(sql, parameters).fetchone()
+
+    def count(self, rows: str) -> int:
+        """How many rows a table, or a SELECT in brackets, has. Raises QueryError."""
+        return int((self.first(f"SELECT count(*) FROM {rows}") or (0,))[0])
+
     def columns(self, query: str) -> dict[str, str]:
         """Column -> database type of a query's result, without running it. Raises QueryError."""
         described = self._execute(f"DESCRIBE {query}", None).fetchall()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import pandas as pd
 
@@ -135,8 +136,28 @@ def map_accounts(exports: Exports, lost: pd.Series) -> Mapped:
         notes.append(
             f"guess: {twice} of {one.columns[key].rows} rows repeat an id, so one row an id is taken; attributes are those of its first row"
         )
+        together = whole_key(exports)
+        if together:
+            notes.append(
+                f"YOURS TO DECIDE: {' + '.join(together)} together name each row once, here and in the contracts: if that is the "
+                f"customer, write account_id as concat_ws('/', {', '.join(map(quote, together))}) in each table that has them"
+            )
     used = {*(pick.origin for pick in picks), *leaks, *terms}
     return Mapped("accounts", one, tuple(picks), group=exports.derived, notes=tuple(notes), leaks=leaks, unplaced=unplaced(one, used))
+
+
+def whole_key(exports: Exports) -> tuple[str, ...]:
+    """The id and the one or two other columns that tell its rows apart, where the contracts have them too; none where nothing does."""
+    one, contract = exports.accounts, exports.contracts
+    if contract is None:
+        return ()
+    key, cells, terms = one.roles["account_id"], one.sheet.cells, contract.sheet.cells
+    shared = [c.name for c in one.columns.values() if c.kind == "text" and c.name != key and c.name in contract.columns]
+    for more in (*combinations(shared, 1), *combinations(shared, 2)):
+        together = [key, *more]
+        if key in terms and not cells.duplicated(together).any() and not terms.duplicated(together).any():
+            return tuple(together)
+    return ()
 
 
 def own_name(header: str) -> str:
@@ -169,6 +190,11 @@ def map_events(one: Recognised, lost: pd.Series) -> list[Mapped]:
     for role in ("kind", "playbook"):
         if one.table in TABLES and role in TABLES[one.table].required and role not in {pick.name for pick in picks}:
             picks.append(Pick(role, "'unknown'", None, "guess: no column says so"))
+    arm = (
+        next((c.name for c in one.columns.values() if "control" in map(str.lower, c.values)), None)
+        if one.table == "interventions"
+        else None
+    )
     numbers = _other_numbers(one, roles, leaks) if one.table == "score_history" else {}
     used = {one.link.column if one.link else None, *roles.values(), *leaks, *numbers.values()}
     notes = tuple(
@@ -176,8 +202,11 @@ def map_events(one: Recognised, lost: pd.Series) -> list[Mapped]:
         if one.table == "score_history"
         else []
     )
+    notes += (f"guess: rows whose {arm} says control were left alone: they are no interventions",) if arm else ()
+    where = (f"lower({quote(arm)}) is distinct from 'control'",) if arm else ()
     time = own_name(roles["occurred_at"]) if own else None
-    mapped = [Mapped(one.table, one, tuple(picks), time=time, notes=notes, leaks=leaks, unplaced=unplaced(one, used))]
+    used |= {arm}
+    mapped = [Mapped(one.table, one, tuple(picks), where=where, time=time, notes=notes, leaks=leaks, unplaced=unplaced(one, used))]
     if numbers:
         mapped.append(_readings(one, roles["scored_on"], numbers))
     return mapped

@@ -14,6 +14,7 @@ import pandas as pd
 from .csvfile import DELIMITERS
 from .errors import HealthlibError
 from .transcode import encoding_of, open_bytes
+from .workbook import DAMAGED
 
 LOOKED_AT = 500_000
 """Most rows of a file that are looked at; more say no more about what its columns mean."""
@@ -76,7 +77,7 @@ def read_exports(folder: Path) -> tuple[list[Sheet], list[str]]:
         label = path.relative_to(folder).as_posix()
         try:
             found = list(_sheets(path, label))
-        except (OSError, EOFError, ValueError, KeyError, ImportError, csv.Error) as error:
+        except (*DAMAGED, ImportError, csv.Error) as error:
             left.append(f"{label}: cannot be read ({_short(error)})")
             continue
         sheets += [sheet for sheet in found if len(sheet.cells) and len(sheet.cells.columns)]

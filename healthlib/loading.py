@@ -80,11 +80,14 @@ def load_source(source: Source, engine: Engine, scratch: Path, *, allowed: float
             rule = staged.rules[code - 1]
             broke[f"{rule.column}: {rule.text}"] = many
     broke.update(Counter(line.rule for line in staged.broken))
-    used = int(engine.query(f"SELECT count(*) AS rows FROM data.{quote(source.table)}")["rows"].iloc[0])
+    used = engine.count(f"data.{quote(source.table)}")
     rows_in = used + sum(broke.values())
     listed = LISTED if rows_in - used > allowed * rows_in else rows_in
     rejected = _rejected(staged, rows, engine, listed)
-    engine.run(f"DROP TABLE IF EXISTS {STAGE}")
+    if copied:
+        engine.run(f"DROP TABLE {STAGE}")
+    elif staged.cells:
+        engine.run(f"ALTER TABLE {rows} DROP COLUMN _cells")
     return Loaded(staged.source, kinds, rows_in, used, rejected, broke)
 
 
@@ -103,7 +106,7 @@ def _cells(staged: Staged, kinds: dict[str, str], engine: Engine) -> dict[str, t
     whole: dict[str, bool] = {}
     if numbers:
         each = ", ".join(f"coalesce(bool_and({cells[n]} = trunc({cells[n]}) AND abs({cells[n]}) < 1e15), false)" for n in numbers)
-        flags = engine.query(f"SELECT {each} FROM {STAGE} WHERE {sound}").iloc[0]
+        flags = engine.first(f"SELECT {each} FROM {STAGE} WHERE {sound}") or ()
         whole = {name: bool(flag) for name, flag in zip(numbers, flags, strict=True)}
     return {name: (f"CAST({cell} AS BIGINT)" if whole.get(name) else cell, whole.get(name, False)) for name, cell in cells.items()}
 
@@ -141,25 +144,39 @@ def _kind_by_content(name: str, sound: str, engine: Engine) -> str:
     kind = str(some.iloc[0]) if len(some) == 1 else TEXT
     if kind == TEXT:
         return TEXT
-    return kind if engine.query(f"SELECT 1 {filled} AND {guess(column)} <> '{kind}' LIMIT 1").empty else TEXT
+    return kind if engine.first(f"SELECT 1 {filled} AND {guess(column)} <> '{kind}' LIMIT 1") is None else TEXT
 
 
 def _rejected(staged: Staged, rows: str, engine: Engine, listed: int) -> pd.DataFrame:
-    """`PLACES`, then the row as it was: read once more from the source, for the stage holds only what could be typed."""
+    """`PLACES`, then the row as it was: from the stage where it kept the cells, else read once more from the source."""
     raws = list(dict.fromkeys(column.raw for column in staged.source.columns))
-    judged = pd.DataFrame(columns=["_line", "_fault", *raws])
+    parts = [pd.DataFrame(columns=["_line", "_fault", *raws])]
     if staged.judged:
-        line = f"CAST({staged.line} AS BIGINT)"
-        faulty = f"SELECT rowid AS _row, {line} AS _line, _fault FROM {rows} WHERE _fault > 0 ORDER BY rowid LIMIT {listed}"
-        if staged.source.csv is not None and staged.relation == staged.source.relation:
-            return _as_listed(staged.source, _from_lines(staged.source.csv, raws, engine.query(faulty)), (), staged.rules)
-        cells = ", ".join(f"CAST({quote(raw)} AS VARCHAR) AS {quote(raw)}" for raw in raws)
-        judged = engine.query(
-            f"SELECT f._line, f._fault, r.* EXCLUDE (_row) "
-            f"FROM (SELECT row_number() OVER () - 1 AS _row, {cells} FROM {staged.relation}) r "
-            f"JOIN ({faulty}) f USING (_row) ORDER BY f._row"
-        )
+        found = f"rowid AS _row, CAST({staged.line} AS BIGINT) AS _line, _fault"
+        faulty = f"SELECT {found}{', _cells' if staged.cells else ''} FROM {rows} WHERE _fault > 0 ORDER BY rowid LIMIT {listed}"
+        if staged.cells:
+            cells = {column.raw: f"_cells[{place}]" for place, column in enumerate(staged.source.columns, start=1)}
+            shown = ", ".join(f"{cells[raw]} AS {quote(raw)}" for raw in raws)
+            parts.append(engine.query(f"SELECT _line, _fault, {shown} FROM ({faulty}) WHERE _cells IS NOT NULL"))
+            faulty = f"SELECT * EXCLUDE (_cells) FROM ({faulty}) WHERE _cells IS NULL"
+        late = engine.query(faulty)
+        if len(late):
+            parts.append(_read_again(staged, raws, late, engine))
+    judged = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return _as_listed(staged.source, judged, staged.broken[:listed], staged.rules)
+
+
+def _read_again(staged: Staged, raws: Sequence[str], late: pd.DataFrame, engine: Engine) -> pd.DataFrame:
+    """The cells of rows that were found wanting only beside other rows."""
+    if staged.source.csv is not None and staged.relation == staged.source.relation:
+        return _from_lines(staged.source.csv, raws, late)
+    engine.put("data._late", late)
+    cells = ", ".join(f"CAST({quote(raw)} AS VARCHAR) AS {quote(raw)}" for raw in raws)
+    return engine.query(
+        f"SELECT f._line, f._fault, r.* EXCLUDE (_row) "
+        f"FROM (SELECT row_number() OVER () - 1 AS _row, {cells} FROM {staged.relation}) r "
+        f"JOIN data._late f USING (_row) ORDER BY f._row"
+    )
 
 
 def _from_lines(file: CsvFile, raws: Sequence[str], faulty: pd.DataFrame) -> pd.DataFrame:
@@ -187,5 +204,7 @@ def _as_listed(source: Source, judged: pd.DataFrame, broken: Sequence[Broken], r
         at = {f"c{position}": cell for position, cell in enumerate(line.cells)}
         rows.append([source.label, line.line, "", line.text[:1000], line.rule, *(at.get(raw, "") for raw in raws)])
     names = [name if name not in PLACES else f"row:{name}" for name in theirs.values()]
+    if not rows:
+        return pd.DataFrame(columns=[*PLACES, *names])
     frame = pd.DataFrame(rows, columns=[*PLACES, *names]).sort_values("line", kind="stable", ignore_index=True)
     return frame.astype({"line": "int64"})

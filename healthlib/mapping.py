@@ -10,7 +10,7 @@ from healthlib.rules import Column, kind_of
 from healthlib.schema import WHEN, TableSchema
 from healthlib.spec import TableSource
 
-RESERVED = re.compile(r"_(line|fault|row|r\d+)", re.IGNORECASE)
+RESERVED = re.compile(r"_(line|fault|cells|row|r\d+)", re.IGNORECASE)
 
 
 def map_columns(

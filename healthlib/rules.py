@@ -12,9 +12,17 @@ EMPTY = r"'[\s\x{a0}]*(|null|none|nan|nat|n/a|na|\\n)[\s\x{a0}]*', 'i'"
 """Pattern of "nothing here" in a date, number or flag column. In a text column only a cell of blanks is empty."""
 
 THOUSANDS = r"'[+-]?[0-9]{1,3}(,[0-9]{3})+([.][0-9]*)?'"
-"""Pattern of a number as a spreadsheet shows it. A column in which any comma stands elsewhere is taken to mean decimals, and refused."""
+"""Pattern of a number as a spreadsheet shows it."""
 
-STRAY_COMMA = "not a number: a comma that does not separate thousands"
+OPEN = r"'[+-]?[0-9]{1,3},[0-9]{3}'"
+"""Those of them that are a thousand and more in one country and one and a bit in the next."""
+
+DECIMAL = r"'[+-]?[0-9]+,[0-9]{1,2}'"
+"""Pattern of a number whose comma can only mean decimals."""
+
+USUAL = "['%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%d', '%Y-%m-%dT%H:%M:%SZ']"
+"""Ways to write a moment that carry no offset but UTC."""
+
 LARGEST = 1e12
 EARLIEST, LATEST = "TIMESTAMP '1900-01-01'", "TIMESTAMP '2200-01-01'"
 MAY_BE_EMPTY = {("contracts", "end_date")}
@@ -96,7 +104,7 @@ def typed(raw: str, native: str, kind: str, *, key: bool = False, grouped: bool 
         return f"nullif({plain}, 'nan'::DOUBLE)"
     if kind == FLAG:
         return f"TRY_CAST({_strip(raw)} AS BOOLEAN)"
-    return f"coalesce({_moment(raw)}, {_zoned(_trim(raw))})"
+    return _moment(raw)
 
 
 def blank(raw: str, native: str) -> str:
@@ -173,16 +181,17 @@ def _cell_rules(table: str, schema: TableSchema, column: Column, raw: str) -> It
     if column.kind is None:
         return
     name = quote(column.name)
-    if column.name in schema.required and (table, column.name) not in MAY_BE_EMPTY:
+    required = column.name in schema.required and (table, column.name) not in MAY_BE_EMPTY
+    if required:
         # CASE, not AND: the database works out both sides of an AND for every row.
         empty = f"{name} IS NULL" if column.kind == TEXT else f"CASE WHEN {name} IS NULL THEN {blank(raw, column.native)} ELSE false END"
         yield Rule(column.name, "empty, but required", empty, f"{name} IS NULL")
     if column.kind == TEXT:
         return
-    if column.grouped:
-        yield Rule(column.name, STRAY_COMMA, f"CASE WHEN {name} IS NULL THEN contains({raw}, ',') ELSE false END", "")
     words = {WHEN: "not an ISO date or timestamp", NUMBER: "not a number", FLAG: "not true or false"}[column.kind]
-    yield Rule(column.name, words, f"CASE WHEN {name} IS NULL THEN NOT {blank(raw, column.native)} ELSE false END", "")
+    # Where nothing may be empty, the rule above has taken the blanks: to ask twice would be to work it out for every row.
+    wrong = f"{name} IS NULL" if required else f"CASE WHEN {name} IS NULL THEN NOT {blank(raw, column.native)} ELSE false END"
+    yield Rule(column.name, words, wrong, "")
     if column.kind == WHEN:
         ends = "" if (table, column.name) in MAY_BE_EMPTY else f" OR {name} >= {LATEST}"
         # Where a whole column is typed at once, what is no date at all may come out as the first day of 1900.
@@ -218,14 +227,12 @@ def _trim(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    """ISO text to a UTC timestamp. What can carry no offset takes the cheaper way."""
-    plain = f"{text} >= '0' AND {text} < ':' AND (length({text}) = 10 OR (length({text}) = 19 AND {text}[17] = ':'))"
-    return f"CASE WHEN {plain} THEN TRY_CAST({text} AS TIMESTAMP) ELSE {_zoned(text)} END"
+    """ISO text to a UTC timestamp: the usual four ways to write one quickly, then whatever may carry an offset.
 
-
-def _zoned(text: str) -> str:
-    """Text that may carry an offset. To the database `epoch` is a date as well; here it is a word."""
-    return f"CASE WHEN contains(lower({text}), 'epoch') THEN NULL ELSE CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP) END"
+    To the database `epoch` is a date as well; here it is a word. Each dear part stands once: see `_strip`.
+    """
+    usual = f"CASE WHEN {text} >= '0' AND {text} < ':' THEN try_strptime({text}, {USUAL}) END"
+    return f"coalesce({usual}, CAST(TRY_CAST(regexp_replace({_trim(text)}, 'epoch', '?', 'i') AS TIMESTAMPTZ) AS TIMESTAMP))"
 
 
 def _from_native(raw: str, native: str, kind: str) -> str:

@@ -14,6 +14,7 @@ from healthlib.csvrecords import Broken
 from healthlib.database import Database, DatabaseError, open_database
 from healthlib.engine import Engine, QueryError, literal, quote
 from healthlib.errors import Fault, nearest
+from healthlib.guesses import guesses
 from healthlib.mapping import map_columns
 from healthlib.rules import Column
 from healthlib.schema import NUMBER, TABLES, TEXT, WHEN, TableSchema
@@ -45,6 +46,7 @@ class Source:
     sha256 : of the file, or of the query and the files it names
     line : SQL of a row's line, over `relation` or the table it becomes
     broken : what stands there and is no row
+    said : what a reader of its figures should know
     """
 
     table: str
@@ -56,6 +58,7 @@ class Source:
     sha256: str
     line: str = BY_PLACE
     broken: tuple[Broken, ...] = ()
+    said: tuple[str, ...] = ()
 
 
 def find_sources(workspace: Workspace, engine: Engine, scratch: Path) -> tuple[list[Source], list[Fault]]:
@@ -241,7 +244,6 @@ def _from_csv(name: str, given: TableSource, schema: TableSchema, scratch: Path,
     columns = map_columns(label, given, schema, headed, by_content=True)
     if isinstance(columns, list):
         return columns
-    columns = tuple(replace(column, grouped=file.delimiter == "," and column.kind == NUMBER) for column in columns)
     relation = csv_relation(file.path, file.delimiter, dict.fromkeys(raws, "VARCHAR"))
     return Source(name, label, schema, columns, relation, file, file.sha256)
 
@@ -251,7 +253,7 @@ def _from_parquet(name: str, given: TableSource, schema: TableSchema, engine: En
     relation = parquet_relation(path)
     try:
         types = engine.columns(f"SELECT * FROM {relation}")
-        rows = int(engine.query(f"SELECT count(*) AS rows FROM {relation}")["rows"].iloc[0])
+        rows = engine.count(relation)
     except (QueryError, OSError) as error:
         return [_unreadable(label, name, f"a file that cannot be read ({_first_line(error)})")]
     if rows == 0:
@@ -314,7 +316,7 @@ def _from_sql(name: str, given: TableSource, schema: TableSchema, engine: Engine
         engine.run("SET threads = 1")
         engine.run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM ({in_utf8(sql, folder, scratch).strip().rstrip(';')}\n)")
         types = engine.columns(f"SELECT * FROM {relation}")
-        rows = int(engine.query(f"SELECT count(*) AS rows FROM {relation}")["rows"].iloc[0])
+        rows = engine.count(relation)
     except QueryError as error:
         return [Fault("workspace.yaml", None, where, _first_line(error), "a query the embedded database can run")]
     finally:
@@ -322,7 +324,9 @@ def _from_sql(name: str, given: TableSource, schema: TableSchema, engine: Engine
     if rows == 0:
         return [Fault("workspace.yaml", None, where, "no row", "a query that returns the rows of the table")]
     columns = map_columns(label, given, schema, {column: (column, native) for column, native in types.items()}, by_content=False)
-    return columns if isinstance(columns, list) else Source(name, label, schema, columns, relation, None, _sql_sha256(sql, folder))
+    if isinstance(columns, list):
+        return columns
+    return Source(name, label, schema, columns, relation, None, _sql_sha256(sql, folder), said=guesses(label, sql, folder, engine))
 
 
 def _unreadable(label: str, table: str, found: str) -> Fault:

@@ -88,6 +88,7 @@ def load_tables(workspace: Workspace) -> Tables:
         if through is None:
             warnings.append("no row of any table has a date, so nothing says how far the exports reach")
         warnings += _contract_warnings(engine, columns["contracts"])
+    warnings += [said for each in loaded for said in each.source.said]
     rejected = {each.source.table: each.rejected for each in loaded if len(each.rejected)}
     broken = {each.source.table: dict(each.rules) for each in loaded if each.rules}
     tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings), broken)
@@ -143,8 +144,8 @@ def _report_row(loaded: Loaded, engine: Engine) -> dict[str, object]:
 def _span(table: str, column: str | None, engine: Engine) -> tuple[pd.Timestamp, pd.Timestamp]:
     """First and last day of a date column; NaT where it is empty."""
     name = quote(str(column))
-    row = engine.query(f"SELECT min({name}) AS first, max({name}) AS last FROM data.{quote(table)}").iloc[0]
-    return pd.Timestamp(row["first"]).floor("D"), pd.Timestamp(row["last"]).floor("D")
+    first, last = engine.first(f"SELECT min({name}), max({name}) FROM data.{quote(table)}") or ("NaT", "NaT")
+    return pd.Timestamp(first or "NaT").floor("D"), pd.Timestamp(last or "NaT").floor("D")
 
 
 def _clocks(loaded: Loaded) -> list[str]:
@@ -201,7 +202,7 @@ def _contract_warnings(engine: Engine, columns: dict[str, str]) -> list[str]:
     warnings = []
     contracted = "account_id IN (SELECT account_id FROM data.contracts)"
     without = engine.query(f"SELECT account_id FROM data.accounts WHERE NOT {contracted} ORDER BY _line")["account_id"].tolist()
-    total = int(engine.query("SELECT count(*) AS rows FROM data.accounts")["rows"].iloc[0])
+    total = engine.count("data.accounts")
     if without:
         warnings.append(f"{len(without)} of {total} accounts have no contract and are never active (first: {without[0]})")
     same = ", ".join(quote(name) for name in columns)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -17,6 +19,10 @@ from healthlib.csvrecords import Broken
 
 ENDINGS = (".xlsx", ".xlsm")
 BATCH = 50_000
+DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, ValueError, TypeError, AttributeError, LookupError, SyntaxError,
+           ArithmeticError, RuntimeError)  # fmt: skip
+"""What the reader of workbooks raises where bytes of one are not what they should be."""
+
 UNCOUNTED = "a formula whose result the workbook does not hold; open and save it in a spreadsheet program"
 
 
@@ -62,7 +68,6 @@ def open_sheet(path: Path, wanted: str, table: str, target: Path) -> Sheet:
     UnreadableError : no workbook, no such sheet, more than one to choose from, or an empty one
     """
     from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         book = load_workbook(path, read_only=True, data_only=True)
@@ -74,7 +79,7 @@ def open_sheet(path: Path, wanted: str, table: str, target: Path) -> Sheet:
             book.close()
     except UnreadableError:
         raise
-    except (OSError, zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, AttributeError, SyntaxError) as error:
+    except DAMAGED as error:
         raise UnreadableError(f"a workbook that cannot be read ({type(error).__name__}: {error})") from error
 
 

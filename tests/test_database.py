@@ -96,6 +96,20 @@ def test_a_query_of_postgres_keeps_its_order(tmp_path, postgres):
     assert tables.report.set_index("table").loc["usage", "file"] == "workspace.yaml (tables.usage.query)"
 
 
+def test_a_password_comes_from_the_environment_and_from_nowhere_else(tmp_path, postgres, monkeypatch):
+    """The server's own client would look into ~/.pgpass, or the file that PGPASSFILE names, as well."""
+    kept = tmp_path / "pgpass"
+    kept.write_text("*:*:*:*:" + PASSWORD.replace("\\", "\\\\").replace(":", "\\:") + "\n")
+    kept.chmod(0o600)
+    psycopg = pytest.importorskip("psycopg")
+    with psycopg.connect(postgres.url("reader"), passfile=str(kept)) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,), "the file itself is sound"
+    monkeypatch.setenv("PGPASSFILE", str(kept))
+    monkeypatch.delenv("HEALTHLIB_DB_PASSWORD")
+    with pytest.raises(DataError, match="no password supplied"):
+        of_database(tmp_path, postgres.url("reader"), contracts=DEALS)
+
+
 WRITES = (
     "delete from accounts",
     "with gone as (delete from accounts returning *) select * from gone",

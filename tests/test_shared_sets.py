@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from healthlib.parts import check, run_part
 from healthlib.spec import load_workspace
 from healthlib.studies.book import Book, load_book
 from healthlib.studies.fit import fit_study
@@ -92,3 +93,24 @@ def test_a_snapshot_taken_only_of_those_who_leave_is_called_a_leak():
 def test_what_a_flat_sheet_tells_honestly_is_no_leak(name):
     """Complaints of 40 % of those who left and of 2 % of those who stayed are a strong warning, not a record of the leaving."""
     assert book(name).leaks.found.empty
+
+
+@pytest.mark.slow
+def test_the_copy_of_a_spreadsheet_gives_the_same_files_to_the_byte(tmp_path):
+    """But for what says which bytes were read: the hashes of the inputs."""
+    written = {}
+    for name in ("ravenstack", "ravenstack_excel"):
+        folder = check(workspace(name), out=tmp_path / name).folder
+        assert run_part("score", workspace(name), out=tmp_path / name).folder == folder
+        hashes = dict.fromkeys(map(str, book(name).tables["sha256"]), "")
+        paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        written[name] = {path.as_posix(): _without((folder / path).read_bytes(), hashes) for path in paths}
+    ours, theirs = written.values()
+    assert {"scores.csv", "summary.json", "rejected/contracts.csv"} <= set(ours)
+    assert ours == theirs
+
+
+def _without(content: bytes, hashes):
+    for digest in hashes:
+        content = content.replace(digest.encode(), b"(sha256 of an input)")
+    return content

@@ -167,6 +167,61 @@ def test_a_spreadsheets_thousands_are_numbers_unless_the_column_shows_decimals(t
     assert rows(tables, "usage")["quantity"].tolist() == [7]
 
 
+HEAD = "account_id,occurred_at,quantity,other\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "read", "told"),
+    [
+        (['"1,234",a', "7,b"], [1234, 7], True),
+        (['"1,234",a', '"1,234.50",b'], [1234, 1234.5], False),
+        (['"1,234",a', '7,"3,5"'], [7], False),
+        (['"1,234",a', '"1,5",b', "7,c"], [7], False),
+    ],
+)
+def test_1_234_alone_is_a_thousand_only_if_no_other_comma_of_the_file_means_decimals(tmp_path, lines, read, told):
+    """Where nothing in the file tells, it is read as thousands and that is said; a text column with 3,5 tells."""
+    tables = load(tmp_path, {"usage.csv": HEAD + "".join(f"001,2024-05-01,{line}\n" for line in lines)})
+    assert rows(tables, "usage")["quantity"].tolist() == read
+    assert counts(tables, "usage") == [len(lines), len(read)]
+    said = [warning for warning in tables.warnings if "thousands or decimals" in warning]
+    assert said == (
+        [
+            "usage.csv: a comma in quantity could mean thousands or decimals (as in 1,234; 1 rows), and nothing else in the file tells: "
+            "thousands were read"
+        ]
+        if told
+        else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        ("# made by X\naccount_id,occurred_at\n001,2024-05-01\n", "", "takes what stands above line 2 of e.csv for no rows"),
+        ("# made by X\naccount_id,occurred_at\n001,2024-05-01\n", ", skip = 1", None),
+        ("account_id,occurred_at\n001,01/02/2024\n002,03/02/2024\n", "", "dates in e.csv are read as %d/%m/%Y, which is a guess"),
+        ("account_id,occurred_at\n001,2024-05-01\n002,2024-05-02\n", "", None),
+    ],
+)
+def test_what_the_database_guesses_about_a_file_is_said(tmp_path, content, options, said):
+    """The rows it leaves out and the dates it turns round; an option of read_csv settles it, and then nothing is said."""
+    (tmp_path / "e.csv").write_text(content, encoding="utf-8")
+    sql = f"select account_id, occurred_at from read_csv('e.csv'{options})" if options else "select account_id, occurred_at from 'e.csv'"
+    tables = load(tmp_path, {}, tables={"usage": TableSource(sql=sql)})
+    found = [warning for warning in tables.warnings if "e.csv" in warning]
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
+
+
+def test_a_blank_inside_a_time_is_not_taken_for_its_end(tmp_path):
+    """The database's own cast reads `10: 9:00` as ten o'clock and drops the rest."""
+    usage = "account_id,occurred_at\n001,2024-05-01T10:09:00\n001,2024-05-01T10: 9:00\n001,2024-05-01 10:00: 5\n"
+    tables = load(tmp_path, {"usage.csv": usage})
+    assert counts(tables, "usage") == [3, 1]
+    assert set(tables.rejected["usage"]["rule"]) == {"not an ISO date or timestamp"}
+
+
 def test_nan_in_a_file_is_nothing(tmp_path):
     tables = load(tmp_path, {"usage.csv": "account_id,occurred_at,quantity\n001,2024-05-01,nan\n001,2024-05-01,2\n"})
     assert tables.engine.query("SELECT sum(quantity) AS s FROM data.usage")["s"].tolist() == [2]
