@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from healthlib.config import Band, Condition, FlatSpec, Gate, Limit, Metric, Profile, Quantile, Range, TableSource, direction_of
+from healthlib.config import Band, Gate, Limit, Metric, Profile
+from healthlib.config_workspace import FlatSpec, TableSource
 from healthlib.errors import Fault, nearest
 from healthlib.schema import CASE_COLUMNS, TABLES
+from healthlib.terms import Condition, Quantile, Range, direction_of
 from healthlib.yamlfile import Document, Place
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -7,8 +7,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from healthlib.config import FlatAmount, FlatOutcome, FlatSpec, Frozen, Gate, Measure, OutcomeSpec, Profile, Quantile, Range
+from healthlib.config import Gate, Profile
+from healthlib.config_workspace import FlatAmount, FlatOutcome, FlatSpec, OutcomeSpec
 from healthlib.errors import Fault, nearest
+from healthlib.terms import Frozen, Measure, Quantile, Range
 from healthlib.yamlfile import Document, Place, show
 
 Part = TypeVar("Part", bound=Frozen)

@@ -5,30 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from healthlib.config import (
-    MEASURES,
-    Band,
-    Condition,
-    FlatSpec,
-    Frozen,
-    Gate,
-    Limit,
-    Measure,
-    Metric,
-    OutcomeSpec,
-    Profile,
-    Quantile,
-    Range,
-    Scorecard,
-    ScorecardHead,
-    TableSource,
-    Workspace,
-    WorkspaceHead,
-)
+from healthlib.config import Band, Gate, Limit, Metric, Profile, Scorecard, ScorecardHead
+from healthlib.config_workspace import FlatSpec, OutcomeSpec, TableSource, Workspace, WorkspaceHead
 from healthlib.crosschecks import Draft, check_flat, check_scorecard, check_source, taken_names
 from healthlib.errors import Fault, SpecError
 from healthlib.parsing import Part, build, keys_of, section, unknown_key
 from healthlib.schema import TABLES
+from healthlib.terms import MEASURES, Condition, Frozen, Measure, Quantile, Range
 from healthlib.yamlfile import Document, read_yaml
 
 __all__ = [
