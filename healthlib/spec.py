@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from healthlib.config import Band, Gate, Limit, Metric, Profile, Scorecard, ScorecardHead
+from healthlib.config import Band, Gate, Level, Limit, Metric, Profile, Scorecard, ScorecardHead
 from healthlib.config_workspace import FlatSpec, OutcomeSpec, TableSource, Workspace, WorkspaceHead
-from healthlib.crosschecks import Draft, check_flat, check_scorecard, check_source, taken_names
+from healthlib.crosschecks import check_scorecard
+from healthlib.crosschecks_workspace import check_flat, check_source, taken_names
+from healthlib.draft import Draft
 from healthlib.errors import Fault, SpecError
 from healthlib.parsing import Part, build, keys_of, section, unknown_key
 from healthlib.schema import TABLES
-from healthlib.terms import MEASURES, Condition, Frozen, Measure, Quantile, Range
+from healthlib.terms import MEASURES, Against, Condition, Frozen, Measure, Quantile, Range
 from healthlib.yamlfile import Document, read_yaml
 
 __all__ = [
     "MEASURES",
+    "Against",
     "Band",
     "Condition",
     "FlatSpec",
     "Gate",
+    "Level",
     "Limit",
     "Measure",
     "Metric",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from healthlib.errors import nearest
@@ -34,9 +35,12 @@ def refuse(expected: str, near: str | None = None) -> PydanticCustomError:
 
 
 class Measure(Frozen):
-    """`sum quantity` -> kind "sum", of "quantity". `of` is a column or SQL expression; None for count, days_since, open, age."""
+    """`sum quantity` -> kind "sum", of "quantity". `of` is a column or SQL expression; None for count, days_since, open, age.
 
-    kind: Literal["count", "sum", "mean", "max", "distinct", "last", "days_since", "share", "open", "age"]
+    Kind "levels" is that of a metric made of other metrics; nobody writes it.
+    """
+
+    kind: Literal["count", "sum", "mean", "max", "distinct", "last", "days_since", "share", "open", "age", "levels"]
     of: str | None = None
 
     @model_validator(mode="before")
@@ -70,6 +74,14 @@ class Range(Frozen):
     over: float | None = None
     at_least: float | None = None
 
+    def __str__(self) -> str:
+        """As a user says it.
+
+        >>> str(Range(at_least=1, under=3))
+        'under 3 and at least 1'
+        """
+        return " and ".join(f"{part.replace('_', ' ')} {limit:g}" for part, limit in self if limit is not None)
+
 
 def _texts(value: Any) -> Any:
     """A plain value or a list of them, as texts: attributes are text in the cases frame."""
@@ -95,6 +107,30 @@ End = Annotated[Annotated[float, Tag("#number")] | Annotated[Quantile, Tag("#qua
 """An end of a scale: a number, or a quantile to be read from history."""
 
 
+def _step_start(value: Any) -> Any:
+    """The value at which a step begins; YAML hands keys over as the text that was written."""
+    try:
+        return float(value) if isinstance(value, str) and value.strip().lower() not in ("nan", "inf", "-inf") else value
+    except ValueError:
+        raise refuse("expected a number: the value from which on a metric gets these points") from None
+
+
+def _sorted(steps: dict[float, float]) -> dict[float, float]:
+    return dict(sorted(steps.items()))
+
+
+Steps = Annotated[dict[Annotated[float, BeforeValidator(_step_start)], Annotated[float, Field(ge=0, le=100)]], AfterValidator(_sorted)]
+"""Value at or above -> points (0..100), lowest value first; below the lowest its points count as well."""
+
+
+class Against(Frozen):
+    """What a value is compared with: the account's own past (`past_days` before the window), or its `peers` (who share this attribute)."""
+
+    past_days: int | None = Field(None, gt=0)
+    peers: str | None = Field(None, min_length=1)
+    at_least: int = Field(10, ge=2)
+
+
 def direction_of(worst: Any, best: Any) -> str | None:
     """Which way a scale runs, "higher" or "lower"; None where its ends cannot be compared before history is read.
 
@@ -109,3 +145,19 @@ def direction_of(worst: Any, best: Any) -> str | None:
     if kind != other or low is None or high is None or low == high:
         return None
     return "higher" if high > low else "lower"
+
+
+def direction_of_steps(steps: Any) -> str | None:
+    """Which way steps run, "higher" or "lower"; None where that cannot be said.
+
+    >>> direction_of_steps({"0": 100, "1": 50, "3": 0}), direction_of_steps({0: 0, 1: 100, 5: 0})
+    ('lower', None)
+    """
+    try:
+        points = [float(points) for _, points in sorted((float(start), points) for start, points in steps.items())]
+    except (AttributeError, TypeError, ValueError):
+        return None
+    rises = [after - before for before, after in pairwise(points)]
+    if not any(rises) or (min(rises) < 0 < max(rises)):
+        return None
+    return "higher" if max(rises) > 0 else "lower"

@@ -166,7 +166,7 @@ def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3) -> 
     again = scoring.score(scorecard, snapshot)
     short, labels = scoring.shortfalls(again).to_numpy(), [metric.label for metric in scorecard.metrics.values()]
     values = snapshot[list(scorecard.metrics)].to_numpy(dtype=float)
-    caps = {gate.name: f"Capped at {gate.cap:g} by {gate.name}" for gate in scorecard.gates}
+    caps = {name: f"{words[:1].upper()}{words[1:]}" for name, words in scoring.gate_words(scorecard).items()}
     order = np.argsort(-np.nan_to_num(short), axis=1, kind="stable")[:, :count]
     texts = []
     for i, gate in enumerate(again.frame["gate"]):
