@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from healthlib.catalogue import resolve
 from healthlib.config import Band, Gate, Level, Limit, Metric, Profile, Scorecard, ScorecardHead
 from healthlib.config_workspace import FlatSpec, OutcomeSpec, TableSource, Workspace, WorkspaceHead
 from healthlib.crosschecks import check_scorecard
@@ -42,12 +43,13 @@ NO_WORKSPACE = "a workspace is a folder with workspace.yaml and scorecard.yaml; 
 NO_SCORECARD = "write one (README, `scorecard.yaml`); `healthlib init` writes a first one from a folder of exports"
 
 
-def load_workspace(folder: Path | str) -> Workspace:
+def load_workspace(folder: Path | str, scorecard_file: Path | str | None = None) -> Workspace:
     """Read a workspace and its scorecard.
 
     Parameters
     ----------
     folder : holds workspace.yaml and scorecard.yaml
+    scorecard_file : read this one in the place of the folder's
 
     Raises
     ------
@@ -62,7 +64,8 @@ def load_workspace(folder: Path | str) -> Workspace:
     tables = None if "flat" in document.data else [*TABLES, *(declared if isinstance(declared, dict) else ())]
     mapped = {name: source.columns for name, source in sources.items()}
     taken = taken_names(mapped | ({"attributes": flat.attributes} if flat else {}))
-    scorecard, more = _read_scorecard(read_yaml(folder / "scorecard.yaml", NO_SCORECARD), tables, taken, flat="flat" in document.data)
+    card = read_yaml(Path(scorecard_file or folder / "scorecard.yaml"), NO_SCORECARD)
+    scorecard, more = _read_scorecard(card, tables, taken, flat="flat" in document.data)
     faults = _once([*faults, *wrong, *more])
     if faults or head is None or scorecard is None:
         raise SpecError(f"{folder.as_posix()} cannot be used as it is", faults)
@@ -109,6 +112,7 @@ def _read_scorecard(
     """The scorecard, or None and its faults; `flat` says whether its metrics read a flat sheet, None where that is not known."""
     if not document.data:
         return None, list(document.faults)
+    document = resolve(document)
     head, faults = _head(document, ScorecardHead, Scorecard)
     metrics, wrong_metrics = section(document, "metrics", Metric, "mapping")
     bands, wrong_bands = section(document, "bands", Band, "list")
