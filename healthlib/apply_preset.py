@@ -60,10 +60,9 @@ def apply_preset(name: str, folder: Path, *, force: bool = False) -> Applied:
 
 def _headed(found: Fitted) -> str:
     """The text under a line that says where it came from and how much of it stayed."""
-    lost = (
-        "" if not found.dropped else f" {found.kept:g} of {found.weight:g} points of weight could be measured; the rest stands in comments."
-    )
-    return f"# healthlib preset {found.name}. The weights are somebody's opinion: `healthlib fit` says what the past makes of them.{lost}\n{found.text}"
+    lost = f" {found.kept / found.weight:.0%} of the weight could be measured; the rest stands in comments." if found.dropped else ""
+    told = f"# healthlib preset {found.name}. Its weights are an opinion: `healthlib fit` says what the past makes of them.{lost}"
+    return f"{told}\n{found.text}"
 
 
 def _prove(text: str, folder: Path) -> None:

@@ -202,10 +202,8 @@ def preset(chosen: argparse.Namespace) -> int:
     done = apply_preset(chosen.name, Path(chosen.workspace), force=chosen.force)
     for metric, why in done.fitted.dropped.items():
         print(f"not used: {metric}: {why}")
-    print(
-        f"written: {done.file}, {done.fitted.kept:g} of {done.fitted.weight:g} points of weight"
-        + (f"; the old file is {done.backup}" if done.backup else "")
-    )
+    kept = f"; the old file is {done.backup}" if done.backup else ""
+    print(f"written: {done.file}, with {done.fitted.kept / done.fitted.weight:.0%} of the preset's weight{kept}")
     print(f"Look at the lines marked YOURS, then: healthlib check {chosen.workspace}")
     return 0
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from healthlib.asof import refers_to
-from healthlib.catalogue import PREFIX, entry, resolve
+from healthlib.catalogue import resolve
 from healthlib.errors import HealthlibError, nearest
 from healthlib.schema import TABLES
 from healthlib.spec import Scorecard, load_scorecard
-from healthlib.yamlfile import Document, read_yaml
+from healthlib.yamlfile import Document, Place, read_yaml
 
 FOLDER = Path(__file__).parent
 PRESETS = {
@@ -76,7 +76,9 @@ def fitted(name: str, columns: Mapping[str, Collection[str]]) -> Fitted:
     gates = {
         i: f"needs the metric {gate['metric']}" for i, gate in enumerate(document.data.get("gates") or ()) if gate["metric"] in dropped
     }
-    reasons = {("metrics", metric): why for metric, why in dropped.items()} | {("gates", i): why for i, why in gates.items()}
+    reasons: dict[Place, str] = {("metrics", metric): why for metric, why in dropped.items()} | {
+        ("gates", i): why for i, why in gates.items()
+    }
     if gates and len(gates) == len(document.data["gates"]):
         reasons[("gates",)] = "none of its metrics can be measured"
     weights = {metric: float(settings.get("weight", 0)) for metric, settings in metrics.items()}
@@ -101,11 +103,11 @@ def lacking(document: Document, columns: Mapping[str, Collection[str]]) -> dict[
     for name, settings in metrics.items():
         missing = [
             f"the table {table}" if table not in columns else f"{table}.{column}"
-            for table, column in _wanted(settings)
+            for table, column in wanted(settings)
             if table not in columns or (column and column not in columns[table])
         ]
         if missing:
-            found[name] = "this workspace has no " + ", no ".join(dict.fromkeys(missing))
+            found[name] = "this workspace lacks " + ", ".join(dict.fromkeys(missing))
     for name, settings in metrics.items():
         if lost := [other for other in rule_of(settings) if other in found]:
             found[name] = f"needs {', '.join(lost)}"
@@ -118,11 +120,9 @@ def rule_of(settings: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for level in levels for part in ("when", "any") for name in level.get(part) or ()))
 
 
-def _wanted(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def wanted(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Tables, and canonical columns, that a metric reads: (table, "") and (table, column)."""
-    table, per = str(settings.get("table") or ("readings" if "reading" in settings else "")), str(settings.get("per") or "").lower()
-    if str(settings.get("use", "")).startswith(PREFIX):
-        yield from ((name, column) for name, those in entry(settings["use"]).needs.items() for column in ("", *those))
+    table, per = str(settings.get("table") or ""), str(settings.get("per") or "").lower()
     if table:
         yield table, ""
     if table in TABLES:
@@ -137,7 +137,7 @@ def _wanted(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield table, "user_id"
 
 
-def _without(text: str, document: Document, reasons: Mapping[tuple, str]) -> str:
+def _without(text: str, document: Document, reasons: Mapping[Place, str]) -> str:
     """The text with the parts at these places in comments, each under its reason."""
     lines, starts = text.splitlines(), sorted({line for place, line in document.lines.items() if _opens_a_part(place)})
     for place, why in reasons.items():
@@ -155,7 +155,7 @@ def _without(text: str, document: Document, reasons: Mapping[tuple, str]) -> str
     return "\n".join(lines) + "\n"
 
 
-def _opens_a_part(place: tuple) -> bool:
+def _opens_a_part(place: Place) -> bool:
     return len(place) == 1 or (len(place) == 2 and place[0] in ("metrics", "gates"))
 
 

@@ -10,6 +10,8 @@ from ..errors import HealthlibError, nearest
 
 STUDIES = ("audit", "fit", "backtest", "executive")
 """In the order they are computed; each may use the facts of those before it."""
+ON_REQUEST = ("presets",)
+"""Studies that no run computes, only whoever asks for them."""
 
 
 def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
@@ -17,7 +19,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Parameters
     ----------
-    name : audit, fit, backtest or executive
+    name : audit, fit, backtest, executive or presets
     workspace : folder with the exports and the two YAML files; a relative one is also looked for above the working directory, so that
         a notebook opened in its own folder finds it
     as_of : ISO date; empty for the last day the data cover
@@ -25,16 +27,17 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Returns
     -------
-    AuditFacts, FitFacts, BacktestFacts or ExecutiveFacts
+    AuditFacts, FitFacts, BacktestFacts, ExecutiveFacts or PresetFacts
 
     Raises
     ------
     HealthlibError
         For an unknown study, and whatever the workspace has wrong.
     """
-    if name not in STUDIES:
-        raise HealthlibError(f"no study is called {name!r}; there are {', '.join(STUDIES)} (nearest: {nearest(name, STUDIES)})")
-    if facts:
+    known = (*STUDIES, *ON_REQUEST)
+    if name not in known:
+        raise HealthlibError(f"no study is called {name!r}; there are {', '.join(known)} (nearest: {nearest(name, known)})")
+    if facts and name not in ON_REQUEST:
         from .. import store
 
         return store.load(Path(facts) / name)
@@ -46,7 +49,7 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
 
     Parameters
     ----------
-    name : one of `STUDIES`
+    name : one of `STUDIES` or `ON_REQUEST`
     book : a Book
     done : study -> facts of the studies before this one
     """
@@ -62,6 +65,10 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
         from .backtest_bands import backtest_study
 
         return backtest_study(book.cases, book.leads, book.workspace.scorecard, done["fit"])
+    if name == "presets":
+        from .presets import presets_study
+
+        return presets_study(book)
     from .executive import executive_study
 
     return executive_study(book, done["audit"], done["fit"], done["backtest"])
@@ -85,6 +92,6 @@ def _book(workspace: str, as_of: str | None) -> Any:
 
 @lru_cache(maxsize=16)
 def _computed(name: str, workspace: str, as_of: str | None) -> Any:
-    needs = {"audit": (), "fit": (), "backtest": ("fit",), "executive": ("audit", "fit", "backtest")}[name]
+    needs = {"backtest": ("fit",), "executive": ("audit", "fit", "backtest")}.get(name, ())
     done = {need: _computed(need, workspace, as_of) for need in needs}
     return compute(name, _book(workspace, as_of), done)
