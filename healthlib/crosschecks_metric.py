@@ -9,7 +9,7 @@ from healthlib.config import Metric, Profile
 from healthlib.draft import Draft, unknown_name
 from healthlib.errors import Fault, nearest
 from healthlib.schema import CASE_COLUMNS, TABLES
-from healthlib.terms import Condition, End, Quantile, Range, direction_of, direction_of_steps
+from healthlib.terms import BY_WINDOWS, COMPARABLE, Condition, End, Quantile, Range, direction_of, direction_of_steps
 from healthlib.yamlfile import Document, Place
 
 NUMBERS = ("age_days", "arr", "seats")
@@ -18,10 +18,6 @@ EVENTS_ONLY = ("table", "measure", "where", "window_days", "trend", "per", "agai
 """Keys of a metric that need rows of events."""
 CLOSING = tuple(name for name, schema in TABLES.items() if schema.filled_later and name != "contracts")
 """Tables whose rows are opened first and closed later."""
-BY_WINDOWS = ("distinct", "max")
-"""Measures that grow with the window but not in proportion to it: their past is read in windows of the same length."""
-COMPARABLE = ("count", "sum", "mean", "share", *BY_WINDOWS)
-"""Measures of a window, which the same measure of an earlier one can be compared with."""
 
 
 def check_metric(draft: Draft, place: Place, metric: Metric) -> Iterator[Fault]:
@@ -113,13 +109,13 @@ def _check_against(document: Document, place: Place, metric: Metric) -> Iterator
         yield from _check_past(document, place, metric, against.past_days)
     elif against.peers in (*CASE_COLUMNS, "name"):
         yield document.wrong((*spot, "peers"), "expected an attribute that accounts share, such as segment")
-    if metric.trend is not None:
-        yield document.wrong(spot, "a metric has `trend` or `against`, not both")
 
 
 def _check_past(document: Document, place: Place, metric: Metric, past_days: int) -> Iterator[Fault]:
     """The past of a window, by a measure that windows of another time can be compared by."""
     spot, kind = (*place, "against", "past_days"), metric.measure.kind
+    if metric.trend is not None:
+        yield document.wrong((*place, "trend"), "one of the two: `trend`, or `against` the past")
     if kind not in COMPARABLE:
         yield document.wrong(spot, f"it goes with {', '.join(COMPARABLE)}; for `{kind}` use `trend`")
     elif metric.window_days is None:

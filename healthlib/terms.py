@@ -26,6 +26,10 @@ class Frozen(BaseModel):
 MEASURES = ("count", "sum", "mean", "max", "distinct", "last", "days_since", "share", "open", "age")
 OF_WHAT = {"sum": "quantity", "mean": "score", "max": "quantity", "distinct": "user_id", "last": "rating", "share": "severity = 'urgent'"}
 """Measures of something -> an example of what."""
+BY_WINDOWS = ("distinct", "max")
+"""Measures that grow with the window but not in proportion to it: their past is read in windows of the same length."""
+COMPARABLE = ("count", "sum", "mean", "share", *BY_WINDOWS)
+"""Measures of a window, which the same measure of an earlier one can be compared with."""
 PER = {"seats": "seats", "active users": "active_users", "active_users": "active_users", "arr": "arr"}
 
 
