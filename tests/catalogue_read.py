@@ -12,7 +12,8 @@ import pandas as pd
 NAN = float("nan")
 TIMES = {
     "usage": "occurred_at", "touchpoints": "occurred_at", "tickets": "opened_at", "surveys": "responded_at", "ratings": "rated_at",
-    "advocacy": "occurred_at", "invoices": "issued_at", "goals": "set_at", "readings": "read_on", "contracts": "start_date", "milestones": "",
+    "advocacy": "occurred_at", "invoices": "issued_at", "goals": "set_at", "readings": "read_on", "contracts": "start_date",
+    "milestones": "",
 }  # fmt: skip
 Row = Mapping[str, Any]
 
