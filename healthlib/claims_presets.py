@@ -98,7 +98,7 @@ def auc(facts: PresetFacts) -> str:
     tied = f", and the intervals of {listed(near)} reach it" if near else ""
     return (
         f"Scored before they knew, {best['preset']} tells leavers from stayers best, AUC {score_range(estimate(best))}"
-        f" ({count(best['cases'])} cases, {count(best['lost'])} lost){tied}. {verdict(facts)}"
+        f" ({count(best['cases'])} cases, {count(best['lost'])} lost){tied}."
     )
 
 
@@ -116,7 +116,7 @@ def carried(facts: PresetFacts) -> str:
 
 def catalogue(entries: int, themes: int) -> str:
     """How large the catalogue is."""
-    return f"The catalogue has {number(entries, 0)} ready metrics in {themes} themes; a scorecard takes one by `use: catalogue/NAME`."
+    return f"The catalogue has {number(entries, 0)} ready metrics in {themes} themes; a scorecard takes one by use: catalogue/NAME."
 
 
 def apart(row: pd.Series) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from healthlib import claims_presets, report, wording
 from healthlib.catalogue import entries, words
 from healthlib.claims import score_range
-from healthlib.page_audit import interval
+from healthlib.page_audit import interval, unbroken
 
 if TYPE_CHECKING:
     from healthlib.pieces import Columns, Piece
@@ -67,7 +67,7 @@ def presets(facts: PresetFacts) -> Piece:
         apart=[claims_presets.apart(row) for _, row in table.iterrows()],
     )
     columns: Columns = {
-        "preset": ("Scorecard", "text"), "label": ("What it is", "text"), "measured": ("Metrics measured", "text"),
+        "preset": ("Scorecard", unbroken), "label": ("What it is", "text"), "measured": ("Metrics measured", "text"),
         "left": ("Weight left", "text"), "coverage": ("Coverage", "share"), "said": ("AUC", interval), "by_arr": ("AUC by ARR", interval),
         "apart": ("AUC less yours", interval), "cases": ("Cases", "count"), "lost": ("Left", "count"),
     }  # fmt: skip
@@ -78,7 +78,7 @@ def bands(facts: PresetFacts) -> Piece:
     """Today's accounts and ARR by band under every scorecard."""
     frame = facts.bands[facts.bands["accounts"] > 0]
     columns: Columns = {
-        "preset": ("Scorecard", "text"), "band": ("Band", "text"), "accounts": ("Accounts", "count"), "share": ("Of accounts", "share"),
+        "preset": ("Scorecard", unbroken), "band": ("Band", unbroken), "accounts": ("Accounts", "count"), "share": ("Of accounts", "share"),
         "arr": (f"ARR, {facts.currency}", "count"), "arr_share": ("Of ARR", "share"),
     }  # fmt: skip
     return report.table(frame, columns, caption=f"Bands on {wording.day(facts.as_of)}", layout="fold")
@@ -88,5 +88,5 @@ def dropped(facts: PresetFacts) -> Piece:
     """What could not be measured, and why."""
     if facts.dropped.empty:
         return report.text("Nothing had to be left out.")
-    columns: Columns = {"preset": ("Preset", "text"), "metric": ("Metric", "text"), "reason": ("Why it is left out", "text")}
+    columns: Columns = {"preset": ("Preset", unbroken), "metric": ("Metric", "text"), "reason": ("Why it is left out", "text")}
     return report.details("Metrics left out", report.table(facts.dropped, columns, caption="Metrics left out, with the reason"))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from healthlib.studies.presets import PresetFacts
 
-LEAST_SHOWN = 0.11
-"""Share of a bar from which on its band's name fits inside."""
+LETTER = 0.021
+"""Share of a bar that a letter takes."""
 
 
 def bands(facts: PresetFacts) -> Axes:
@@ -49,9 +49,8 @@ def _bar(ax: Axes, place: int, part: pd.DataFrame, column: str) -> None:
         colour = row["color"] if isinstance(row["color"], str) else palette.TONES[tone][0]
         hatch = "//" if row["band"] == palette.UNSCORED else None
         ax.barh(place, value, left=left, height=0.74, color=colour, edgecolor=PAPER, lw=1, hatch=hatch)
-        if value >= LEAST_SHOWN:
-            said = f"{row['band'][:12]} {value:.0%}" if value >= LEAST_SHOWN + 0.012 * len(row["band"][:12]) else f"{value:.0%}"
-            ax.text(left + value / 2, place, said, ha="center", va="center", color=PAPER, fontsize=9, fontweight="bold")
+        said = next((text for text in (f"{row['band']} {value:.0%}", f"{value:.0%}") if value >= LETTER * (len(text) + 0.5)), "")
+        ax.text(left + value / 2, place, said, ha="center", va="center", color=PAPER, fontsize=9, fontweight="bold")
         left += value
 
 
