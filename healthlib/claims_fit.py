@@ -20,6 +20,14 @@ ADVICE = {
     "insufficient_evidence": "Keep the current weights for now: the evidence is insufficient to change them.",
 }
 
+GATES = {
+    "tells": ("holds where more is lost", "hold where more is lost"),
+    "contradicted": ("holds where less is lost", "hold where less is lost"),
+    "cannot tell": ("cannot be told from chance", "cannot be told from chance"),
+    "refused": ("reads what seems to know the outcome and is not applied", "read what seems to know the outcome and are not applied"),
+}
+"""Verdict on a gate -> what is said of one, and of several."""
+
 
 def opening(fit: FitFacts) -> str:
     """The recommendation in a sentence."""
@@ -124,6 +132,19 @@ def leaks(fit: FitFacts) -> str:
         f"{named(names)} {'seems' if one else 'seem'} to know the outcome and {'was' if one else 'were'} left out of the fit "
         "and the recommendation."
     )
+
+
+def gates(fit: FitFacts) -> str:
+    """Which gates the outcomes bear out."""
+    if fit.gates.empty:
+        return "The scorecard has no gates."
+    told = {verdict: part["gate"].tolist() for verdict, part in fit.gates.groupby("verdict", sort=False)}
+    said = []
+    for verdict, words in GATES.items():
+        if names := told.get(verdict):
+            one, many = words
+            said.append(f"{named([f'“{name}”' for name in names])} {one if len(names) == 1 else many}")
+    return f"{said[0][:1].upper()}{said[0][1:]}{''.join(f'; {words}' for words in said[1:])}."
 
 
 def cohorts(fit: FitFacts) -> str:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from healthlib import scoring
 from healthlib.backtest import Replay, problem_of, replay
+from healthlib.levels import readers
 from healthlib.resample import NOTHING, Estimate, account_weights, percentile, rate
 from healthlib.spec import Scorecard
 from healthlib.stats import auc, auc_replicates
 from healthlib.studies.cohorts import metric_cohorts
+from healthlib.studies.gates import GATE_COLUMNS, gate_table, leaking
 from healthlib.studies.leaks import find_leaks
 from healthlib.studies.verdict import Verdict, recommend
 from healthlib.weight_intervals import weight_intervals
@@ -55,6 +57,7 @@ class FitFacts:
     leaks : metric, kind, evidence: metrics left out of every comparison, the fit and the recommendation
     notes : what could not be done, in plain words
     split : what keeps training and test apart: time, or accounts alone (cross-validation, where cases have a `fold`)
+    gates : `gates.GATE_COLUMNS`: each gate against what was lost
     """
 
     weights: pd.DataFrame
@@ -79,6 +82,7 @@ class FitFacts:
     leaks: pd.DataFrame
     notes: tuple[str, ...] = ()
     split: Literal["time", "accounts"] = "time"
+    gates: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(GATE_COLUMNS)))
 
 
 def fit_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, replicates: int = 1000) -> FitFacts:
@@ -110,17 +114,18 @@ def fit_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, repli
         verdict.recommendation, verdict.reason, past.folds, past.predictions, past.thresholds, past.weights, past.strength, past.losses,
         len(done), counts.shape[0], n_lost, rate(done["lost"], codes, counts), rate(done["lost"], codes, counts, case_weight=done["arr"]),
         metric_cohorts(done, scorecard, seed=seed), leaks, _notes(done, scorecard, past, leaks),
-        split,
+        split, gate_table(done, scorecard, leaks, (codes, counts)),
     )  # fmt: skip
 
 
 def usable(scorecard: Scorecard, leaks: pd.DataFrame) -> Scorecard:
-    """The scorecard that is compared and fitted: leaky metrics at weight 0; where no metric has a weight yet, all others at 1."""
-    names = tuple(leaks["metric"].unique())
+    """The scorecard that is compared and fitted: leaky metrics, and those made of them, at weight 0, gates that read one not applied; where
+    no metric has a weight yet, all others at 1."""
+    names = readers(scorecard, leaking(leaks))
     if not any(scorecard.weights.values()):
         started = {name: metric.model_copy(update={"weight": 1.0}) for name, metric in scorecard.metrics.items()}
         scorecard = scorecard.model_copy(update={"metrics": started})
-    return without(scorecard, names)
+    return scoring.without_gates(without(scorecard, names), names)
 
 
 def without(scorecard: Scorecard, metrics: tuple[str, ...]) -> Scorecard:
@@ -244,6 +249,7 @@ def _notes(done: pd.DataFrame, scorecard: Scorecard, past: Replay, leaks: pd.Dat
     if not leaks.empty:
         names = ", ".join(leaks["metric"].unique())
         notes.append(f"Left out as seeming to know the outcome: {names}. The comparison is made without them.")
+        notes += _with_them(scorecard, leaking(leaks))
     if len(past.predictions):
         unscored = past.predictions[["current", "equal", "fitted"]].isna().any(axis=1).sum()
         if unscored:
@@ -252,6 +258,16 @@ def _notes(done: pd.DataFrame, scorecard: Scorecard, past: Replay, leaks: pd.Dat
     if done.empty:
         notes.append("There is no finished case.")
     return tuple(notes)
+
+
+def _with_them(scorecard: Scorecard, leaky: tuple[str, ...]) -> list[str]:
+    """What goes with leaky metrics: the metrics made of them, and the gates that read them."""
+    notes, refused = [], readers(scorecard, leaky)
+    if made := [name for name in refused if name not in leaky]:
+        notes.append(f"Left out as made of them: {', '.join(made)}.")
+    if gates := [gate.name for gate in scorecard.gates if gate.metric in refused]:
+        notes.append(f"Not applied in any comparison, as reading them: the gate{'s' if len(gates) > 1 else ''} {', '.join(gates)}.")
+    return notes
 
 
 __all__ = ["NOTHING", "FitFacts", "fit_study", "without"]
