@@ -72,7 +72,7 @@ def test_an_unknown_preset_is_told_with_the_nearest() -> None:
 def test_a_preset_loads_and_its_weights_sum_to_100(name: str) -> None:
     card = load_scorecard(path_of(name))
     settled = pd.DataFrame({"age_days": [800.0], "arr": [1000.0], "seats": [10.0], **{metric: [1.0] for metric in card.metrics}})
-    assert scoring.weight_matrix(card, settled).sum(axis=1).tolist() == [100]
+    assert scoring.weight_matrix(scoring.resolve_scales(card, settled), settled).sum(axis=1).tolist() == [100]
     assert set(card.groups) == {metric.group for metric in card.metrics.values()}
 
 
@@ -81,7 +81,7 @@ def test_new_and_established_accounts_have_their_own_weights() -> None:
     """50, 40, 30, 20 of 140 and 10, 30, 10, 10 of 60 points, as published, rounded to whole points of 100."""
     card = load_scorecard(path_of("new_established"))
     cases = pd.DataFrame({"age_days": [30.0, 89.0, 90.0, 2000.0], **{metric: [1.0] * 4 for metric in card.metrics}})
-    carried = scoring.weight_matrix(card, cases)
+    carried = scoring.weight_matrix(scoring.resolve_scales(card, cases), cases)
     groups = {group: [m.name for m in card.metrics.values() if m.group == group] for group in card.groups}
     sums = np.array([[carried.loc[row, names].sum() for names in groups.values()] for row in cases.index])
     assert sums.tolist() == [[36, 28, 22, 14], [36, 28, 22, 14], [17, 50, 17, 16], [17, 50, 17, 16]]
