@@ -108,10 +108,23 @@ def carried(facts: PresetFacts) -> str:
     if part.empty:
         return "These exports carry every metric of every preset."
     most = smallest(part, "weight")
+    thin = part.loc[part["weight"].between(0, 0.5, inclusive="neither"), "preset"].tolist()
+    left = (
+        f" Of {listed(thin)} less than half of the weight is left: those figures speak of what is left, not of the preset." if thin else ""
+    )
     return (
         f"{len(part)} of {len(facts.table) - 1} presets lose metrics for lack of tables; {most['preset']} most, "
-        f"{counted(most['dropped'], 'metric')}, so that {share(most['weight'])} of its weight is left."
+        f"{counted(most['dropped'], 'metric')}, so that {share(most['weight'])} of its weight is left.{left}"
     )
+
+
+def silent(facts: PresetFacts) -> str:
+    """The metrics that sort nobody."""
+    if facts.silent.empty:
+        return "Every metric that is measured tells some accounts from others."
+    told = {preset: part["metric"].tolist() for preset, part in facts.silent.groupby("preset", sort=False)}
+    said = "; ".join(f"{listed(metrics)} ({preset})" for preset, metrics in told.items())
+    return f"The same value for every account, and so no information: {said}. Login days, for one, need use by the day, not by the month."
 
 
 def catalogue(entries: int, themes: int) -> str:

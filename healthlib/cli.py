@@ -204,6 +204,8 @@ def preset(chosen: argparse.Namespace) -> int:
         print(f"not used: {metric}: {why}")
     kept = f"; the old file is {done.backup}" if done.backup else ""
     print(f"written: {done.file}, with {done.fitted.kept / done.fitted.weight:.0%} of the preset's weight{kept}")
+    if 2 * done.fitted.kept < done.fitted.weight:
+        print("note: less than half of it is left; a scorecard of your own from `healthlib init` may say more")
     print(f"Look at the lines marked YOURS, then: healthlib check {chosen.workspace}")
     return 0
 

@@ -43,6 +43,7 @@ class PresetFacts:
         A preset of which nothing can be measured has NaN.
     bands : `BAND_COLUMNS`, lowest band first, "unscored" last: accounts and ARR of today, as numbers and shares of all
     dropped : preset, metric, reason
+    silent : preset, metric, value: measured and weighed, but with the same value for every account of today, so that it sorts nobody
     """
 
     name: str
@@ -52,6 +53,7 @@ class PresetFacts:
     table: pd.DataFrame
     bands: pd.DataFrame
     dropped: pd.DataFrame
+    silent: pd.DataFrame
 
 
 def presets_study(book: Book, *, replicates: int = 400, seed: int = 0) -> PresetFacts:
@@ -67,7 +69,8 @@ def presets_study(book: Book, *, replicates: int = 400, seed: int = 0) -> Preset
     again: dict[str, Any] = {"replicates": replicates, "seed": seed}
     tables = load_tables(book.workspace)
     own = _tested(book.workspace.scorecard, book.cases)
-    rows, bands, dropped = [_row(OWN, book, own, own, **again) | {"dropped": 0, "weight": 1.0}], [_bands(OWN, book)], []
+    rows = [_row(OWN, book, own, own, **again) | {"dropped": 0, "weight": 1.0}]
+    bands, dropped, silent = [_bands(OWN, book)], [], _silent(OWN, book)
     for name, label in PRESETS.items():
         found = fitted(name, tables.columns)
         dropped += [(name, metric, why) for metric, why in found.dropped.items()]
@@ -79,6 +82,7 @@ def presets_study(book: Book, *, replicates: int = 400, seed: int = 0) -> Preset
         other = _with(tables, book, card)
         rows.append(_row(name, other, _tested(card, other.cases), own, **again) | extra)
         bands.append(_bands(name, other))
+        silent += _silent(name, other)
     return PresetFacts(
         name=book.workspace.name,
         as_of=f"{book.as_of:%Y-%m-%d}",
@@ -87,6 +91,7 @@ def presets_study(book: Book, *, replicates: int = 400, seed: int = 0) -> Preset
         table=pd.DataFrame(rows).reindex(columns=list(TABLE_COLUMNS)),
         bands=pd.concat(bands, ignore_index=True),
         dropped=pd.DataFrame(dropped, columns=["preset", "metric", "reason"]),
+        silent=pd.DataFrame(silent, columns=["preset", "metric", "value"]),
     )
 
 
@@ -157,6 +162,13 @@ def difference(left: pd.DataFrame, right: pd.DataFrame, *, replicates: int = 400
     values = [stats.auc(both[column], both["lost"]) for column in ("score", "score_right")]
     draws = [stats.auc_replicates(both[column], both["lost"], codes, counts) for column in ("score", "score_right")]
     return percentile(values[0] - values[1], draws[0] - draws[1], n=len(counts), events=float(both["lost"].sum()))
+
+
+def _silent(name: str, book: Book) -> list[tuple[str, str, float]]:
+    """The metrics of weight that have one value for everybody today, and that value."""
+    today = book.history[book.history["as_of"] == book.as_of]
+    weighed = [metric for metric, weight in book.scorecard.weights.items() if weight]
+    return [(name, metric, float(today[metric].max())) for metric in weighed if len(today) > 1 and today[metric].nunique() == 1]
 
 
 def _bands(name: str, book: Book) -> pd.DataFrame:
