@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -138,13 +139,21 @@ def gates(fit: FitFacts) -> str:
     """Which gates the outcomes bear out."""
     if fit.gates.empty:
         return "The scorecard has no gates."
-    told = {verdict: part["gate"].tolist() for verdict, part in fit.gates.groupby("verdict", sort=False)}
     said = []
-    for verdict, words in GATES.items():
-        if names := told.get(verdict):
-            one, many = words
-            said.append(f"{named([f'“{name}”' for name in names])} {one if len(names) == 1 else many}")
+    for verdict, (one, many) in GATES.items():
+        told = [_gate(row) for row in fit.gates[fit.gates["verdict"] == verdict].to_dict("records")]
+        if told:
+            said.append(f"{named(told)} {one if len(told) == 1 else many}")
     return f"{said[0][:1].upper()}{said[0][1:]}{''.join(f'; {words}' for words in said[1:])}."
+
+
+def _gate(row: dict[Hashable, Any]) -> str:
+    """A gate by its name; one that the outcomes decide, with how many times as much is lost."""
+    if row["verdict"] not in ("tells", "contradicted"):
+        return f"“{row['gate']}”"
+    high = number(row["lift_high"], 1) if np.isfinite(row["lift_high"]) else "∞"
+    times = f"{number(row['lift'], 1)} times, 95% {number(row['lift_low'], 1)}–{high}" if np.isfinite(row["lift"]) else "all that was lost"
+    return f"“{row['gate']}” ({times}, n = {counted(row['cases'], 'case')})"
 
 
 def cohorts(fit: FitFacts) -> str:

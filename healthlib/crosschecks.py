@@ -12,6 +12,7 @@ from healthlib.errors import Fault
 from healthlib.yamlfile import Document
 
 UNSCORED = "unscored"
+RESERVED = ("all", "new", "left", "arr", "lead_days")
 
 
 def check_scorecard(draft: Draft) -> Iterator[Fault]:
@@ -57,6 +58,8 @@ def _check_bands(draft: Draft) -> Iterator[Fault]:
         before = draft.bands.get(i - 1)
         if band.name == UNSCORED:
             yield document.fault(("bands", i, "name"), repr(UNSCORED), "another name: this is the band of accounts that cannot be scored")
+        if band.name in RESERVED:
+            yield document.fault(("bands", i, "name"), repr(band.name), "another name: tables of bands use this word for something else")
         if i == 0 and band.start != 0:
             yield document.fault(("bands", i, "from"), f"{band.start:g}", "expected 0: the lowest band must hold the lowest score")
         if before is not None and band.start <= before.start:

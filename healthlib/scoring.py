@@ -249,23 +249,31 @@ def _driver(label: str, value: float, by: float, note: str = "") -> str:
 def _score_block(ready: list[Plan], members: list[list[int]], rows: slice, out: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats]:
     """Score a block of cases into `out` (metric scores, points, groups); returns scores before gates, and coverage."""
     result, points, groups = out
-    due, seen, weight = np.zeros(len(result)), np.zeros(len(result)), np.zeros(len(result))
+    total, weight, seen, due = (np.zeros(len(result)) for _ in range(4))
+    gone, counts = np.empty(len(result), dtype=bool), np.empty(len(result))
     for group, columns in enumerate(members):
-        group_weight, earned = np.zeros(len(result)), np.zeros(len(result))
+        earned, has, due_here = np.zeros(len(result)), np.zeros(len(result)), np.zeros(1)
+        has_measured = np.zeros(len(result)) if any(ready[j].missing != "exclude" for j in columns) else has
         for j in columns:
             plan, scores, earns = ready[j], result[:, j], points[:, j]
             carried = plan.carried(rows)
-            due += carried
-            seen += carried * ~np.isnan(plan.measured(rows, scores))
-            plan.fill(scores, rows)
-            there = ~np.isnan(scores)
-            group_weight += carried * there
-            np.multiply(np.where(there, scores, 0.0), carried, out=earns)
+            due_here = due_here + carried
+            np.isnan(plan.measured(rows, scores), out=gone)
+            if has_measured is not has:
+                has_measured += carried * ~gone
+                plan.fill(scores, rows)
+                np.isnan(scores, out=gone)
+            np.multiply(scores, carried, out=earns)
+            if gone.any():
+                np.copyto(earns, 0.0, where=gone)
+                has += np.multiply(np.logical_not(gone, out=gone), carried, out=counts)
+            else:
+                has += carried
             earned += earns
-        groups[:, group] = np.round(earned / group_weight, DECIMALS)
-        weight += group_weight
+        np.round(np.divide(earned, has, out=counts), DECIMALS, out=groups[:, group])
+        total, weight, seen, due = total + earned, weight + has, seen + has_measured, due + due_here
     points /= weight[:, None]
-    return np.round(points.sum(axis=1), DECIMALS), seen / due
+    return np.round(total / weight, DECIMALS), seen / due
 
 
 def gate_holds(scorecard: Scorecard, gate: Gate, cases: pd.DataFrame) -> Flags:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from healthlib import scoring
 from healthlib.backtest import has_quantiles
-from healthlib.bands import UNSCORED, Replicates, assign, band_names, band_table
+from healthlib.bands import UNSCORED, Replicates, assign, band_colours, band_names, band_table
 from healthlib.calibration import reliability
 from healthlib.resample import NOTHING, Estimate, account_weights, shares
 from healthlib.spec import Scorecard
@@ -43,6 +43,7 @@ class BacktestFacts:
     calibration : bin, mean_probability, rate, low, high, n, lost: promised out of time against seen
     reason : why there is nothing, in words; empty otherwise
     split : time or accounts, as in `FitFacts`
+    band_colours : each of the scorecard's bands with a colour of its own, "" where it has none
     """
 
     table: pd.DataFrame
@@ -58,6 +59,7 @@ class BacktestFacts:
     calibration: pd.DataFrame = field(repr=False)
     reason: str = ""
     split: str = "time"
+    band_colours: dict[str, str] = field(default_factory=dict)
 
 
 def backtest_study(
@@ -88,7 +90,7 @@ def backtest_study(
         _counts(banded, fit.thresholds, card), current, pooled, lead_time, floors_table(current, below, card), len(fit.folds),
         misses.head(LISTED), alarms.head(LISTED), len(misses), len(alarms),
         reliability(seen["probability"], seen["lost"], seen["account_id"], replicates=replicates, seed=seed),
-        fit.reason if fit.folds.empty else "", fit.split,
+        fit.reason if fit.folds.empty else "", fit.split, band_colours(scorecard),
     )  # fmt: skip
 
 
