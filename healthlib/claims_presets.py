@@ -112,10 +112,10 @@ def carried(facts: PresetFacts) -> str:
     left = (
         f" Of {listed(thin)} less than half of the weight is left: those figures speak of what is left, not of the preset." if thin else ""
     )
-    return (
-        f"{len(part)} of {len(facts.table) - 1} presets lose metrics for lack of tables; {most['preset']} most, "
-        f"{counted(most['dropped'], 'metric')}, so that {share(most['weight'])} of its weight is left.{left}"
-    )
+    loses = "loses" if len(part) == 1 else "lose"
+    names, lost = listed(part["preset"].tolist()), counted(most["dropped"], "metric")
+    said = f"For lack of tables {names} {loses} metrics, {most['preset']} most: {lost}, and {share(most['weight'])} of the weight is left."
+    return said + left
 
 
 def silent(facts: PresetFacts) -> str:

@@ -12,6 +12,9 @@ import yaml
 from sklearn.metrics import roc_auc_score
 
 from healthlib import asof, cli, execution, scoring
+from healthlib import claims_presets as claims
+from healthlib import page_presets as page
+from healthlib import plots_presets as plots
 from healthlib.apply_preset import apply_preset
 from healthlib.catalogue import entries
 from healthlib.demo import make_demo
@@ -312,6 +315,60 @@ def test_a_score_does_not_differ_from_itself(book: Book) -> None:
     assert (same.value, same.low, same.high) == (0, 0, 0)
     worse = study.difference(tested, tested.assign(score=-tested["score"]), replicates=20)
     assert worse.value == pytest.approx(2 * study._row("yours", book, tested, tested, replicates=2, seed=0)["auc"] - 1)
+
+
+@speaks
+@pytest.mark.parametrize("name", ["dear", "consumption"])
+def test_cutting_every_table_changes_nothing(name: str, tmp_path: Path) -> None:
+    from tests.test_asof import check
+
+    make_demo(tmp_path, seed=4, accounts=30)
+    assert len(check(load_workspace(tmp_path, path_of(name)), "2025-06-15").history)
+
+
+def told(*, outcomes: bool, presets: bool) -> study.PresetFacts:
+    """Facts of the scorecard in use and two presets: with or without outcomes, with presets that carry something or none that do."""
+    auc = {"auc": 0.7, "low": 0.6, "high": 0.8, "arr_auc": 0.6, "arr_low": 0.5, "arr_high": 0.7} if outcomes else {}
+    apart = {"difference": -0.1, "difference_low": -0.2, "difference_high": -0.05} if outcomes else {}
+    some = {"metrics": 3, "accounts": 4, "scored": 3, "coverage": 0.7, "cases": 9 if outcomes else 0, "lost": 2 if outcomes else 0, **auc}
+    rows = [{"preset": "yours", "label": "In use", "dropped": 0, "weight": 1.0, **some}]
+    rows += [{"preset": "dear", "label": "Dear", "dropped": 1, "weight": 0.4, **(some | apart)}] if presets else []
+    rows += [{"preset": "simple", "label": "Simple", "dropped": 1, "weight": 0.0, "metrics": 0}]
+    bands = [("yours", "red", None, 1, 10.0, 0.25, 0.1), ("yours", "<b>green", None, 3, 90.0, 0.75, 0.9)]
+    bands += [("dear", "At risk", "#b3261e", 0, 0.0, 0.0, 0.0), ("dear", "unscored", None, 4, 100.0, 1.0, 1.0)] if presets else []
+    silent = [("yours", "login_days", 1.0)] if presets else []
+    return study.PresetFacts(
+        name="Acme <b>",
+        as_of="2026-10-31",
+        currency="USD",
+        simulated=True,
+        table=pd.DataFrame(rows).reindex(columns=list(study.TABLE_COLUMNS)),
+        bands=pd.DataFrame(bands, columns=list(study.BAND_COLUMNS)),
+        dropped=pd.DataFrame([("simple", "csm_rating", "this workspace lacks the table ratings")], columns=["preset", "metric", "reason"]),
+        silent=pd.DataFrame(silent, columns=["preset", "metric", "value"]),
+    )
+
+
+@pytest.mark.parametrize("outcomes", [True, False])
+@pytest.mark.parametrize("presets", [True, False])
+def test_every_sentence_figure_and_table_stands_whatever_the_evidence(outcomes: bool, presets: bool) -> None:
+    facts = told(outcomes=outcomes, presets=presets)
+    for say in (claims.opening, claims.verdict, claims.bands, claims.auc, claims.carried, claims.silent):
+        text = say(facts)
+        assert text.endswith(".")
+        assert "nan" not in text.lower(), text
+        assert not re.search(r"\b1 (accounts|metrics|presets)\b", text), text
+    for draw in (plots.bands, plots.auc):
+        draw(facts).figure.canvas.draw()
+    for piece in (page.opening(facts), page.presets(facts), page.bands(facts), page.dropped(facts), page.catalogue()):
+        assert "<b>green" not in piece.html
+        assert ">nan<" not in piece.html
+
+
+def test_what_the_verdict_says() -> None:
+    assert claims.verdict(told(outcomes=True, presets=True)) == "Against the scorecard in use, out of time: dear is worse than it."
+    assert claims.verdict(told(outcomes=False, presets=True)).endswith("cannot be told: too few outcomes.")
+    assert "Of dear less than half of the weight is left" in claims.carried(told(outcomes=True, presets=True))
 
 
 @speaks
