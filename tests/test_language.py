@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - error texts stand here in full
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -27,36 +28,9 @@ from tests.test_scoring import NAN, card, cases, metric
 from tests.test_spec import SCORECARD, USAGE, faults, probe, write
 from tests.test_spec import metric as one_metric
 
-SAYS = """\
-groups: [deployment, engagement, adoption, support]
-metrics:
-  onboarded:       {group: deployment, table: milestones, measure: share completed_at, steps: {0: 0, 0.999: 100}, weight: 15}   # done or not
-  login_days:      {group: adoption, label: Days with use, table: usage, measure: distinct day, window_days: 7, steps: {0: 0, 1: 50, 4: 100},
-                    profiles: [{when: {age_days: {under: 180}}, steps: {0: 30, 1: 100}}], weight: 20}
-  usage_vs_past:   {group: adoption, table: usage, measure: sum quantity, window_days: 30, against: {past_days: 365}, worst: -0.5, best: 0.2, weight: 10}
-  users_vs_past:   {group: adoption, table: usage, measure: distinct user_id, window_days: 30, against: {past_days: 90}, worst: -0.5, best: 0.2, weight: 5}
-  seats_vs_peers:  {group: adoption, table: usage, measure: distinct user_id, window_days: 30, per: seats, against: {peers: segment, at_least: 3}, worst: 0, best: 1, weight: 10}
-  exec_contact:    {group: engagement, label: Executive contacts, table: touchpoints, where: persona = 'executive', measure: count, window_days: 90, worst: 0, best: 1}
-  champ_contact:   {group: engagement, label: Champion contacts, table: touchpoints, where: persona = 'champion', measure: count, window_days: 90, worst: 0, best: 1}
-  meetings:        {group: engagement, label: Meetings, table: touchpoints, where: "kind in ('meeting', 'qbr', 'call')", measure: count, window_days: 90, worst: 0, best: 3}
-  engagement_rule:
-    group: engagement
-    levels:                                                            # the first that holds; the last is for all the rest
-      - {score: 100, when: {exec_contact: {at_least: 1}, champ_contact: {at_least: 1}, meetings: {at_least: 3}}}
-      - {score: 50, any: {exec_contact: {at_least: 1}, champ_contact: {at_least: 1}}}
-      - {score: 0}
-    weight: 25
-  urgent_open:     {group: support, label: Urgent tickets open, table: tickets, where: severity = 'urgent', measure: open, steps: {0: 100, 1: 50, 3: 0}, weight: 15}
-bands:
-  - {name: F, from: 0, color: "#b3261e"}
-  - {name: D, from: 20}
-  - {name: C, from: 40}
-  - {name: B, from: 60}
-  - {name: A, from: 80, color: "#176"}
-gates:
-  - {name: three urgent tickets, metric: urgent_open, at_least: 3, band: D}
-  - {name: nobody talks to us, metric: engagement_rule, at_most: 0, cap: 59}
-"""
+ROOT = Path(__file__).parents[1]
+[SAYS] = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+"""The README's example of the whole language."""
 
 
 @pytest.fixture(scope="module")
