@@ -46,12 +46,21 @@ def _bar(ax: Axes, place: int, part: pd.DataFrame, column: str) -> None:
     tones, left = palette.tones(part["band"].tolist()), 0.0
     for row in part.to_dict("records"):
         value, tone = float(np.nan_to_num(row[column])), tones[row["band"]]
-        colour = row["color"] if isinstance(row["color"], str) else palette.TONES[tone][0]
+        colour = _fixed(row["color"] if isinstance(row["color"], str) else palette.TONES[tone][0])
         hatch = "//" if row["band"] == palette.UNSCORED else None
         ax.barh(place, value, left=left, height=0.74, color=colour, edgecolor=PAPER, lw=1, hatch=hatch)
         said = next((text for text in (f"{row['band']} {value:.0%}", f"{value:.0%}") if value >= LETTER * (len(text) + 0.5)), "")
         ax.text(left + value / 2, place, said, ha="center", va="center", color=PAPER, fontsize=9, fontweight="bold")
         left += value
+
+
+def _fixed(colour: str) -> str:
+    """The colour off by a shade nobody sees: what is no tone of the palette stays as it is in the dark, and so does the white text on it.
+
+    >>> _fixed("#c02b1d")
+    '#c02b1c'
+    """
+    return f"#{int(colour[1:], 16) ^ 1:06x}"
 
 
 def _spread(table: pd.DataFrame) -> str:

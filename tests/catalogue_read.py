@@ -88,6 +88,11 @@ def growth(account: Account, column: str) -> float:
     return ratio(now - then, then)
 
 
+def over(account: Account, days: int = 10**6) -> list[Row]:
+    """Terms that ended in the last `days` days and whose outcome was known on the day."""
+    return account.rows("contracts", None, lambda row: 0 <= account.days_ago(row["end_date"]) < days and account.done(row["decided_on"]))
+
+
 def used(account: Account, days: int, shift: int = 0) -> float:
     """Quantity in a window that ended `shift` days ago."""
     earlier = Account(account.tables, account.day - pd.Timedelta(days=shift), account.term_ends)
@@ -160,17 +165,9 @@ READ: dict[str, Callable[[Account], float]] = {
     "licence_growth": lambda a: growth(a, "seats"),
     "tenure": lambda a: float(a.days_ago(min(r["start_date"] for r in a.tables["contracts"]))),
     "discount": lambda a: mean([r["discount"] for r in a.running()]),
-    "renewals": lambda a: a.count("contracts", None, lambda r: a.done(r["decided_on"]) and r["outcome"] == "renewed"),
-    "upsells": lambda a: a.count(
-        "contracts", None, lambda r: a.done(r["decided_on"]) and a.days_ago(r["decided_on"]) < 730 and r["renewed_arr"] > r["arr"]
-    ),
-    "downgrades": lambda a: a.count(
-        "contracts",
-        None,
-        lambda r: (
-            a.done(r["decided_on"]) and a.days_ago(r["decided_on"]) < 730 and r["outcome"] == "renewed" and r["renewed_arr"] < r["arr"]
-        ),
-    ),
+    "renewals": lambda a: float(len([r for r in over(a) if r["outcome"] == "renewed"])),
+    "upsells": lambda a: float(len([r for r in over(a, 730) if r["renewed_arr"] > r["arr"]])),
+    "downgrades": lambda a: float(len([r for r in over(a, 730) if r["outcome"] == "renewed" and r["renewed_arr"] < r["arr"]])),
     "nonrecurring_share": lambda a: ratio(
         sum(r["amount"] for r in a.rows("invoices", 365) if not r["recurring"]), sum(r["amount"] for r in a.rows("invoices", 365))
     ),

@@ -350,17 +350,49 @@ SEEN = {
 }
 
 
-def test_what_the_demo_lacks_is_measured_on_a_few_rows(tmp_path: Path) -> None:
-    for table, text in FEW.items():
-        (tmp_path / f"{table}.csv").write_text(text, encoding="utf-8")
-    (tmp_path / "workspace.yaml").write_text("name: Few\ndata_through: 2026-07-31\n", encoding="utf-8")
-    workspace = load_workspace(tmp_path, written(tmp_path, scorecard(list(SEEN))))
-    tables = load_tables(workspace)
-    asof.open_door(tables, workspace)
+def few(folder: Path, files: dict[str, str], text: str) -> pd.DataFrame:
+    """The accounts of a few rows, measured as of 30 June 2026."""
     from healthlib.studies.book import snapshots
 
-    day = pd.Timestamp("2026-06-30")
-    found = snapshots(tables, workspace, asof.active_spine(tables, [day])).set_index("account_id")
+    for table, rows in files.items():
+        (folder / f"{table}.csv").write_text(rows, encoding="utf-8")
+    own = "tables: {deals: {file: deals.csv, time: seen}}" if "deals" in files else ""
+    (folder / "workspace.yaml").write_text(f"name: Few\ndata_through: 2026-07-31\n{own}\n", encoding="utf-8")
+    workspace = load_workspace(folder, written(folder, text))
+    tables = load_tables(workspace)
+    asof.open_door(tables, workspace)
+    return snapshots(tables, workspace, asof.active_spine(tables, [pd.Timestamp("2026-06-30")])).set_index("account_id")
+
+
+def test_the_renewal_that_lies_ahead_is_in_no_metric(tmp_path: Path) -> None:
+    """Decided long before the term ends, and known by the day: counted, it would be the outcome inside the score."""
+    contracts = (
+        "account_id,start_date,end_date,arr,contract_id,outcome,decided_on,renewed_arr\n"
+        "early,2024-08-01,2025-08-01,100,c1,renewed,2025-05-01,90\nearly,2025-08-01,2026-08-01,90,c2,renewed,2026-05-01,140\n"
+        "first,2025-05-01,2026-07-15,100,c3,renewed,2026-06-01,50\n"
+    )
+    names = ["renewals", "upsells", "downgrades"]
+    found = few(tmp_path, {"accounts": "account_id\nearly\nfirst\n", "contracts": contracts}, scorecard(names))
+    assert found.loc["early", names].tolist() == [1, 0, 1]
+    assert found.loc["first", names].tolist() == [0, 0, 0]
+
+
+def test_a_column_of_the_table_comes_before_the_name_of_the_day(tmp_path: Path) -> None:
+    files = {
+        "accounts": "account_id\na\n",
+        "contracts": "account_id,start_date,end_date,arr\na,2024-01-01,2027-01-01,100\n",
+        "deals": "account_id,seen,as_of\na,2026-01-01,5\na,2026-02-01,7\n",
+    }
+    text = "groups: [g]\nmetrics:\n  own: {group: g, table: deals, measure: max as_of, worst: 0, best: 9, weight: 1}\n"
+    ends = "  left: {group: g, table: deals, measure: max term_ends - cast(seen as date), worst: 0, best: 9}\n"
+    found = few(tmp_path, files, text + ends + TAIL)
+    assert found.loc["a", "own"] == 7
+    assert found.loc["a", "left"] == (pd.Timestamp("2027-01-01") - pd.Timestamp("2026-01-01")).days
+
+
+def test_what_the_demo_lacks_is_measured_on_a_few_rows(tmp_path: Path) -> None:
+    found, day = few(tmp_path, FEW, scorecard(list(SEEN))), pd.Timestamp("2026-06-30")
     assert {name: found[name].tolist() for name in SEEN} == SEEN
+    tables = load_tables(load_workspace(tmp_path))
     on_file = accounts_of(tables, ["a", "b"], pd.Series({("a", day): day, ("b", day): day}))
     assert {name: [READ[name](account) for account in on_file.values()] for name in SEEN} == SEEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -59,6 +60,14 @@ def entries() -> Mapping[str, Entry]:
             more = {key: MappingProxyType(raw[key]) for key in ("ask", "example") if key in raw}
             found[name] = Entry(name, path.stem, MappingProxyType(own), raw["why"], MappingProxyType(raw["needs"]), **more)
     return MappingProxyType(found)
+
+
+def sha256() -> str:
+    """Of the catalogue as installed: a scorecard that says `use` is the same score only under the same catalogue."""
+    digest = hashlib.sha256()
+    for path in sorted(FOLDER.glob("*.yaml")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def entry(name: str) -> Entry:
