@@ -41,7 +41,7 @@ def _entry(name: str) -> dict[str, str]:
     return {
         "name": name,
         "what": settings["label"],
-        "formula": words.formula(settings),
+        "formula": words.formula(settings).replace("`", ""),
         "scale": words.scale(settings),
         "why": " ".join(chosen.why.split()),
         "needs": words.needs(chosen),
@@ -50,7 +50,7 @@ def _entry(name: str) -> dict[str, str]:
 
 def _entries(frame: pd.DataFrame, theme: str) -> Piece:
     columns: Columns = {
-        "what": ("Metric", "text"), "name": ("catalogue/", "text"), "formula": ("Formula", "text"), "scale": ("Worst → best", "text"),
+        "what": ("Metric", "text"), "name": ("catalogue/", unbroken), "formula": ("Formula", "text"), "scale": ("Worst → best", "text"),
         "why": ("Why", "text"), "needs": ("Needs", "text"),
     }  # fmt: skip
     return report.table(frame, columns, caption=f"Ready metrics: {theme}", layout="cards")

@@ -22,6 +22,7 @@ MEASURED = {
     "open": "number of rows not yet closed",
     "age": "days since the first contract started",
 }
+HISTORY = " percentile of history"
 PAGE = """\
 # The catalogue
 
@@ -72,13 +73,18 @@ def scale(settings: Mapping[str, Any]) -> str:
 
     >>> scale({"worst": {"quantile": 0.1}, "best": 3})
     '10th percentile of history → 3'
+    >>> scale({"worst": {"quantile": 0.1}, "best": {"quantile": 0.9}})
+    '10th → 90th percentile of history'
     """
-    return f"{_end(settings.get('worst'))} → {_end(settings.get('best'))}"
+    ends = [_end(settings.get(key)) for key in ("worst", "best")]
+    if all(end.endswith(HISTORY) for end in ends):
+        return " → ".join(end.removesuffix(HISTORY) for end in ends) + HISTORY
+    return " → ".join(ends)
 
 
 def _end(end: Any) -> str:
     if isinstance(end, dict):
-        return f"{100 * end['quantile']:.0f}th percentile of history"
+        return f"{100 * end['quantile']:.0f}th{HISTORY}"
     return "yours" if end is None else f"{end:g}"
 
 
