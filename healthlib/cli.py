@@ -206,7 +206,7 @@ def preset(chosen: argparse.Namespace) -> int:
     print(f"written: {done.file}, with {done.fitted.kept / done.fitted.weight:.0%} of the preset's weight{kept}")
     if 2 * done.fitted.kept < done.fitted.weight:
         print("note: less than half of it is left; a scorecard of your own from `healthlib init` may say more")
-    print(f"Look at the lines marked YOURS, then: healthlib check {chosen.workspace}")
+    print(f"Read it, change what differs (lines marked YOURS must), then: healthlib check {chosen.workspace}")
     return 0
 
 
