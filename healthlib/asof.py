@@ -117,14 +117,18 @@ def active_spine(tables: Tables, dates: Iterable[pd.Timestamp]) -> pd.DataFrame:
 
 
 def put_spine(tables: Tables, spine: pd.DataFrame) -> None:
-    """Hand the (account_id, as_of) pairs to the engine as table ``spine`` (place, account_id, as_of DATE); place is the row in `spine`.
+    """Hand the (account_id, as_of) pairs to the engine as table ``spine`` (place, account_id, as_of DATE, term_ends DATE).
+
+    `place` is the row in `spine`; term_ends is empty where `spine`, not being the frame of `state`, does not say it.
 
     Raises ValueError where a pair stands twice: it would double every figure.
     """
     if spine.duplicated(["account_id", "as_of"]).any():
         raise ValueError("a spine has one row per account_id and as_of")
-    tables.engine.put("spine_in", spine[["account_id", "as_of"]].assign(place=range(len(spine))))
-    tables.engine.run("CREATE OR REPLACE TABLE spine AS SELECT place, account_id, CAST(as_of AS DATE) AS as_of FROM spine_in")
+    ends = "term_ends" in spine
+    tables.engine.put("spine_in", spine[["account_id", "as_of", *(["term_ends"] if ends else [])]].assign(place=range(len(spine))))
+    term = f"CAST({'term_ends' if ends else 'NULL'} AS DATE) AS term_ends"
+    tables.engine.run(f"CREATE OR REPLACE TABLE spine AS SELECT place, account_id, CAST(as_of AS DATE) AS as_of, {term} FROM spine_in")
 
 
 def at_places(found: pd.DataFrame, column: str, length: int) -> np.ndarray:

@@ -38,6 +38,11 @@ def band_names(scorecard: Scorecard) -> list[str]:
     return [band.name for band in scorecard.bands] + [UNSCORED]
 
 
+def band_colours(scorecard: Scorecard) -> dict[str, str]:
+    """The scorecard's bands from low to high, each with a colour of its own or ""."""
+    return {band.name: band.color or "" for band in scorecard.bands}
+
+
 def band_starts(scorecard: Scorecard) -> list[float]:
     """The score at which each band begins, low to high."""
     return [float(band.start) for band in scorecard.bands]

@@ -10,7 +10,8 @@ Nothing grows with events × dates.
 
 * Distinct values do not add up over cells: they roll up to account × cell × value, and a value counts at its first cell in the window.
 * Where rows were recorded late (`recorded_at`, a declared lag), cells carry a second coordinate, the cell of ``known``.
-* Expressions over columns that are filled in later (`closed_at` …) change with the date, so they are read row by row on each date.
+* Expressions over columns that are filled in later (`closed_at` …) change with the date, so they are read row by row on each date. So are
+  those that name the day itself (`as_of`) or the next end of a term (`term_ends`): ``due_at < as_of``.
 
 Sums are exact decimals: neither threads nor row order change a digit.
 """
@@ -29,6 +30,9 @@ from .tables import Tables
 EXACT = "DECIMAL(38, 9)"
 LONG_AGO = pd.Timestamp("1677-10-01")
 """The first day of a window without one."""
+OF_THE_DAY = ("as_of", "term_ends")
+"""What an expression may name beside the row's own columns: the last day of the window, and the account's next end of a term as known on
+the day of the score (empty where none is planned)."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ def atom_values(tables: Tables, table: str, atoms: list[Atom], length: int) -> d
     length : rows of the spine
     """
     later = asof.later_filled(tables, table)
-    slow = [a for a in atoms if a.kind == "open" or asof.refers_to(a.of, later) or asof.refers_to(a.where, later)]
+    dated = [*later, *_of_the_day(tables, table)]
+    slow = [a for a in atoms if a.kind == "open" or asof.refers_to(a.of, dated) or asof.refers_to(a.where, dated)]
     fast = [a for a in atoms if a not in slow]
     found: Found = [_row_by_row(tables, table, atom, later) for atom in slow]
     if fast:
@@ -72,6 +77,11 @@ def atom_values(tables: Tables, table: str, atoms: list[Atom], length: int) -> d
         found += _distinct(tables, table, [a for a in fast if a.kind == "distinct"], clocks)
         found += [_last(tables, table, a, clocks) for a in fast if a.kind == "last"]
     return {atom: asof.at_places(frame, name, length) for frame, held in found for atom, name in held.items()}
+
+
+def _of_the_day(tables: Tables, table: str) -> list[str]:
+    """Those of `OF_THE_DAY` that are not columns of the table itself."""
+    return [name for name in OF_THE_DAY if name not in tables.columns[table]]
 
 
 @dataclass(frozen=True)
@@ -251,6 +261,7 @@ def _row_by_row(tables: Tables, table: str, atom: Atom, later: dict[str, str]) -
         f"CASE WHEN CAST(v.{quote(later[c])} AS DATE) <= {until} THEN v.{quote(c)} END AS {quote(c)}" if c in later else f"v.{quote(c)}"
         for c in columns
     ]
+    seen += [{"as_of": f"{until} AS as_of", "term_ends": "s.term_ends"}[name] for name in _of_the_day(tables, table)]
     kept = f" WHERE {atom.where}" if atom.where else ""
     since = f" AND v.day > {until} - {atom.window_days}" if atom.window_days else ""
     tables.engine.run(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from healthlib.claims import undated
-from healthlib.wording import count, counted, listed, number, share, share_range
+from healthlib.wording import count, counted, listed, number, share, share_range, upper_first
 
 if TYPE_CHECKING:
     from healthlib.studies.backtest_bands import BacktestFacts
@@ -83,7 +83,7 @@ def caught(backtest: BacktestFacts) -> str:
         return "What the bands caught cannot be said: nobody left in the cases replayed." if len(table) else empty(backtest)
     worst = table.iloc[0]
     return (
-        f"{str(worst['band']).capitalize()} held "
+        f"{upper_first(str(worst['band']))} held "
         f"{share_range(worst['share_of_accounts'], worst['share_of_accounts_low'], worst['share_of_accounts_high'])} of the cases, "
         f"{share_range(worst['share_of_churned_accounts'], worst['share_low'], worst['share_high'])} of those that left and "
         f"{share_range(worst['share_of_churned_arr'], worst['arr_share_low'], worst['arr_share_high'])} of the churned ARR."

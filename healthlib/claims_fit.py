@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,14 @@ ADVICE = {
     "keep": "Keep the current weights.",
     "insufficient_evidence": "Keep the current weights for now: the evidence is insufficient to change them.",
 }
+
+GATES = {
+    "tells": ("holds where more is lost", "hold where more is lost"),
+    "contradicted": ("holds where less is lost", "hold where less is lost"),
+    "cannot tell": ("cannot be told from chance", "cannot be told from chance"),
+    "refused": ("reads what seems to know the outcome and is not applied", "read what seems to know the outcome and are not applied"),
+}
+"""Verdict on a gate -> what is said of one, and of several."""
 
 
 def opening(fit: FitFacts) -> str:
@@ -121,6 +130,27 @@ def leaks(fit: FitFacts) -> str:
     said = claims_leaks.found(fit.leaks, labels, then="{be} left out of the fit and the recommendation")
     stay = claims_leaks.kept(fit.leaks, labels)
     return " ".join(part for part in (said, stay) if part) or "No metric seems to know the outcome; none was left out."
+
+
+def gates(fit: FitFacts) -> str:
+    """Which gates the outcomes bear out."""
+    if fit.gates.empty:
+        return "The scorecard has no gates."
+    said = []
+    for verdict, (one, many) in GATES.items():
+        told = [_gate(row) for row in fit.gates[fit.gates["verdict"] == verdict].to_dict("records")]
+        if told:
+            said.append(f"{named(told)} {one if len(told) == 1 else many}")
+    return f"{said[0][:1].upper()}{said[0][1:]}{''.join(f'; {words}' for words in said[1:])}."
+
+
+def _gate(row: dict[Hashable, Any]) -> str:
+    """A gate by its name; one that the outcomes decide, with how many times as much is lost."""
+    if row["verdict"] not in ("tells", "contradicted"):
+        return f"“{row['gate']}”"
+    high = number(row["lift_high"], 1) if np.isfinite(row["lift_high"]) else "∞"
+    times = f"{number(row['lift'], 1)} times, 95% {number(row['lift_low'], 1)}–{high}" if np.isfinite(row["lift"]) else "all that was lost"
+    return f"“{row['gate']}” ({times}, n = {counted(row['cases'], 'case')})"
 
 
 def cohorts(fit: FitFacts) -> str:

@@ -75,6 +75,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("folder", metavar="DIR")
     sub.add_argument("--exports", metavar="FOLDER", required=True, help="CSV, Parquet and Excel files; only read")
     sub.add_argument("--force", action="store_true", help="overwrite the two files where they exist")
+    sub = _add(commands, "catalogue", catalogue, "ready metrics: the list, or one as YAML ready to paste, with its reason")
+    sub.add_argument("name", nargs="?", metavar="NAME", help="one metric of the list")
+    sub.add_argument("--page", action="store_true", help="the list as the page docs/catalogue.md")
+    sub = _add(commands, "preset", preset, "write a complete scorecard to start from into a workspace")
+    sub.add_argument("name", metavar="NAME", help="dear, simple, happy, letters, new_established, consumption")
+    sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with the exports and workspace.yaml (default {DEMO})")
+    sub.add_argument("--force", action="store_true", help="overwrite scorecard.yaml where it exists, keeping a backup")
     return top
 
 
@@ -232,6 +239,29 @@ def init(chosen: argparse.Namespace) -> int:
         print(f"not placed: {said}")
     print(f"written: {chosen.folder}/workspace.yaml and {chosen.folder}/scorecard.yaml, every guess with its evidence.")
     print(f"Look at the lines marked `guess:` and YOURS TO DECIDE, then: healthlib check {chosen.folder}")
+    return 0
+
+
+def catalogue(chosen: argparse.Namespace) -> int:
+    """`healthlib catalogue`."""
+    from .catalogue import words
+
+    print(words.page() if chosen.page else words.pasted(chosen.name) if chosen.name else words.listed() + "\n", end="")
+    return 0
+
+
+def preset(chosen: argparse.Namespace) -> int:
+    """`healthlib preset`."""
+    from .apply_preset import apply_preset
+
+    done = apply_preset(chosen.name, Path(chosen.workspace), force=chosen.force)
+    for metric, why in done.fitted.dropped.items():
+        print(f"not used: {metric}: {why}")
+    kept = f"; the old file is {done.backup}" if done.backup else ""
+    print(f"written: {done.file}, with {done.fitted.kept / done.fitted.weight:.0%} of the preset's weight{kept}")
+    if 2 * done.fitted.kept < done.fitted.weight:
+        print("note: less than half of it is left; a scorecard of your own from `healthlib init` may say more")
+    print(f"Read it, change what differs (lines marked YOURS must), then: healthlib check {chosen.workspace}")
     return 0
 
 

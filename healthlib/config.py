@@ -1,117 +1,55 @@
-"""The frozen objects that workspace.yaml and scorecard.yaml become; what each key may hold, said once."""
+"""The frozen objects that scorecard.yaml becomes; what each key may hold, said once."""
 
 from __future__ import annotations
 
 import re
-from datetime import date
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
 
-from healthlib.address import read_address
 from healthlib.errors import nearest
-
-
-class Frozen(BaseModel):
-    """A part of the configuration: unknown keys refused, nothing assignable after parsing.
-
-    `given` are fields that the loader fills in, not the file; `planned` are keys of the contract that are not built yet.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
-    given: ClassVar[frozenset[str]] = frozenset()
-    planned: ClassVar[dict[str, str]] = {}
-
-
-MEASURES = ("count", "sum", "mean", "max", "distinct", "last", "days_since", "share", "open", "age")
-OF_WHAT = {"sum": "quantity", "mean": "score", "max": "quantity", "distinct": "user_id", "last": "rating", "share": "severity = 'urgent'"}
-"""Measures of something -> an example of what."""
-PER = {"seats": "seats", "active users": "active_users", "active_users": "active_users", "arr": "arr"}
-
-
-def _refuse(expected: str, near: str | None = None) -> PydanticCustomError:
-    """An error whose text is ours; `spec` turns it into a Fault."""
-    return PydanticCustomError("healthlib", "{expected}", {"expected": expected, "nearest": near})
-
-
-class Measure(Frozen):
-    """`sum quantity` -> kind "sum", of "quantity". `of` is a column or SQL expression; None for count, days_since, open, age."""
-
-    kind: Literal["count", "sum", "mean", "max", "distinct", "last", "days_since", "share", "open", "age"]
-    of: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        kind, _, of = (part.strip() for part in value.strip().partition(" "))
-        if kind == "trend":
-            raise _refuse("write the measure alone and `trend: 60` (days) as a key of its own")
-        if kind not in MEASURES:
-            raise _refuse(f"expected a measure: {', '.join(MEASURES)}", nearest(kind, MEASURES))
-        if kind in OF_WHAT and not of:
-            raise _refuse(f"{kind} of what? For example `{kind} {OF_WHAT[kind]}`")
-        if kind not in OF_WHAT and of:
-            raise _refuse(f"expected `{kind}` alone; put a condition on the rows under `where`")
-        return {"kind": kind, "of": of or None}
-
-
-class Quantile(Frozen):
-    """A scale end read from history up to the cut-off: the value at this quantile (0..1)."""
-
-    quantile: float = Field(ge=0, le=1)
-
-
-class Range(Frozen):
-    """A numeric condition; every part given must hold. NaN never satisfies it."""
-
-    under: float | None = None
-    at_most: float | None = None
-    over: float | None = None
-    at_least: float | None = None
-
-
-def _texts(value: Any) -> Any:
-    """A plain value or a list of them, as texts: attributes are text in the cases frame."""
-    items = value if isinstance(value, tuple | list) else (value,)
-    plain = all(isinstance(item, str | bool | int | float | date) for item in items)
-    if not plain or not items:
-        raise _refuse("expected a value, a list of values, or a mapping of under, at_most, over, at_least")
-    return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in items)
-
-
-def _condition_tag(value: Any) -> str:
-    return "#range" if isinstance(value, dict | Range) else "#texts"
-
-
-def _end_tag(value: Any) -> str:
-    return "#quantile" if isinstance(value, dict | Quantile) else "#number"
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_texts), Tag("#texts")]
-Condition = dict[str, Annotated[Annotated[Range, Tag("#range")] | Texts, Discriminator(_condition_tag)]]
-"""Column of the cases frame (age_days, arr, seats, or an attribute) -> a range or the allowed texts. All must hold."""
-End = Annotated[Annotated[float, Tag("#number")] | Annotated[Quantile, Tag("#quantile")], Discriminator(_end_tag)]
-"""An end of a scale: a number, or a quantile to be read from history."""
+from healthlib.terms import (
+    MEASURES,
+    OF_WHAT,
+    PER,
+    Against,
+    Condition,
+    End,
+    Frozen,
+    Measure,
+    Range,
+    Steps,
+    direction_of,
+    direction_of_steps,
+    refuse,
+)
 
 
 class Profile(Frozen):
-    """Other scale ends (and weight) for the cases for which `when` holds; first match wins."""
+    """Other scale ends or steps (and weight) for the cases for which `when` holds; first match wins."""
 
     when: Condition = Field(min_length=1)
     worst: End | None = None
     best: End | None = None
+    steps: Steps | None = None
     weight: float | None = Field(None, ge=0)
+
+
+class Level(Frozen):
+    """A score, and what it takes: all of `when` and one of `any_of` (`any` in the file); neither is for all the rest."""
+
+    score: float = Field(ge=0, le=100)
+    when: dict[str, Range] = Field(default_factory=dict)
+    any_of: dict[str, Range] = Field(default_factory=dict, alias="any")
 
 
 class Metric(Frozen):
     """One row of the scorecard.
 
     `per` is "seats", "active_users", "arr" or the text of another measure over the same table, such as "distinct user_id".
-    A metric on `readings` measures `last value` unless it says otherwise. Left out, `better` follows from worst and best.
+    A metric on `readings` measures `last value` unless it says otherwise. Left out, `better` follows from worst and best, or from steps.
+    Its scale is `worst` and `best`, or `steps`. With `levels` it is made of other metrics of the scorecard: the value is the score of the
+    first level that holds.
     With a flat sheet `column` takes the place of table and measure: a column of numbers, or an SQL condition on the row (1 or 0).
     """
 
@@ -127,9 +65,12 @@ class Metric(Frozen):
     window_days: int | None = Field(None, gt=0)
     trend: int | None = Field(None, gt=0)
     per: str | None = None
+    against: Against | None = None
     better: Literal["higher", "lower"] = "higher"
-    worst: End
-    best: End
+    worst: End | None = None
+    best: End | None = None
+    steps: Steps | None = None
+    levels: tuple[Level, ...] = ()
     profiles: tuple[Profile, ...] = ()
     missing: Literal["exclude", "worst", "neutral"] = "exclude"
     stale_after_days: int | None = Field(None, gt=0)
@@ -139,6 +80,11 @@ class Metric(Frozen):
     not_a_leak: str | None = Field(None, min_length=1)
     """Why the leak audit is overruled for this metric, in words; every report repeats it."""
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The metrics that the levels of this one read, each once; none for a metric that is measured."""
+        return tuple(dict.fromkeys(name for level in self.levels for name in (*level.when, *level.any_of)))
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, value: Any) -> Any:
@@ -146,6 +92,8 @@ class Metric(Frozen):
         if not isinstance(value, dict):
             return value
         filled = {"label": str(value.get("name", "")).replace("_", " ").capitalize(), **value}
+        if value.get("levels"):
+            return {**filled, "measure": {"kind": "levels"}, "worst": 0, "best": 100, "better": "higher"}
         if isinstance(value.get("column"), str):
             filled.setdefault("measure", {"kind": "last", "of": value["column"]})
         if "reading" in value:
@@ -153,8 +101,9 @@ class Metric(Frozen):
         if filled.get("table") == "readings":
             filled.setdefault("measure", "last value")
             filled.setdefault("reading", value.get("name"))
-        if "better" not in value and (direction := direction_of(value.get("worst"), value.get("best"))):
-            filled["better"] = direction
+        runs = direction_of(value.get("worst"), value.get("best")) or direction_of_steps(value.get("steps"))
+        if "better" not in value and runs:
+            filled["better"] = runs
         return filled
 
     @field_validator("per", mode="before")
@@ -167,41 +116,35 @@ class Metric(Frozen):
         kind = value.strip().partition(" ")[0]
         if kind in MEASURES and kind not in {"age", "days_since", "mean", "share"} and bool(OF_WHAT.get(kind)) == (" " in value.strip()):
             return value.strip()
-        raise _refuse("expected seats, active users, ARR, or a measure such as `distinct user_id`", nearest(value, PER))
-
-
-def direction_of(worst: Any, best: Any) -> str | None:
-    """Which way a scale runs, "higher" or "lower"; None where its ends cannot be compared before history is read.
-
-    >>> direction_of(10, 2), direction_of({"quantile": 0.1}, {"quantile": 0.9}), direction_of(0, {"quantile": 0.9})
-    ('lower', 'higher', None)
-    """
-    ends = []
-    for end in (worst, best):
-        value = end.get("quantile") if isinstance(end, dict) else end.quantile if isinstance(end, Quantile) else end
-        ends.append((isinstance(end, dict | Quantile), value if isinstance(value, int | float) else None))
-    (kind, low), (other, high) = ends
-    if kind != other or low is None or high is None or low == high:
-        return None
-    return "higher" if high > low else "lower"
+        raise refuse("expected seats, active users, ARR, or a measure such as `distinct user_id`", nearest(value, PER))
 
 
 class Band(Frozen):
-    """A band from `start` upwards to the next one."""
+    """A band from `start` upwards to the next one; `color` (#rrggbb) in the place of our own."""
 
     name: str = Field(min_length=1)
     start: float = Field(alias="from", ge=0, le=100)
+    color: str | None = None
+
+    @field_validator("color")
+    @classmethod
+    def _hexadecimal(cls, value: str | None) -> str | None:
+        """Six digits, lower case; nothing else may reach a style sheet."""
+        if value is not None and not re.fullmatch(r"#(?:[0-9a-fA-F]{3}){1,2}", value):
+            raise refuse('expected a colour such as "#b3261e", in quotes')
+        return value if value is None else "#" + "".join(2 * d if len(value) == 4 else d for d in value[1:].lower())
 
 
 class Gate(Frozen):
-    """Caps the score at `cap` while the metric's value satisfies `holds`."""
+    """While the metric's value satisfies `holds`, the score is at most `cap`, or within `band`: never raised."""
 
     given = frozenset({"holds"})
 
     name: str = Field(min_length=1)
     metric: str
     holds: Range
-    cap: float = Field(ge=0, le=100)
+    cap: float | None = Field(None, ge=0, le=100)
+    band: str | None = Field(None, min_length=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -211,7 +154,9 @@ class Gate(Frozen):
             return value
         parts = {key: value[key] for key in Range.model_fields if key in value}
         if not parts:
-            raise _refuse(f"a gate needs a condition: {', '.join(Range.model_fields)}")
+            raise refuse(f"a gate needs a condition: {', '.join(Range.model_fields)}")
+        if (value.get("cap") is None) == (value.get("band") is None):
+            raise refuse("a gate needs one of the two: `cap` (a score) or `band` (the name of a band)")
         return {**{key: item for key, item in value.items() if key not in parts}, "holds": parts}
 
 
@@ -246,115 +191,10 @@ class Scorecard(ScorecardHead):
         """Metric -> weight as written, in the order of the file; tracked metrics have 0."""
         return {name: metric.weight for name, metric in self.metrics.items()}
 
-
-class TableSource(Frozen):
-    """Where one table comes from: a `file` or a `table` of the database with `columns` (canonical -> theirs), or a query.
-
-    `sql` is run over files by the embedded database, `query` by the database that `database:` names.
-    """
-
-    file: str | None = Field(None, min_length=1)
-    sql: str | None = Field(None, min_length=1)
-    table: str | None = Field(None, min_length=1)
-    query: str | None = Field(None, min_length=1)
-    columns: dict[str, str] = Field(default_factory=dict)
-    time: str | None = Field(None, min_length=1)
-    lag_days: int = Field(0, ge=0)
-
-
-class FlatOutcome(Frozen):
-    """Which column of a flat sheet holds the outcome, and which of its values (upper and lower case alike) mean that the customer left."""
-
-    column: str = Field(min_length=1)
-    churned: Texts
-
-
-class FlatAmount(Frozen):
-    """A column of money and what it is multiplied by to be a year's: 12 for a monthly price."""
-
-    column: str = Field(min_length=1)
-    times: float = Field(1.0, gt=0)
-
-
-def _amount(value: Any) -> Any:
-    """A column's name alone is that column, as it is."""
-    return {"column": value} if isinstance(value, str) else value
-
-
-def _named(value: Any) -> Any:
-    """A list of columns keeps their names."""
-    plain = isinstance(value, tuple | list) and all(isinstance(item, str) for item in value)
-    return {item: item for item in value} if plain else value
-
-
-class FlatSpec(Frozen):
-    """One sheet, one row per account: a `file` (or an `sql` query) in the place of all tables.
-
-    Without `account_id` a row goes by its line; without `arr` every account counts 1. `attributes` are columns to group by: a list, or
-    our name -> theirs.
-    """
-
-    file: str | None = Field(None, min_length=1)
-    sql: str | None = Field(None, min_length=1)
-    account_id: str | None = Field(None, min_length=1)
-    outcome: FlatOutcome
-    arr: Annotated[FlatAmount, BeforeValidator(_amount)] | None = None
-    attributes: Annotated[dict[str, str], BeforeValidator(_named)] = Field(default_factory=dict)
-
-
-class OutcomeSpec(Frozen):
-    """What counts as an outcome, and from how far ahead it is predicted."""
-
-    kind: Literal["renewal", "churn_within", "expansion"] = "renewal"
-    lead_days: int = Field(90, ge=0)
-    horizon_days: int = Field(90, gt=0)
-    grace_days: int = Field(30, ge=0)
-    expansion_over: float = 0.0
-
-
-class WorkspaceHead(Frozen):
-    """The plain keys of workspace.yaml."""
-
-    name: str = Field(min_length=1)
-    currency: str = Field("USD", min_length=1)
-    database: str | None = None
-    data_through: date | None = None
-    outcome: OutcomeSpec = OutcomeSpec()
-    max_rejected: float = Field(0.01, ge=0, le=1)
-    simulated: bool = False
-
-    @field_validator("database")
-    @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        """A URL of a database we read, and no password in it."""
-        try:
-            return value if value is None else read_address(value).url
-        except ValueError as error:
-            raise _refuse(str(error)) from None
-
-    @field_validator("data_through", mode="before")
-    @classmethod
-    def _quoted_day(cls, value: Any) -> Any:
-        """A day in quotes is a day."""
-        is_day = isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)
-        try:
-            return date.fromisoformat(value) if is_day else value
-        except ValueError:
-            raise _refuse("expected a day that exists") from None
-
-
-class Workspace(WorkspaceHead):
-    """One folder with exports and two YAML files."""
-
-    given = frozenset({"folder", "scorecard", "sha256"})
-
-    folder: Path
-    tables: dict[str, TableSource] = Field(default_factory=dict)
-    flat: FlatSpec | None = None
-    scorecard: Scorecard
-    sha256: str = ""
-
-    @property
-    def kind(self) -> str:
-        """What an outcome is: that of `outcome`, or flat where a sheet says it in a column."""
-        return "flat" if self.flat is not None else self.outcome.kind
+    def cap_of(self, gate: Gate) -> float:
+        """The highest score a gate lets through: its cap, or the top of its band, one tenth below where the next band starts."""
+        if gate.cap is not None:
+            return gate.cap
+        starts = {band.name: band.start for band in self.bands}
+        above = [start for start in starts.values() if start > starts[str(gate.band)]]
+        return max(round(min(above) - 0.1, 10), starts[str(gate.band)]) if above else 100.0

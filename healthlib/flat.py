@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from healthlib import levels
 from healthlib.asof import refers_to
 from healthlib.engine import QueryError, quote
 from healthlib.errors import DataError, Fault, nearest
@@ -34,12 +35,16 @@ def cases(tables: Tables, workspace: Workspace, flat: FlatSpec) -> pd.DataFrame:
     frame = _rows(tables, flat, pd.Timestamp(tables.data_through))
     values, faults = {}, [*_outcome_faults(frame, flat, tables)]
     for metric in workspace.scorecard.metrics.values():
+        if metric.levels:
+            continue
         found = _measure(tables, metric, len(frame))
         values[metric.name] = found
         faults += [found] if isinstance(found, Fault) else []
     if faults:
         raise DataError(f"{workspace.name}: the sheet cannot be used as it is", faults)
-    measured = frame.drop(columns=[name for name in frame if name in values]).assign(**values)
+    names = workspace.scorecard.metrics
+    measured = frame.drop(columns=[name for name in frame if name in names]).assign(**values)
+    measured = measured.assign(**levels.made(workspace.scorecard, measured))
     return _labelled(measured, flat).sort_values("account_id", kind="stable", ignore_index=True)
 
 

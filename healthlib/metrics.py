@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,10 @@ from . import asof
 from .cells import Atom, atom_values
 from .engine import literal, quote
 from .errors import DataError, Fault, nearest
+from .schema import CASE_COLUMNS
 from .spec import MEASURES, Metric, Workspace
 from .tables import Tables
+from .terms import BY_WINDOWS
 
 ZERO_WITHOUT_ROWS = ("count", "sum", "distinct", "open")
 """Measures that are 0, not missing, over no rows, once the source was recording the account."""
@@ -28,21 +31,24 @@ def measure(tables: Tables, workspace: Workspace, state: pd.DataFrame) -> pd.Dat
     Returns
     -------
     account_id, as_of, then one float column a metric in the scorecard's order; NaN where missing. Same rows and order as `state`.
-    A metric on a table that the workspace does not have is missing everywhere.
+    A metric on a table that the workspace does not have is missing everywhere. One against its peers has its own value here (`peers` ranks
+    it), one made of others is missing (`levels` makes it).
 
     Raises
     ------
     DataError
-        a metric reads a column that is not there, or its SQL does not run; all such metrics at once
+        a metric reads a column that is not there, its SQL does not run, or its peers share no such attribute; all such metrics at once
     """
     metrics = workspace.scorecard.metrics
     if state.empty:
         return state[["account_id", "as_of"]].assign(**{name: pd.Series(dtype=float) for name in metrics})
     result: dict[str, np.ndarray] = {}
-    faults: list[Fault] = []
+    faults = list(_strange_peers(workspace, state))
     asof.put_spine(tables, state)
-    for table in dict.fromkeys(metric.table or "" for metric in metrics.values()):
-        wanted = [metric for metric in metrics.values() if (metric.table or "") == table]
+    result.update({name: np.full(len(state), np.nan) for name, metric in metrics.items() if metric.levels})
+    read = [metric for metric in metrics.values() if not metric.levels]
+    for table in dict.fromkeys(metric.table or "" for metric in read):
+        wanted = [metric for metric in read if (metric.table or "") == table]
         if table and table not in tables.columns:
             result.update({metric.name: np.full(len(state), np.nan) for metric in wanted})
             continue
@@ -54,6 +60,15 @@ def measure(tables: Tables, workspace: Workspace, state: pd.DataFrame) -> pd.Dat
     if faults:
         raise DataError("scorecard.yaml asks for what the data do not have", faults)
     return pd.DataFrame({"account_id": state["account_id"], "as_of": state["as_of"], **{name: result[name] for name in metrics}})
+
+
+def _strange_peers(workspace: Workspace, state: pd.DataFrame) -> Iterator[Fault]:
+    """Metrics against peers who share an attribute that no account has."""
+    attributes = [str(name) for name in state.columns if name not in (*CASE_COLUMNS, "name")]
+    for name, metric in workspace.scorecard.metrics.items():
+        if metric.against is not None and metric.against.peers is not None and metric.against.peers not in attributes:
+            asked, expected = metric.against.peers, f"an attribute of the accounts: {', '.join(attributes) or 'there is none'}"
+            yield Fault("scorecard.yaml", None, f"metrics.{name}.against.peers", repr(asked), expected, nearest(asked, attributes))
 
 
 def _blame(tables: Tables, table: str, wanted: list[Metric], state: pd.DataFrame) -> list[Fault]:
@@ -96,8 +111,16 @@ def _recording_since(tables: Tables, table: str, state: pd.DataFrame) -> pd.Seri
 
 
 @dataclass(frozen=True)
+class _Span:
+    """A window that ends `shift` days before the day; None is all that came before its end."""
+
+    window_days: int | None
+    shift: int
+
+
+@dataclass(frozen=True)
 class _Recipe:
-    """A metric as numerator, optional denominator of its own kind (mean, share), and optional `per`."""
+    """A metric as numerator, optional denominator of its own kind (mean, share), and optional `per`; over one window or several."""
 
     metric: Metric
     top: Atom | None
@@ -105,33 +128,69 @@ class _Recipe:
     per: str | Atom | None
 
     def atoms(self) -> list[Atom]:
-        shifts = [0] if self.metric.trend is None else [0, self.metric.trend]
-        return [_shifted(a, s) for a in (self.top, self.bottom, self.per) if isinstance(a, Atom) for s in shifts]
+        return [_over(atom, span) for atom in (self.top, self.bottom, self.per) if isinstance(atom, Atom) for span in self._spans()]
+
+    def _spans(self) -> list[_Span]:
+        """The windows this metric reads, the present one first."""
+        now, window, past = _Span(self.metric.window_days, 0), self.metric.window_days, self._past_days()
+        if self.metric.trend is not None:
+            return [now, _Span(window, self.metric.trend)]
+        if past is None or window is None:
+            return [now]
+        if self.metric.measure.kind in BY_WINDOWS:
+            return [now, *(_Span(window, window * back) for back in range(1, past // window + 1))]
+        return [now, _Span(past, window)]
+
+    def _past_days(self) -> int | None:
+        return self.metric.against.past_days if self.metric.against else None
 
     def value(self, values: dict[Atom, np.ndarray], state: pd.DataFrame, start: pd.Series) -> np.ndarray:
-        now = self._at(0, values, state, start)
-        if self.metric.trend is None:
-            return now
-        before = self._at(self.metric.trend, values, state, start)
-        return _ratio(now - before, before)
+        now, *earlier = self._spans()
+        value = self._at(now, values, state, start)
+        if not earlier:
+            return value
+        seen = [self._recorded(span, self._at(span, values, state, start), state, start) for span in earlier]
+        if self.metric.trend is not None:
+            return _ratio(value - seen[0], seen[0])
+        return _above(value, self._usual(np.array(seen)))
 
-    def _at(self, shift: int, values: dict[Atom, np.ndarray], state: pd.DataFrame, start: pd.Series) -> np.ndarray:
+    def _usual(self, seen: np.ndarray) -> np.ndarray:
+        """What the account's own past says of a window as long as the present one; NaN where a part of that past was not recorded."""
+        if self.metric.measure.kind in ("count", "sum"):
+            return seen[0] * (self.metric.window_days or 0) / (self._past_days() or 1)
+        return seen.mean(axis=0)
+
+    def _recorded(self, span: _Span, value: np.ndarray, state: pd.DataFrame, start: pd.Series) -> np.ndarray:
+        """The value of an earlier window; NaN where the source was not yet recording the account on its first day: half a window is less
+        of everything, and would read as growth."""
+        if span.window_days is None:
+            return value
+        first = state["as_of"] - pd.Timedelta(days=span.shift + span.window_days - 1)
+        return np.where((first >= start).to_numpy(), value, np.nan)
+
+    def _at(self, span: _Span, values: dict[Atom, np.ndarray], state: pd.DataFrame, start: pd.Series) -> np.ndarray:
         if self.top is None:
-            return state["age_days"].to_numpy(float) - shift
-        value = values[_shifted(self.top, shift)]
+            return state["age_days"].to_numpy(float) - span.shift
+        value = values[_over(self.top, span)]
         if self.metric.measure.kind in ZERO_WITHOUT_ROWS:
-            recording = (state["as_of"] - pd.Timedelta(days=shift) >= start).to_numpy()
+            recording = (state["as_of"] - pd.Timedelta(days=span.shift) >= start).to_numpy()
             value = np.where(np.isnan(value) & recording, 0.0, value)
         if self.bottom is not None:
-            value = _ratio(np.nan_to_num(value), values[_shifted(self.bottom, shift)])
+            value = _ratio(np.nan_to_num(value), values[_over(self.bottom, span)])
         if self.per is None:
             return value
-        below = values[_shifted(self.per, shift)] if isinstance(self.per, Atom) else state[self.per].to_numpy(float)
+        below = values[_over(self.per, span)] if isinstance(self.per, Atom) else state[self.per].to_numpy(float)
         return _ratio(value, below)
 
 
-def _shifted(atom: Atom, shift: int) -> Atom:
-    return Atom(atom.kind, atom.of, atom.where, atom.window_days, shift)
+def _over(atom: Atom, span: _Span) -> Atom:
+    """The same aggregate over another window; one without a window keeps what it has (a `last` that goes stale)."""
+    return replace(atom, window_days=span.window_days or atom.window_days, shift=span.shift)
+
+
+def _above(value: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """value / usual - 1; NaN where there is nothing, or less than nothing, to compare with."""
+    return _ratio(value - usual, np.where(usual > 0, usual, np.nan))
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:

@@ -159,7 +159,7 @@ def zombies(audit: AuditFacts) -> Piece:
         {
             "arr": ("ARR", f"money {audit.currency}"),
             "use_points": ("Use and contact, 0–100", "points"),
-            "band": ("Band", report.bands(audit.bands)),
+            "band": ("Band", report.bands(audit.band_colours)),
             "term_ends": ("Term ends", "date"),
         },
     )

@@ -98,7 +98,7 @@ def lead_time(backtest: BacktestFacts) -> Piece:
     shown = wide.assign(lead=[f"{days} days" for days in wide.index], arr=worst["share_of_churned_arr"]).sort_index(ascending=False)
     columns: Columns = {
         "lead": ("Before the end", "text"),
-        **{band: (band.capitalize(), interval) for band in bands},
+        **{band: (wording.upper_first(band), interval) for band in bands},
         "arr": (f"ARR in {bands[0]}" if bands else "ARR", "share"),
     }
     n = int(frame.groupby("lead_days")["accounts_churned"].sum().max()) if len(frame) else None
@@ -163,7 +163,7 @@ def scorecards(backtest: BacktestFacts) -> Piece:
 
 def _chips(backtest: BacktestFacts) -> Kind:
     """Bands as chips, the whole as plain text."""
-    chip = report.bands([band for band in backtest.bands["band"] if band not in ("all", "unscored")])
+    chip = report.bands({band: backtest.band_colours.get(band, "") for band in backtest.bands["band"] if band not in ("all", "unscored")})
     return lambda name: Piece("all") if name == "all" else chip(name)
 
 

@@ -78,7 +78,7 @@ def bands(facts: ExecutiveFacts) -> Piece:
         d_arr=table["arr"] - table["arr_before"],
         y_arr=table["arr"] - table["arr_year"],
     )
-    shown: dict[str, tuple[str, Any]] = {"band": ("Band", report.bands(facts.bands)), "accounts": ("Accounts", "count")}
+    shown: dict[str, tuple[str, Any]] = {"band": ("Band", report.bands(facts.band_colours)), "accounts": ("Accounts", "count")}
     if table["accounts_before"].notna().any():
         shown |= {"d_accounts": ("± month", "change")}
     shown |= {"arr": ("ARR", f"money {currency}"), "share": ("Share", "share")}
@@ -150,7 +150,7 @@ def first(facts: ExecutiveFacts) -> Piece:
 
 def risk_table(facts: ExecutiveFacts, rows: pd.DataFrame, caption: str) -> Piece:
     """Accounts at risk with why and what to do."""
-    chip = report.bands(facts.bands)
+    chip = report.bands(facts.band_colours)
     spot = [
         Piece(f'<span class="nowrap">{chip(band).html} {number(score, 0)} {_moved(moved)}</span>')
         for band, score, moved in zip(rows["band"], rows["score"], rows["change"], strict=True)
@@ -244,7 +244,7 @@ def _move(row: dict[Any, Any], currency: str) -> Piece:
 
 def _chip(facts: ExecutiveFacts) -> Callable[[Any], Piece]:
     """A band with its colour and shape, or one of the words that stand in a band's place."""
-    chip, words = report.bands(facts.bands), {"all": "All", "new": "New", "left": "Left"}
+    chip, words = report.bands(facts.band_colours), {"all": "All", "new": "New", "left": "Left"}
     return lambda name: Piece(words[name]) if name in words else chip(name)
 
 

@@ -120,6 +120,36 @@ def leaks(fit: FitFacts) -> Piece:
     return page_leaks.section(fit.leaks, fit.leak_figures, dict(zip(fit.weights["metric"], fit.weights["label"], strict=True)))
 
 
+def gates(fit: FitFacts) -> Piece:
+    """Each gate: what was lost while it held, and elsewhere, by accounts and by ARR, and what that allows to say."""
+    frame = ranges(
+        fit.gates, **{name: (name, f"{name}_low", f"{name}_high") for name in ("held", "elsewhere", "arr_held", "arr_elsewhere")}
+    )
+    for name in ("lift", "arr_lift"):
+        frame[name] = [_times(*ends) for ends in fit.gates[[name, f"{name}_low", f"{name}_high"]].to_numpy(dtype=float)]
+    frame["verdict"] = frame["verdict"] + ": " + frame["why"]
+    columns: Columns = {
+        "gate": ("Gate", "text"), "does": ("Score", "text"), "cases": ("Cases it held in", "count"), "accounts": ("Accounts", "count"),
+        "lost": ("Lost", "count"), "held": ("Lost where it held", interval), "elsewhere": ("Lost elsewhere", interval),
+        "lift": ("Ratio", interval), "arr_held": ("ARR lost where it held", interval), "arr_elsewhere": ("ARR lost elsewhere", interval),
+        "arr_lift": ("Ratio by ARR", interval), "verdict": ("Verdict", "text"),
+    }  # fmt: skip
+    caption = "Gates against what was lost: finished cases, 95% intervals from resampling accounts"
+    return report.table(frame, columns, caption=caption, layout="cards")
+
+
+def _times(value: float, low: float, high: float) -> str:
+    """A ratio with its interval.
+
+    >>> _times(2.345, 1.2, float("inf")), _times(float("nan"), float("nan"), float("nan"))
+    ('2.3× (1.2–∞)', '–')
+    """
+    if pd.isna(value) or pd.isna(low):
+        return wording.NOTHING
+    said = [f"{part:.1f}" if part < float("inf") else "∞" for part in (value, low, high)]
+    return f"{said[0]}× ({said[1]}–{said[2]})"
+
+
 def cohorts(fit: FitFacts) -> Piece:
     """All deciles of all metrics, folded away."""
     frame = ranges(fit.metric_cohorts, said=("rate", "low", "high"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 
 UNSCORED = "unscored"
 
@@ -11,33 +11,71 @@ INK = {"ink": ("#1b2430", "#e8ecf1"), "muted": ("#536071", "#a9b4c2"), "line": (
 
 TONES = {
     "tone0": ("#c02b1d", "#ff8a7a"),
+    "tone05": ("#a3364f", "#ff9db5"),
     "tone1": ("#c2560a", "#ffa566"),
+    "tone15": ("#8f6a3c", "#dcb487"),
     "tone2": ("#a87400", "#f0c25a"),
+    "tone25": ("#7a7a10", "#d3d061"),
     "tone3": ("#5b7f1e", "#b3d46a"),
+    "tone35": ("#2f8a3c", "#7fdc8a"),
     "tone4": ("#17785a", "#5fd3a8"),
     "unscored": ("#6b7685", "#9aa6b5"),
     "accent": ("#2456a6", "#8db8ff"),
 }
 """Fill colours from worst to best, for what has no score, and for what is not a band: (light, dark)."""
 
-GLYPHS = {"tone0": "▼", "tone1": "▽", "tone2": "◆", "tone3": "△", "tone4": "▲", "unscored": "○"}
+GLYPHS = {
+    "tone0": "▼", "tone05": "◣", "tone1": "▽", "tone15": "◁", "tone2": "◆", "tone25": "◇", "tone3": "△", "tone35": "▷", "tone4": "▲",
+    "unscored": "○",
+}  # fmt: skip
 """A shape beside each colour, because colour never carries meaning alone."""
 
 
-def tones(bands: Sequence[str]) -> dict[str, str]:
+FEW = ("tone0", "tone1", "tone2", "tone3", "tone4")
+MANY = ("tone0", "tone05", "tone1", "tone15", "tone2", "tone25", "tone3", "tone35", "tone4")
+"""Tones of up to five bands, and of up to nine; with more, neighbours share one and their names alone tell them apart."""
+
+
+def tones(bands: Collection[str]) -> dict[str, str]:
     """Band name -> tone, for bands given from low to high, whatever they are called.
 
     >>> tones(["red", "yellow", "green"])
     {'red': 'tone0', 'yellow': 'tone2', 'green': 'tone4', 'unscored': 'unscored'}
     """
     scored = [band for band in bands if band != UNSCORED]
-    last = max(len(scored) - 1, 1)
-    return {band: f"tone{round(4 * i / last)}" for i, band in enumerate(scored)} | {UNSCORED: UNSCORED}
+    last, steps = max(len(scored) - 1, 1), FEW if len(scored) <= len(FEW) else MANY
+    return {band: steps[round((len(steps) - 1) * i / last)] for i, band in enumerate(scored)} | {UNSCORED: UNSCORED}
 
 
-def colours(bands: Sequence[str]) -> dict[str, str]:
-    """Band name -> the light fill colour, for figures."""
-    return {band: TONES[tone][0] for band, tone in tones(bands).items()}
+def colours(bands: Collection[str]) -> dict[str, str]:
+    """Band name -> the light fill colour, for figures.
+
+    Parameters
+    ----------
+    bands : names from low to high; or name -> a colour of its own, "" where it has none
+
+    Examples
+    --------
+    >>> colours({"At risk": "#b3261e", "Happy": ""})
+    {'At risk': '#b3261e', 'Happy': '#17785a', 'unscored': '#6b7685'}
+    """
+    return {band: own_colours(bands).get(band) or TONES[tone][0] for band, tone in tones(bands).items()}
+
+
+def own_colours(bands: Collection[str]) -> dict[str, str]:
+    """The bands with a colour of their own, and it; none where only names are given."""
+    return {band: colour for band, colour in bands.items() if colour} if isinstance(bands, Mapping) else {}
+
+
+def on(colour: str) -> str:
+    """Black or white, whichever is read better on a colour: the larger contrast by WCAG's relative luminance.
+
+    >>> on("#ffee00"), on("#17785a")
+    ('#000000', '#ffffff')
+    """
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"
 
 
 def css_variables(dark: bool = False) -> str:

@@ -7,8 +7,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from healthlib.config import FlatAmount, FlatOutcome, FlatSpec, Frozen, Gate, Measure, OutcomeSpec, Profile, Quantile, Range
+from healthlib.config import Gate, Level, Profile
+from healthlib.config_workspace import FlatAmount, FlatOutcome, FlatSpec, OutcomeSpec
 from healthlib.errors import Fault, nearest
+from healthlib.terms import Against, Frozen, Measure, Quantile, Range
 from healthlib.yamlfile import Document, Place, show
 
 Part = TypeVar("Part", bound=Frozen)
@@ -95,7 +97,7 @@ def unknown_key(document: Document, path: Place, model: type[Frozen]) -> Fault:
 def _fault(document: Document, path: Place, model: type[Frozen], detail: ErrorDetails) -> Fault:
     """One of pydantic's errors as a Fault."""
     steps, context, kind = detail["loc"], detail.get("ctx", {}), detail["type"]
-    place = (*path, *(step for step in steps if not str(step).startswith("#") and step != "holds"))
+    place = (*path, *(step for step in steps if not str(step).startswith("#") and step not in ("holds", "[key]")))
     if kind == "extra_forbidden":
         return unknown_key(document, place, _owner(place[len(path) :], model))
     if kind == "missing":
@@ -103,6 +105,8 @@ def _fault(document: Document, path: Place, model: type[Frozen], detail: ErrorDe
     text = EXPECTED.get(kind, detail["msg"]).format(**context)
     if "#number" in steps:
         text = "expected a finite number or {quantile: 0.1}"
+    if "[key]" in steps:
+        return document.fault(place, repr(place[-1]), text)
     choices = [part.strip("' ") for part in str(context.get("expected", "")).replace(" or ", ",").split(",")]
     near = nearest(str(detail["input"]), choices) if kind == "literal_error" else context.get("nearest")
     return document.fault(place, show(document.at(place)), text, near)
@@ -113,9 +117,10 @@ def _owner(place: Place, model: type[Frozen]) -> type[Frozen]:
     around = place[:-1]
     if not around:
         return model
-    if {"when", "applies_to"} & set(around):
+    if {"when", "any", "applies_to"} & set(around):
         return Range
     if model is FlatSpec:
         return {"outcome": FlatOutcome, "arr": FlatAmount}.get(str(around[-1]), model)
-    named = {"worst": Quantile, "best": Quantile, "measure": Measure, "outcome": OutcomeSpec}
-    return named.get(str(around[-1]), Profile if "profiles" in around else model)
+    named = {"worst": Quantile, "best": Quantile, "measure": Measure, "outcome": OutcomeSpec, "against": Against}
+    inside = Profile if "profiles" in around else Level if "levels" in around else model
+    return named.get(str(around[-1]), inside)

@@ -6,7 +6,7 @@ import base64
 import html
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -135,15 +135,16 @@ def tiles(figures: Iterable[tuple[str, str, str]]) -> Piece:
     return Piece(f'<dl class="tiles">{rows}</dl>')
 
 
-def bands(names: Sequence[str]) -> Callable[[Any], Piece]:
-    """A column kind: the band with its colour and its shape. `names` from low to high."""
-    tones = palette.tones(names)
+def bands(names: Collection[str]) -> Callable[[Any], Piece]:
+    """A column kind: the band with its colour and its shape. `names` from low to high, or name -> its own colour ("" for none)."""
+    tones, own = palette.tones(names), palette.own_colours(names)
 
     def chip(name: Any) -> Piece:
         if wording.unknown(name) or name == "":
             return Piece(wording.NOTHING)
         tone = tones.get(name, palette.UNSCORED)
-        return Piece(f'<span class="band {tone}"><span aria-hidden="true">{palette.GLYPHS[tone]}</span> {escape(name)}</span>')
+        look = f'band own" style="--own:{html.escape(own[name])}' if name in own else f"band {tone}"
+        return Piece(f'<span class="{look}"><span aria-hidden="true">{palette.GLYPHS[tone]}</span> {escape(name)}</span>')
 
     return chip
 

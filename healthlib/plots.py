@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from healthlib import wording
-from healthlib.palette import INK, TONES, UNSCORED, colours
+from healthlib.palette import INK, TONES, UNSCORED, colours, own_colours
 
 SIZE = (4.9, 3.1)
 """Inches: at this size 11-point text stays readable on a phone."""
@@ -61,13 +61,13 @@ def axes(size: tuple[float, float] = SIZE) -> Axes:
         return Figure(figsize=size, layout="constrained").add_subplot()
 
 
-def band_trend(trend: pd.DataFrame, bands: Sequence[str], value: str, *, currency: str = "", ax: Axes | None = None) -> Axes:
+def band_trend(trend: pd.DataFrame, bands: Collection[str], value: str, *, currency: str = "", ax: Axes | None = None) -> Axes:
     """Accounts or ARR by band over the last 13 dates, as stacked bars with the worst band at the foot.
 
     Parameters
     ----------
     trend : as_of, band, accounts, arr
-    bands : from worst to best, unscored last
+    bands : from worst to best, unscored last; or each with its own colour, "" for ours
     value : "accounts" or "arr"
     currency : of ARR
     """
@@ -78,13 +78,15 @@ def band_trend(trend: pd.DataFrame, bands: Sequence[str], value: str, *, currenc
         table = trend.pivot(index="as_of", columns="band", values=value).reindex(columns=list(bands)).fillna(0.0)
         table = table.loc[:, (table > 0).any()]
         foot, place = np.zeros(len(table)), np.arange(len(table))
-        tint = colours(bands)
+        tint, own = colours(bands), own_colours(bands)
         for band in table.columns:
             bars = ax.bar(place, table[band], bottom=foot, width=0.82, color=tint[band], edgecolor="white", linewidth=0.6)
             if band == UNSCORED:
                 for bar in bars:
                     bar.set_hatch("///")
-            _label_last(ax, band, (foot[-1], table[band].iloc[-1]), float(table.sum(axis=1).max()), tint[band])
+            _label_last(
+                ax, band, (foot[-1], table[band].iloc[-1]), float(table.sum(axis=1).max()), INK_COLOUR if band in own else tint[band]
+            )
             foot = foot + table[band].to_numpy()
         _months(ax, table.index)
         was = f"in {pd.Timestamp(table.index[0]):%b %Y}"

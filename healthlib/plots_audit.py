@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -286,15 +286,15 @@ def cohort_grid(table: pd.DataFrame, names: Sequence[str], labels: dict[str, str
 
 def band_rates(audit: AuditFacts) -> Axes:
     """Loss rate by band of the present scorecard."""
-    return bands_drawn(audit.score_bands, audit.bands, audit.base_rate.value, words(audit.kind)["rate"])
+    return bands_drawn(audit.score_bands, audit.band_colours, audit.base_rate.value, words(audit.kind)["rate"])
 
 
-def bands_drawn(table: pd.DataFrame, bands: Sequence[str], base: float, rate: str) -> Axes:
+def bands_drawn(table: pd.DataFrame, bands: Collection[str], base: float, rate: str) -> Axes:
     """Rate per band (columns group, cases, rate, low, high) with intervals, coloured and named."""
     if table.empty:
         return blank("No bands: there are no finished cases to score.")
-    tones = palette.tones(bands)
-    colours = [palette.TONES[tones.get(name, palette.UNSCORED)][0] for name in table["group"]]
+    tones, tint = palette.tones(bands), palette.colours(bands)
+    colours = [tint.get(name, tint[palette.UNSCORED]) for name in table["group"]]
     labels = [
         f"{palette.GLYPHS[tones.get(name, palette.UNSCORED)]} {name} · n={cases:,}"
         for name, cases in zip(table["group"], table["cases"], strict=True)
@@ -308,7 +308,7 @@ def bands_drawn(table: pd.DataFrame, bands: Sequence[str], base: float, rate: st
     if len(scored) > 1 and scored["low"].iloc[0] > scored["high"].iloc[-1]:
         titled(
             ax,
-            f"{scored['group'].iloc[0].capitalize()} loses {wording.share(scored['rate'].iloc[0])}, "
+            f"{wording.upper_first(scored['group'].iloc[0])} loses {wording.share(scored['rate'].iloc[0])}, "
             f"{scored['group'].iloc[-1]} {wording.share(scored['rate'].iloc[-1])}",
         )
     else:

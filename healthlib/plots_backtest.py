@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,12 @@ def bands(backtest: BacktestFacts) -> Axes:
     if table.empty or base is None:
         return blank(empty(backtest))
     renamed = table.rename(columns={"band": "group", "accounts": "cases", "churn_rate": "rate", "churn_low": "low", "churn_high": "high"})
-    return bands_drawn(renamed.astype({"cases": int}), table["band"].tolist(), float(base["churn_rate"]), "churn rate")
+    return bands_drawn(renamed.astype({"cases": int}), _colours(backtest, table["band"]), float(base["churn_rate"]), "churn rate")
+
+
+def _colours(backtest: BacktestFacts, bands: pd.Series) -> dict[str, str]:
+    """The bands of a table with their own colours, "" where a band has none."""
+    return {band: backtest.band_colours.get(band, "") for band in bands}
 
 
 def caught(backtest: BacktestFacts) -> Axes:
@@ -35,11 +40,11 @@ def caught(backtest: BacktestFacts) -> Axes:
         return blank("What the bands caught cannot be drawn: nobody left in the cases replayed.")
     ax = canvas(2.9)[0, 0]
     rows = ["share_of_churned_arr", "share_of_churned_accounts", "share_of_accounts"]
-    _stacked(ax, table.set_index("band")[rows], ["churned ARR", "accounts that left", "all cases"])
+    _stacked(ax, table.set_index("band")[rows], ["churned ARR", "accounts that left", "all cases"], backtest.band_colours)
     worst = table.iloc[0]
     titled(
         ax,
-        f"{str(worst['band']).capitalize()} held {wording.share(worst['share_of_accounts'])} of cases and "
+        f"{wording.upper_first(str(worst['band']))} held {wording.share(worst['share_of_accounts'])} of cases and "
         f"{wording.share(worst['share_of_churned_accounts'])} of those that left",
     )
     return ax
@@ -53,24 +58,26 @@ def lead_time(backtest: BacktestFacts) -> Axes:
     wide = table.pivot(index="band", columns="lead_days", values="share_of_churned_accounts").reindex(list(dict.fromkeys(table["band"])))
     leads = sorted(wide.columns)
     ax = canvas(1.6 + 0.45 * len(leads))[0, 0]
-    _stacked(ax, wide[leads], [f"{lead} days" for lead in leads])
+    _stacked(ax, wide[leads], [f"{lead} days" for lead in leads], backtest.band_colours)
     worst = wide.index[0]
+    name = wording.upper_first(str(worst))
     titled(
         ax,
-        f"{str(worst).capitalize()} {leads[-1]} days before the end: {wording.share(wide.loc[worst, leads[-1]])} of those that left, "
+        f"{name} {leads[-1]} days before the end: {wording.share(wide.loc[worst, leads[-1]])} of those that left, "
         f"{leads[0]} days before: {wording.share(wide.loc[worst, leads[0]])}",
     )
     return ax
 
 
-def _stacked(ax: Axes, wide: pd.DataFrame, labels: Sequence[str]) -> None:
+def _stacked(ax: Axes, wide: pd.DataFrame, labels: Sequence[str], own: Mapping[str, str]) -> None:
     """One horizontal bar a column, a segment a band (rows, worst first), shares written inside where there is room."""
-    tones = palette.tones(list(wide.index))
+    tones, tint = palette.tones(list(wide.index)), palette.colours({str(band): own.get(str(band), "") for band in wide.index})
     hatches = {palette.UNSCORED: "//"}
     left = np.zeros(wide.shape[1])
     for band, row in wide.iterrows():
         values = row.fillna(0).to_numpy(float)
-        colour = palette.TONES[tones[str(band)]][0]
+        colour = tint[str(band)]
+        ink = palette.on(colour) if own.get(str(band)) else PAPER
         ax.barh(
             range(len(values)),
             values,
@@ -84,7 +91,7 @@ def _stacked(ax: Axes, wide: pd.DataFrame, labels: Sequence[str]) -> None:
         )
         for place, (value, start) in enumerate(zip(values, left, strict=True)):
             if value >= 0.07:
-                ax.text(start + value / 2, place, f"{value:.0%}", ha="center", va="center", color=PAPER, fontweight="bold")
+                ax.text(start + value / 2, place, f"{value:.0%}", ha="center", va="center", color=ink, fontweight="bold")
         left = left + values
     ax.set_yticks(range(len(labels)), list(labels))
     ax.tick_params(axis="y", length=0)

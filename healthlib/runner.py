@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import artifacts, execution, publish, store, studies
+from . import artifacts, catalogue, execution, publish, store, studies
 from .errors import HealthlibError
 
 NOTEBOOKS = {"audit": "01_audit", "fit": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report"}
@@ -224,6 +224,7 @@ def _write_manifest(book: Any, seconds: dict[str, float], folder: Path) -> None:
         "inputs": inputs,
         "workspace_sha256": book.workspace.sha256,
         "scorecard_sha256": book.scorecard.sha256,
+        "catalogue_sha256": catalogue.sha256(),
         "parameters": {"as_of": artifacts.day(book.as_of), "outcome": book.workspace.outcome.model_dump(mode="json")},
         "seed": SEED,
         "versions": artifacts.versions(PACKAGES),

@@ -71,6 +71,7 @@ def holds_for(condition: Condition, cases: pd.DataFrame) -> Flags:
 class Plan:
     """One metric made ready: its values, and scale and weight of each profile, the metric's own last.
 
+    A scale is a straight line (`worst`, `span`) or `steps`: for each profile the values where they begin, and the points of each.
     `choice` says which of them counts for each case (None: the last for all); `applies` None means that it applies to all.
     """
 
@@ -81,6 +82,7 @@ class Plan:
     choice: NDArray[np.intp] | None
     applies: Flags | None
     missing: str
+    steps: tuple[tuple[Floats, Floats], ...] = ()
 
     def _pick(self, table: Floats, rows: slice) -> Floats:
         return table[-1:] if self.choice is None else table[self.choice[rows]]
@@ -92,13 +94,27 @@ class Plan:
 
     def measured(self, rows: slice, out: Floats) -> Floats:
         """Scores of the rows into `out`, before the rule for missing values."""
-        np.subtract(self.values[rows], self._pick(self.worst, rows), out=out)
-        np.divide(out, self._pick(self.span, rows), out=out)
-        np.clip(out, 0.0, 1.0, out=out)
-        np.multiply(out, 100.0, out=out)
+        if self.steps:
+            self._stepped(rows, out)
+        else:
+            np.subtract(self.values[rows], self._pick(self.worst, rows), out=out)
+            np.divide(out, self._pick(self.span, rows), out=out)
+            np.clip(out, 0.0, 1.0, out=out)
+            np.multiply(out, 100.0, out=out)
         if self.applies is not None:
             out[~self.applies[rows]] = np.nan
         return out
+
+    def _stepped(self, rows: slice, out: Floats) -> None:
+        """The points of the highest step that each value reaches; below the lowest those of the lowest."""
+        values = self.values[rows]
+        for part, (starts, points) in enumerate(self.steps):
+            found = points[np.maximum(np.searchsorted(starts, values, side="right") - 1, 0)]
+            if self.choice is None:
+                out[:] = found
+            else:
+                np.copyto(out, found, where=self.choice[rows] == part)
+        out[np.isnan(values)] = np.nan
 
     def fill(self, out: Floats, rows: slice) -> None:
         """The rule for missing values; where the scale has no length the metric stays missing whatever its value."""
@@ -144,17 +160,25 @@ def _plan(metric: Metric, cases: pd.DataFrame, weight: float | None, known: dict
             known[key] = np.select([where(when) for when in whens], list(range(len(whens))), len(whens))
         choice = known[key]
     parts = (*metric.profiles, metric)
-    worst, best, own = (np.array([_number(metric, part, key) for part in parts]) for key in ("worst", "best", "weight"))
-    span = np.where(best == worst, np.nan, best - worst)
+    own = np.array([_number(metric, part, "weight") for part in parts])
+    worst, best = (np.array([_number(metric, part, key) for part in parts]) if metric.steps is None else own for key in ("worst", "best"))
+    span = np.where(best == worst, np.nan, best - worst) if metric.steps is None else np.ones(len(parts))
+    steps = tuple(_steps(part.steps or metric.steps) for part in parts) if metric.steps else ()
     values = cases[metric.name].to_numpy(dtype=float, na_value=np.nan)
     fits = where(metric.applies_to) if metric.applies_to else None
-    return Plan(values, worst, span, own if weight is None else np.full(len(parts), weight), choice, fits, metric.missing)
+    return Plan(values, worst, span, own if weight is None else np.full(len(parts), weight), choice, fits, metric.missing, steps)
+
+
+def _steps(steps: dict[float, float]) -> tuple[Floats, Floats]:
+    return np.array(list(steps)), np.array(list(steps.values()))
 
 
 def _number(metric: Metric, part: Metric | Profile, key: str) -> float:
     """A number of the metric or of one of its profiles, which may leave it to the metric."""
     found = getattr(part, key)
     end = getattr(metric, key) if found is None else found
+    if end is None:
+        raise HealthlibError(f"metric {metric.name!r} has no scale: give it worst and best, or steps")
     if isinstance(end, Quantile):
         raise HealthlibError(f"metric {metric.name!r} has a scale end given as a quantile: call resolve_scales(scorecard, history) first")
     return float(end)

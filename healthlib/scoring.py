@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sized
+from collections.abc import Collection, Hashable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from healthlib.scales import Floats, Plan, holds, holds_for, plans, resolve_scales
-from healthlib.spec import Scorecard
+from healthlib.levels import readers, told
+from healthlib.scales import Flags, Floats, Plan, holds, holds_for, plans, resolve_scales
+from healthlib.spec import Gate, Scorecard
 
 __all__ = [
     "Scores",
     "applies",
     "explain",
+    "gate_holds",
+    "gate_words",
     "metric_scores",
     "playbooks",
     "resolve_scales",
@@ -23,6 +26,7 @@ __all__ = [
     "shortfalls",
     "top_drivers",
     "weight_matrix",
+    "without_gates",
 ]
 
 UNSCORED = "unscored"
@@ -154,18 +158,22 @@ def explain(scores: Scores, row: Hashable) -> pd.DataFrame:
 
     Returns
     -------
-    metric, label, group, value, metric_score, points (sum to the score), shortfall (largest first)
+    metric, label, group, value, metric_score, points (sum to the score), shortfall (largest first), note (of a metric with levels: what
+    the next level lacks)
     """
     metrics, at = scores.scorecard.metrics, [row]
     part = replace(scores, points=scores.points.loc[at], metric_scores=scores.metric_scores.loc[at], cases=scores.cases.loc[at])
+    values = part.cases[list(metrics)].to_numpy(dtype=float)[0]
+    known = dict(zip(metrics, values.tolist(), strict=True))
     columns = {
         "metric": list(metrics),
         "label": [metric.label for metric in metrics.values()],
         "group": [metric.group for metric in metrics.values()],
-        "value": part.cases[list(metrics)].to_numpy(dtype=float)[0],
+        "value": values,
         "metric_score": part.metric_scores.to_numpy()[0],
         "points": part.points.to_numpy()[0],
         "shortfall": shortfalls(part).to_numpy()[0],
+        "note": [told(scores.scorecard, metric, known) for metric in metrics.values()],
     }
     return pd.DataFrame(columns).sort_values("shortfall", ascending=False, kind="stable", ignore_index=True)
 
@@ -177,8 +185,7 @@ def top_drivers(scores: Scores, count: int = 3) -> pd.Series:
     """
     short, points = shortfalls(scores).to_numpy(), scores.points.to_numpy()
     values = scores.cases[list(scores.points)].to_numpy(dtype=float)
-    labels = [metric.label for metric in scores.scorecard.metrics.values()]
-    caps = {gate.name: f"capped at {gate.cap:g} by {gate.name}; " for gate in scores.scorecard.gates}
+    metrics, words = list(scores.scorecard.metrics.values()), gate_words(scores.scorecard)
     down, up = np.argsort(-short, axis=1, kind="stable")[:, :count], np.argsort(-points, axis=1, kind="stable")
     texts = []
     for i, (gate, coverage) in enumerate(zip(scores.frame["gate"], scores.frame["coverage"].fillna(0.0), strict=True)):
@@ -188,9 +195,27 @@ def top_drivers(scores: Scores, count: int = 3) -> pd.Series:
         worst = [j for j in down[i] if short[i, j] >= 0.05]
         best = [j for j in up[i] if points[i, j] >= 0.05 and j not in worst][:count]
         sides = {"down": [(j, -short[i, j]) for j in worst], "up": [(j, points[i, j]) for j in best]}
-        told = [f"{side}: " + ", ".join(_driver(labels[j], values[i, j], by) for j, by in pulls) for side, pulls in sides.items() if pulls]
-        texts.append(caps.get(gate, "") + "; ".join(told))
+        known = dict(zip(scores.scorecard.metrics, values[i].tolist(), strict=True))
+        parts = [words[gate]] if gate else []
+        for side, pulls in sides.items():
+            drivers = [_driver(metrics[j].label, values[i, j], by, told(scores.scorecard, metrics[j], known)) for j, by in pulls]
+            parts += [f"{side}: " + ", ".join(drivers)] if pulls else []
+        texts.append("; ".join(parts))
     return pd.Series(pd.array(texts, dtype="str"), index=scores.frame.index, name="top_drivers")
+
+
+def gate_words(scorecard: Scorecard) -> dict[str, str]:
+    """Gate -> what it does to a score, in words."""
+    return {
+        gate.name: f"{f'capped at {gate.cap:g}' if gate.cap is not None else f'held in {gate.band}'} by {gate.name}"
+        for gate in scorecard.gates
+    }
+
+
+def without_gates(scorecard: Scorecard, metrics: Collection[str]) -> Scorecard:
+    """The scorecard without the gates that read one of `metrics`, or a metric made of one: what knows the outcome decides no score."""
+    refused = readers(scorecard, metrics)
+    return scorecard.model_copy(update={"gates": tuple(gate for gate in scorecard.gates if gate.metric not in refused)})
 
 
 def playbooks(scores: Scores) -> pd.Series:
@@ -208,38 +233,53 @@ def playbooks(scores: Scores) -> pd.Series:
     return result
 
 
-def _driver(label: str, value: float, by: float) -> str:
-    """A pull in words.
+def _driver(label: str, value: float, by: float, note: str = "") -> str:
+    """A pull in words; `note` says more of the value.
 
     >>> _driver("Active seats", 0.214, -12.36), _driver("Calls", float("nan"), -3.0)
     ('Active seats 0.21 (-12.4)', 'Calls not measured (-3.0)')
     """
+    more = f", {note}" if note else ""
     if np.isnan(value):
-        return f"{label} not measured ({by:+.1f})"
+        return f"{label} not measured{more} ({by:+.1f})"
     digits = f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.2f}"
-    return f"{label} {digits} ({by:+.1f})"
+    return f"{label} {digits}{more} ({by:+.1f})"
 
 
 def _score_block(ready: list[Plan], members: list[list[int]], rows: slice, out: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats]:
     """Score a block of cases into `out` (metric scores, points, groups); returns scores before gates, and coverage."""
     result, points, groups = out
-    due, seen, weight = np.zeros(len(result)), np.zeros(len(result)), np.zeros(len(result))
+    total, weight, seen, due = (np.zeros(len(result)) for _ in range(4))
+    gone, counts = np.empty(len(result), dtype=bool), np.empty(len(result))
     for group, columns in enumerate(members):
-        group_weight, earned = np.zeros(len(result)), np.zeros(len(result))
+        earned, has, due_here = np.zeros(len(result)), np.zeros(len(result)), np.zeros(1)
+        has_measured = np.zeros(len(result)) if any(ready[j].missing != "exclude" for j in columns) else has
         for j in columns:
             plan, scores, earns = ready[j], result[:, j], points[:, j]
             carried = plan.carried(rows)
-            due += carried
-            seen += carried * ~np.isnan(plan.measured(rows, scores))
-            plan.fill(scores, rows)
-            there = ~np.isnan(scores)
-            group_weight += carried * there
-            np.multiply(np.where(there, scores, 0.0), carried, out=earns)
+            due_here = due_here + carried
+            np.isnan(plan.measured(rows, scores), out=gone)
+            if has_measured is not has:
+                has_measured += carried * ~gone
+                plan.fill(scores, rows)
+                np.isnan(scores, out=gone)
+            np.multiply(scores, carried, out=earns)
+            if gone.any():
+                np.copyto(earns, 0.0, where=gone)
+                has += np.multiply(np.logical_not(gone, out=gone), carried, out=counts)
+            else:
+                has += carried
             earned += earns
-        groups[:, group] = np.round(earned / group_weight, DECIMALS)
-        weight += group_weight
+        np.round(np.divide(earned, has, out=counts), DECIMALS, out=groups[:, group])
+        total, weight, seen, due = total + earned, weight + has, seen + has_measured, due + due_here
     points /= weight[:, None]
-    return np.round(points.sum(axis=1), DECIMALS), seen / due
+    return np.round(total / weight, DECIMALS), seen / due
+
+
+def gate_holds(scorecard: Scorecard, gate: Gate, cases: pd.DataFrame) -> Flags:
+    """Whether the condition of a gate holds for each case: its metric applies, was measured, and is in the range."""
+    values = cases[gate.metric].to_numpy(dtype=float, na_value=np.nan)
+    return holds(gate.holds, values) & holds_for(scorecard.metrics[gate.metric].applies_to, cases)
 
 
 def _apply_gates(scorecard: Scorecard, cases: pd.DataFrame, total: Floats, points: Floats) -> pd.Series:
@@ -247,10 +287,9 @@ def _apply_gates(scorecard: Scorecard, cases: pd.DataFrame, total: Floats, point
     names = np.array([*(gate.name for gate in scorecard.gates), ""], dtype=object)
     place, cap = np.full(len(cases), len(names) - 1), total.copy()
     for i, gate in enumerate(scorecard.gates):
-        metric = scorecard.metrics[gate.metric]
-        caught = holds(gate.holds, cases[gate.metric].to_numpy(dtype=float, na_value=np.nan)) & (gate.cap < cap)
-        caught &= holds_for(metric.applies_to, cases)
-        place[caught], cap[caught] = i, gate.cap
+        limit = scorecard.cap_of(gate)
+        caught = gate_holds(scorecard, gate, cases) & (limit < cap)
+        place[caught], cap[caught] = i, limit
     columns = list(scorecard.metrics)
     for i, gate in enumerate(scorecard.gates):
         rows = np.flatnonzero(place == i)

@@ -5,38 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from healthlib.config import (
-    MEASURES,
-    Band,
-    Condition,
-    FlatSpec,
-    Frozen,
-    Gate,
-    Limit,
-    Measure,
-    Metric,
-    OutcomeSpec,
-    Profile,
-    Quantile,
-    Range,
-    Scorecard,
-    ScorecardHead,
-    TableSource,
-    Workspace,
-    WorkspaceHead,
-)
-from healthlib.crosschecks import Draft, check_flat, check_scorecard, check_source, taken_names
+from healthlib.catalogue import resolve
+from healthlib.config import Band, Gate, Level, Limit, Metric, Profile, Scorecard, ScorecardHead
+from healthlib.config_workspace import FlatSpec, OutcomeSpec, TableSource, Workspace, WorkspaceHead
+from healthlib.crosschecks import check_scorecard
+from healthlib.crosschecks_workspace import check_flat, check_source, taken_names
+from healthlib.draft import Draft
 from healthlib.errors import Fault, SpecError
 from healthlib.parsing import Part, build, keys_of, section, unknown_key
 from healthlib.schema import TABLES
+from healthlib.terms import MEASURES, Against, Condition, Frozen, Measure, Quantile, Range
 from healthlib.yamlfile import Document, read_yaml
 
 __all__ = [
     "MEASURES",
+    "Against",
     "Band",
     "Condition",
     "FlatSpec",
     "Gate",
+    "Level",
     "Limit",
     "Measure",
     "Metric",
@@ -55,13 +43,13 @@ NO_WORKSPACE = "a workspace is a folder with workspace.yaml and scorecard.yaml; 
 NO_SCORECARD = "write one (README, `scorecard.yaml`); `healthlib init` writes a first one from a folder of exports"
 
 
-def load_workspace(folder: Path | str, scorecard: Path | None = None) -> Workspace:
+def load_workspace(folder: Path | str, scorecard_file: Path | str | None = None) -> Workspace:
     """Read a workspace and its scorecard.
 
     Parameters
     ----------
     folder : holds workspace.yaml and scorecard.yaml
-    scorecard : another scorecard file in the place of the folder's own
+    scorecard_file : another scorecard file in the place of the folder's own
 
     Raises
     ------
@@ -76,7 +64,7 @@ def load_workspace(folder: Path | str, scorecard: Path | None = None) -> Workspa
     tables = None if "flat" in document.data else [*TABLES, *(declared if isinstance(declared, dict) else ())]
     mapped = {name: source.columns for name, source in sources.items()}
     taken = taken_names(mapped | ({"attributes": flat.attributes} if flat else {}))
-    written = read_yaml(scorecard or folder / "scorecard.yaml", NO_SCORECARD)
+    written = read_yaml(Path(scorecard_file or folder / "scorecard.yaml"), NO_SCORECARD)
     card, more = _read_scorecard(written, tables, taken, flat="flat" in document.data)
     faults = _once([*faults, *wrong, *more])
     if faults or head is None or card is None:
@@ -124,6 +112,7 @@ def _read_scorecard(
     """The scorecard, or None and its faults; `flat` says whether its metrics read a flat sheet, None where that is not known."""
     if not document.data:
         return None, list(document.faults)
+    document = resolve(document)
     head, faults = _head(document, ScorecardHead, Scorecard)
     metrics, wrong_metrics = section(document, "metrics", Metric, "mapping")
     bands, wrong_bands = section(document, "bands", Band, "list")

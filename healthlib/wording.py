@@ -137,6 +137,15 @@ def short_day(value: Any) -> str:
     return day(value).rpartition(" ")[0] or NOTHING
 
 
+def upper_first(text: str) -> str:
+    """The text with a capital at its head, the rest as somebody wrote it.
+
+    >>> upper_first("at risk (EMEA)")
+    'At risk (EMEA)'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def isolated(text: str) -> str:
     """A name inside a sentence, so that right-to-left marks in it turn nothing else around.
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from healthlib import backtest, claims_audit, claims_backtest, claims_fit, page_backtest, page_fit, studies
-from healthlib.config import FlatSpec
+from healthlib.config_workspace import FlatSpec
 from healthlib.errors import DataError, EvidenceError, SpecError
 from healthlib.flat import FOLDS, fold_of
 from healthlib.sheet import NO_DAY, WEAKER

@@ -25,8 +25,10 @@ def source(cell: dict) -> str:
     return "".join(cell["source"])
 
 
-def test_there_are_four_of_them() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["01_audit", "02_fit_weights", "03_backtest_bands", "04_executive_report"]
+def test_there_are_the_tour_and_four_more() -> None:
+    assert [path.stem for path in NOTEBOOKS] == [
+        "00_scorecard_tour", "01_audit", "02_fit_weights", "03_backtest_bands", "04_executive_report",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from healthlib import artifacts, execution, publish, runner, studies
+from healthlib import artifacts, catalogue, execution, publish, runner, studies
 from healthlib.demo import make_demo
 from healthlib.studies import book as book_module
 
@@ -124,6 +124,7 @@ def test_the_manifest_lets_the_run_be_made_again(done: Done) -> None:
     assert usage["sha256"] == artifacts.sha256(done.workspace / "usage.csv.gz")
     assert usage["rows_in"] == usage["rows_used"] + usage["rows_rejected"]
     assert manifest["scorecard_sha256"] == artifacts.sha256(done.workspace / "scorecard.yaml")
+    assert manifest["catalogue_sha256"] == catalogue.sha256()
     assert manifest["workspace_sha256"] == artifacts.sha256(done.workspace / "workspace.yaml")
     assert {"healthlib", "pandas", "duckdb"} <= set(manifest["versions"])
     assert manifest["seconds"]["study fit"] > 0

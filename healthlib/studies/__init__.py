@@ -11,7 +11,9 @@ from ..errors import HealthlibError, nearest
 STUDIES = ("audit", "fit", "backtest", "executive")
 """In the order they are computed; each may use the facts of those before it."""
 CHECK = "check"
-"""The study of the data themselves: no part of a monthly run, and it needs the tables as well as the book."""
+"""The study of the data themselves: it needs the tables as well as the book."""
+ON_REQUEST = (CHECK, "presets")
+"""Studies that no run computes, only whoever asks for them."""
 
 
 def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
@@ -19,7 +21,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Parameters
     ----------
-    name : audit, fit, backtest, executive or check
+    name : audit, fit, backtest, executive, check or presets
     workspace : folder with the exports and the two YAML files; a relative one is also looked for above the working directory, so that
         a notebook opened in its own folder finds it
     as_of : ISO date; empty for the last day the data cover
@@ -27,17 +29,17 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Returns
     -------
-    AuditFacts, FitFacts, BacktestFacts, ExecutiveFacts or CheckFacts
+    AuditFacts, FitFacts, BacktestFacts, ExecutiveFacts, CheckFacts or PresetFacts
 
     Raises
     ------
     HealthlibError
         For an unknown study, and whatever the workspace has wrong.
     """
-    known = (*STUDIES, CHECK)
+    known = (*STUDIES, *ON_REQUEST)
     if name not in known:
         raise HealthlibError(f"no study is called {name!r}; there are {', '.join(known)} (nearest: {nearest(name, known)})")
-    if facts:
+    if facts and name not in ON_REQUEST:
         from .. import store
 
         return store.load(Path(facts) / name)
@@ -49,7 +51,7 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
 
     Parameters
     ----------
-    name : one of `STUDIES`
+    name : one of `STUDIES` or `ON_REQUEST`
     book : a Book
     done : study -> facts of the studies before this one
     """
@@ -69,6 +71,10 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
 
         replayed = backtest_study(book.cases, book.leads, book.workspace.scorecard, done["fit"])
         return replace(replayed, **watch(book.scorecard, book.history, book.cases, book.as_of))
+    if name == "presets":
+        from .presets import presets_study
+
+        return presets_study(book)
     from .executive import executive_study
 
     return executive_study(book, done["audit"], done["fit"], done["backtest"])
@@ -96,6 +102,6 @@ def _computed(name: str, workspace: str, as_of: str | None) -> Any:
         from .check import check_study, open_for_check
 
         return check_study(open_for_check(workspace, as_of))
-    needs = {"audit": (), "fit": (), "backtest": ("fit",), "executive": ("audit", "fit", "backtest")}[name]
+    needs = {"backtest": ("fit",), "executive": ("audit", "fit", "backtest")}.get(name, ())
     done = {need: _computed(need, workspace, as_of) for need in needs}
     return compute(name, _book(workspace, as_of), done)

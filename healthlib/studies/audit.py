@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from healthlib import scoring
+from healthlib.bands import band_colours
 from healthlib.resample import Estimate
 from healthlib.studies import alone, before_end, leaving, lists
 from healthlib.studies.early import early_facts
@@ -99,6 +100,7 @@ class AuditFacts:
     steps: pd.DataFrame
     owners: pd.DataFrame
     missing: pd.DataFrame
+    band_colours: dict[str, str] = field(default_factory=dict)
 
 
 def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFacts:
@@ -123,6 +125,7 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
         simulated=workspace.simulated,
         kind=workspace.kind,
         bands=tuple(band.name for band in book.scorecard.bands),
+        band_colours=band_colours(book.scorecard),
         n_cases=len(finished),
         n_open=len(book.cases) - len(finished),
         n_accounts=int(finished["account_id"].nunique()),

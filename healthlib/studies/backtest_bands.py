@@ -9,7 +9,7 @@ import pandas as pd
 
 from healthlib import scoring
 from healthlib.backtest import has_quantiles
-from healthlib.bands import UNSCORED, Replicates, assign, band_names, band_table
+from healthlib.bands import UNSCORED, Replicates, assign, band_colours, band_names, band_table
 from healthlib.calibration import reliability
 from healthlib.resample import NOTHING, Estimate, account_weights, shares
 from healthlib.spec import Scorecard
@@ -46,6 +46,7 @@ class BacktestFacts:
     split : time or accounts, as in `FitFacts`
     shifts : how far today's book moved from the period of the outcomes: `monitoring.SHIFTS`; empty without history
     flaps : changed, flapped: see `monitoring.flaps`; empty without history
+    band_colours : each of the scorecard's bands with a colour of its own, "" where it has none
     """
 
     table: pd.DataFrame
@@ -63,6 +64,7 @@ class BacktestFacts:
     split: str = "time"
     shifts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHIFTS)), repr=False)
     flaps: dict[str, Estimate] = field(default_factory=dict)
+    band_colours: dict[str, str] = field(default_factory=dict)
 
 
 def backtest_study(
@@ -93,7 +95,7 @@ def backtest_study(
         _counts(banded, fit.thresholds, card), current, pooled, lead_time, floors_table(current, below, card), len(fit.folds),
         misses.head(LISTED), alarms.head(LISTED), len(misses), len(alarms),
         reliability(seen["probability"], seen["lost"], seen["account_id"], replicates=replicates, seed=seed),
-        fit.reason if fit.folds.empty else "", fit.split,
+        fit.reason if fit.folds.empty else "", fit.split, band_colours=band_colours(scorecard),
     )  # fmt: skip
 
 

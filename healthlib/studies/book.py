@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import asof, flat, metrics, outcomes
+from .. import asof, flat, levels, metrics, outcomes, peers
 from ..beginnings import NEVER, Beginnings, beginnings
 from ..errors import EvidenceError
 from ..schema import CASE_COLUMNS
@@ -167,7 +167,9 @@ def snapshots(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd.D
     measured = metrics.measure(tables, workspace, state)
     names = list(workspace.scorecard.metrics)
     state = state.drop(columns=[c for c in state.columns if c in names and c not in CASE_COLUMNS])
-    return pd.concat([state, measured[names]], axis=1)
+    found = pd.concat([state, measured[names]], axis=1)
+    found = found.assign(**peers.ranked(tables, workspace, found))
+    return found.assign(**levels.made(workspace.scorecard, found))
 
 
 def _cases_and_leads(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from healthlib import resample
+from healthlib.bands import band_colours
 from healthlib.resample import NOTHING, Estimate
 from healthlib.studies import renewals, today
 from healthlib.studies.alerts import alerts
@@ -48,6 +49,7 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
     facts = ExecutiveFacts(
         context=_context(book, days, snapshot, seed),
         bands=tuple(bands),
+        band_colours={band: band_colours(book.scorecard).get(band, "") for band in bands},
         profile=profile(snapshot),
         scores=scores,
         alerts=alerts(scored, book.scorecard, days, scores),

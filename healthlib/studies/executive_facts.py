@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -19,6 +19,7 @@ class ExecutiveFacts:
     context : workspace, currency, as_of, data_through, simulated, accounts, scorecard_sha256, seed, versions, kind (of outcome), lead_days,
         month, quarter, year (the earlier days compared with, NaT where history does not reach), segment_by, min_coverage
     bands : band names from worst to best, then unscored
+    band_colours : each of `bands` with a colour of its own, "" where it has none
     profile : name (account_id where there is none), segment, csm by account_id, of the active accounts
     scores, alerts : as in scores.csv and alerts.csv
     by_band : band, accounts and arr today, _before (previous month-end) and _year (a year ago; NaN where unknown)
@@ -60,3 +61,4 @@ class ExecutiveFacts:
     leaks: pd.DataFrame
     warnings: tuple[str, ...]
     summary: dict[str, Any]
+    band_colours: dict[str, str] = field(default_factory=dict)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from healthlib import scoring
 from healthlib.backtest import Replay, problem_of, replay
+from healthlib.levels import readers
 from healthlib.resample import NOTHING, Estimate, account_weights, percentile, rate
 from healthlib.spec import Scorecard
 from healthlib.stats import auc, auc_replicates
 from healthlib.studies.cohorts import metric_cohorts
+from healthlib.studies.gates import GATE_COLUMNS, gate_table
 from healthlib.studies.leaks import OUR_OWN, LeakAudit, left_out, overruled, screen
 from healthlib.studies.verdict import Verdict, recommend
 from healthlib.weight_intervals import weight_intervals
@@ -57,6 +59,7 @@ class FitFacts:
     leak_figures : the numbers of their pictures
     notes : what could not be done, in plain words
     split : what keeps training and test apart: time, or accounts alone (cross-validation, where cases have a `fold`)
+    gates : `gates.GATE_COLUMNS`: each gate against what was lost
     """
 
     weights: pd.DataFrame
@@ -82,6 +85,7 @@ class FitFacts:
     notes: tuple[str, ...] = ()
     split: Literal["time", "accounts"] = "time"
     leak_figures: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    gates: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(GATE_COLUMNS)))
 
 
 def fit_study(
@@ -117,17 +121,18 @@ def fit_study(
         verdict.recommendation, verdict.reason, past.folds, past.predictions, past.thresholds, past.weights, past.strength, past.losses,
         len(done), counts.shape[0], n_lost, rate(done["lost"], codes, counts), rate(done["lost"], codes, counts, case_weight=done["arr"]),
         metric_cohorts(done, scorecard, seed=seed), leaks, (*_notes(done, scorecard, past, leaks), *audit.notes),
-        split, audit.figures,
+        split, audit.figures, gate_table(done, scorecard, leaks, (codes, counts)),
     )  # fmt: skip
 
 
 def usable(scorecard: Scorecard, leaks: pd.DataFrame) -> Scorecard:
-    """The scorecard that is compared and fitted: leaky metrics at weight 0; where no metric has a weight yet, all others at 1."""
-    names = left_out(leaks)
+    """The scorecard that is compared and fitted: leaky metrics, and those made of them, at weight 0, gates that read one not applied; where
+    no metric has a weight yet, all others at 1."""
+    names = readers(scorecard, left_out(leaks))
     if not any(scorecard.weights.values()):
         started = {name: metric.model_copy(update={"weight": 1.0}) for name, metric in scorecard.metrics.items()}
         scorecard = scorecard.model_copy(update={"metrics": started})
-    return without(scorecard, names)
+    return scoring.without_gates(without(scorecard, names), names)
 
 
 def without(scorecard: Scorecard, metrics: tuple[str, ...]) -> Scorecard:
@@ -250,6 +255,7 @@ def _notes(done: pd.DataFrame, scorecard: Scorecard, past: Replay, leaks: pd.Dat
         notes.append("The scorecard gives no metric a weight yet; equal weights stand in for the current ones.")
     if names := ", ".join(left_out(leaks)):
         notes.append(f"Left out as seeming to know the outcome: {names}. The comparison is made without them.")
+        notes += _with_them(scorecard, left_out(leaks))
     for name, reason in overruled(leaks).items():
         notes.append(f"{name} seems to know the outcome and is used all the same, because the scorecard overrules the audit: {reason}")
     ours = [name for name, metric in scorecard.metrics.items() if metric.table in OUR_OWN and metric.weight > 0]
@@ -266,6 +272,16 @@ def _notes(done: pd.DataFrame, scorecard: Scorecard, past: Replay, leaks: pd.Dat
     if done.empty:
         notes.append("There is no finished case.")
     return tuple(notes)
+
+
+def _with_them(scorecard: Scorecard, leaky: tuple[str, ...]) -> list[str]:
+    """What goes with leaky metrics: the metrics made of them, and the gates that read them."""
+    notes, refused = [], readers(scorecard, leaky)
+    if made := [name for name in refused if name not in leaky]:
+        notes.append(f"Left out as made of them: {', '.join(made)}.")
+    if gates := [gate.name for gate in scorecard.gates if gate.metric in refused]:
+        notes.append(f"Not applied in any comparison, as reading them: the gate{'s' if len(gates) > 1 else ''} {', '.join(gates)}.")
+    return notes
 
 
 __all__ = ["NOTHING", "FitFacts", "fit_study", "without"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from healthlib import scoring
+from healthlib import levels, scoring
 from healthlib.palette import UNSCORED
 from healthlib.spec import Scorecard
 
@@ -164,18 +164,20 @@ def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3) -> 
     if snapshot.empty:
         return pd.Series(dtype="object")
     again = scoring.score(scorecard, snapshot)
-    short, labels = scoring.shortfalls(again).to_numpy(), [metric.label for metric in scorecard.metrics.values()]
+    short, metrics = scoring.shortfalls(again).to_numpy(), list(scorecard.metrics.values())
     values = snapshot[list(scorecard.metrics)].to_numpy(dtype=float)
-    caps = {gate.name: f"Capped at {gate.cap:g} by {gate.name}" for gate in scorecard.gates}
+    caps = {name: f"{words[:1].upper()}{words[1:]}" for name, words in scoring.gate_words(scorecard).items()}
     order = np.argsort(-np.nan_to_num(short), axis=1, kind="stable")[:, :count]
     texts = []
     for i, gate in enumerate(again.frame["gate"]):
         told = [caps[gate]] if gate else []
-        told += [_reason(labels[j], values[i, j], short[i, j]) for j in order[i] if short[i, j] >= 0.5]
+        known = dict(zip(scorecard.metrics, values[i].tolist(), strict=True))
+        costly = [j for j in order[i] if short[i, j] >= 0.5]
+        told += [_reason(metrics[j].label, values[i, j], short[i, j], levels.told(scorecard, metrics[j], known)) for j in costly]
         texts.append("; ".join(told))
     return pd.Series(texts, index=snapshot.index, dtype="object")
 
 
-def _reason(label: str, value: float, cost: float) -> str:
+def _reason(label: str, value: float, cost: float, note: str = "") -> str:
     where = "not measured" if np.isnan(value) else f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.2g}"
-    return f"{label}: {where} (−{cost:.0f})"
+    return f"{label}: {where}{f', {note}' if note else ''} (−{cost:.0f})"

@@ -1,0 +1,127 @@
+"""The frozen objects that workspace.yaml becomes; what each key may hold, said once."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from healthlib.address import read_address
+from healthlib.config import Scorecard
+from healthlib.terms import Frozen, Texts, refuse
+
+
+class TableSource(Frozen):
+    """Where one table comes from: a `file` or a `table` of the database with `columns` (canonical -> theirs), or a query.
+
+    `sql` is run over files by the embedded database, `query` by the database that `database:` names.
+    """
+
+    file: str | None = Field(None, min_length=1)
+    sql: str | None = Field(None, min_length=1)
+    table: str | None = Field(None, min_length=1)
+    query: str | None = Field(None, min_length=1)
+    columns: dict[str, str] = Field(default_factory=dict)
+    time: str | None = Field(None, min_length=1)
+    lag_days: int = Field(0, ge=0)
+
+
+class FlatOutcome(Frozen):
+    """Which column of a flat sheet holds the outcome, and which of its values (upper and lower case alike) mean that the customer left."""
+
+    column: str = Field(min_length=1)
+    churned: Texts
+
+
+class FlatAmount(Frozen):
+    """A column of money and what it is multiplied by to be a year's: 12 for a monthly price."""
+
+    column: str = Field(min_length=1)
+    times: float = Field(1.0, gt=0)
+
+
+def _amount(value: Any) -> Any:
+    """A column's name alone is that column, as it is."""
+    return {"column": value} if isinstance(value, str) else value
+
+
+def _named(value: Any) -> Any:
+    """A list of columns keeps their names."""
+    plain = isinstance(value, tuple | list) and all(isinstance(item, str) for item in value)
+    return {item: item for item in value} if plain else value
+
+
+class FlatSpec(Frozen):
+    """One sheet, one row per account: a `file` (or an `sql` query) in the place of all tables.
+
+    Without `account_id` a row goes by its line; without `arr` every account counts 1. `attributes` are columns to group by: a list, or
+    our name -> theirs.
+    """
+
+    file: str | None = Field(None, min_length=1)
+    sql: str | None = Field(None, min_length=1)
+    account_id: str | None = Field(None, min_length=1)
+    outcome: FlatOutcome
+    arr: Annotated[FlatAmount, BeforeValidator(_amount)] | None = None
+    attributes: Annotated[dict[str, str], BeforeValidator(_named)] = Field(default_factory=dict)
+
+
+class OutcomeSpec(Frozen):
+    """What counts as an outcome, and from how far ahead it is predicted."""
+
+    kind: Literal["renewal", "churn_within", "expansion"] = "renewal"
+    lead_days: int = Field(90, ge=0)
+    horizon_days: int = Field(90, gt=0)
+    grace_days: int = Field(30, ge=0)
+    expansion_over: float = 0.0
+
+
+class WorkspaceHead(Frozen):
+    """The plain keys of workspace.yaml."""
+
+    name: str = Field(min_length=1)
+    currency: str = Field("USD", min_length=1)
+    database: str | None = None
+    data_through: date | None = None
+    outcome: OutcomeSpec = OutcomeSpec()
+    max_rejected: float = Field(0.01, ge=0, le=1)
+    simulated: bool = False
+
+    @field_validator("database")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        """A URL of a database we read, and no password in it."""
+        try:
+            return value if value is None else read_address(value).url
+        except ValueError as error:
+            raise refuse(str(error)) from None
+
+    @field_validator("data_through", mode="before")
+    @classmethod
+    def _quoted_day(cls, value: Any) -> Any:
+        """A day in quotes is a day."""
+        is_day = isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)
+        try:
+            return date.fromisoformat(value) if is_day else value
+        except ValueError:
+            raise refuse("expected a day that exists") from None
+
+
+class Workspace(WorkspaceHead):
+    """One folder with exports and two YAML files."""
+
+    given = frozenset({"folder", "scorecard", "sha256"})
+
+    folder: Path
+    tables: dict[str, TableSource] = Field(default_factory=dict)
+    flat: FlatSpec | None = None
+    scorecard: Scorecard
+    sha256: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What an outcome is: that of `outcome`, or flat where a sheet says it in a column."""
+        return "flat" if self.flat is not None else self.outcome.kind
