@@ -5,25 +5,15 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from healthlib.address import read_address
+from healthlib.alert_rules import AlertRules
 from healthlib.errors import nearest
-
-
-class Frozen(BaseModel):
-    """A part of the configuration: unknown keys refused, nothing assignable after parsing.
-
-    `given` are fields that the loader fills in, not the file; `planned` are keys of the contract that are not built yet.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
-    given: ClassVar[frozenset[str]] = frozenset()
-    planned: ClassVar[dict[str, str]] = {}
-
+from healthlib.frozen import Frozen
 
 MEASURES = ("count", "sum", "mean", "max", "distinct", "last", "days_since", "share", "open", "age")
 OF_WHAT = {"sum": "quantity", "mean": "score", "max": "quantity", "distinct": "user_id", "last": "rating", "share": "severity = 'urgent'"}
@@ -237,6 +227,7 @@ class Scorecard(ScorecardHead):
     bands: tuple[Band, ...]
     gates: tuple[Gate, ...] = ()
     limits: dict[str, Limit] = Field(default_factory=dict)
+    alerts: AlertRules = AlertRules()
     sha256: str = ""
 
     @property

@@ -70,7 +70,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_run_leaves_the_files_of_the_contract_and_no_others(done: Done) -> None:
     """PRODUCT.md section 4. The demo plants unusable rows in usage, tickets and surveys."""
-    expected = {*TABLES, "scores.csv", "summary.json", "manifest.json"}
+    expected = {*TABLES, "alerts.json", "scores.csv", "summary.json", "manifest.json"}
     expected |= {f"{page}.{kind}" for page in PAGES for kind in ("html", "ipynb")}
     found = set(contents(done.folder))
     assert {name for name in found if not name.startswith("rejected/")} == expected

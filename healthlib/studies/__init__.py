@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,11 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
 
         return fit_study(book.compared_cases, book.workspace.scorecard)
     if name == "backtest":
+        from .alert_value import alert_value
         from .backtest_bands import backtest_study
 
-        return backtest_study(book.cases, book.leads, book.workspace.scorecard, done["fit"])
+        found = backtest_study(book.cases, book.leads, book.workspace.scorecard, done["fit"])
+        return replace(found, alerts=alert_value(book))
     from .executive import executive_study
 
     return executive_study(book, done["audit"], done["fit"], done["backtest"])

@@ -43,6 +43,7 @@ class BacktestFacts:
     calibration : bin, mean_probability, rate, low, high, n, lost: promised out of time against seen
     reason : why there is nothing, in words; empty otherwise
     split : time or accounts, as in `FitFacts`
+    alerts : what the alerts of the past were followed by, see `alert_value`; filled in by `studies.compute`
     """
 
     table: pd.DataFrame
@@ -58,6 +59,7 @@ class BacktestFacts:
     calibration: pd.DataFrame = field(repr=False)
     reason: str = ""
     split: str = "time"
+    alerts: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
 
 def backtest_study(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,7 @@ from ..scoring import resolve_scales
 from ..sheet import WEAKER
 from ..spec import Scorecard, Workspace
 from ..tables import Tables, load_tables
+from .silence import nothing, silences
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Book:
     ledger : account_id, month, arr of active accounts on every date of `history` and twelve months before `as_of`
     churned : account_id, ended_on, arr, reason
     incumbent : account_id, as_of, incumbent (the present tool's latest score then), one row a case; None without score_history
+    silences : days without contact and without use of each snapshot in `history`, see `silence.silences`
     """
 
     workspace: Workspace
@@ -47,6 +49,7 @@ class Book:
     ledger: pd.DataFrame
     churned: pd.DataFrame
     incumbent: pd.DataFrame | None
+    silences: pd.DataFrame = field(default_factory=nothing)
 
     @property
     def evidence(self) -> str:
@@ -104,6 +107,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         ledger=_ledger(tables, history, at),
         churned=left,
         incumbent=_incumbent(tables, cases),
+        silences=silences(tables, workspace, history),
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from healthlib import resample
 from healthlib.resample import NOTHING, Estimate
 from healthlib.studies import renewals, today
-from healthlib.studies.alerts import alerts
+from healthlib.studies.alerts import alerts, raise_alerts
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.retention import moves, retention
 from healthlib.studies.summary import summary
@@ -50,7 +50,7 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
         bands=tuple(bands),
         profile=profile(snapshot),
         scores=scores,
-        alerts=alerts(scored, book.scorecard, days, scores),
+        alerts=alerts(raise_alerts(book)),
         by_band=today.bands_on(scored, bands, {"": book.as_of, "_before": days["month"], "_year": days["year"]}),
         trend=today.band_trend(scored, bands),
         migration=today.migration(snapshot, scored.on(days["month"]), bands),
