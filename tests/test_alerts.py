@@ -431,3 +431,15 @@ def test_one_fault_of_the_section(tmp_path: Path, line: str, said: str) -> None:
 def test_a_section_that_is_no_mapping(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"alerts: found a list; expected a mapping such as \{no_contact: \{days: 60\}\}"):
         load_workspace(write(tmp_path, SCORECARD + "alerts: [trend]\n"))
+
+
+def test_the_example_of_the_readme_parses(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    section = re.findall(r"```yaml\n(alerts:.*?)```", text, flags=re.DOTALL)
+    assert len(section) == 1
+    champion = "  champion_gone: {group: support, table: tickets, measure: count, worst: 1, best: 0}\nbands:"
+    rules = load_workspace(write(tmp_path, SCORECARD.replace("bands:", champion) + section[0])).scorecard.alerts
+    assert rules == AlertRules(
+        champion_gone=ChampionGone(metric="champion_gone", at_least=1), renewal_near=RenewalNear(group_below=40), off=("usage_back",),
+        trend=Trend(points=10),
+    )  # fmt: skip
