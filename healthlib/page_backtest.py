@@ -170,7 +170,8 @@ def alerts(backtest: BacktestFacts) -> Piece:
     }
     days = backtest.alerts["horizon_days"].iloc[-1]
     caption = (
-        f"Alerts of the past: lost within {days:.0f} days; share alerted within {days:.0f} days before; days before the end: quartiles"
+        f"Alerts of the past and who left within {days:.0f} days of them, with 95% intervals; of those that left, and of all, the share "
+        f"alerted in the {days:.0f} days before; days before the end: median and quartiles"
     )
     return report.table(frame, columns, caption=caption, layout="cards")
 

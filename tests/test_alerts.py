@@ -166,6 +166,26 @@ def test_a_renewal_is_near_with_a_group_in_the_worst_band_once_a_term() -> None:
     assert told(raised(frame, renewal_near=RenewalNear(of_weight=0))) == [("a", "renewal_near", 4)]
 
 
+def test_silence_is_counted_as_it_was_known(tmp_path: Path) -> None:
+    """On 31 March: a had contact on the 21st; b's of the 11th was entered in April; c never had any and began on 1 March."""
+    from healthlib.studies.book import open_book
+
+    (tmp_path / "accounts.csv").write_text("account_id\na\nb\nc\n")
+    terms = "account_id,start_date,end_date,arr\na,2025-01-01,2027-01-01,1\nb,2025-01-01,2027-01-01,1\nc,2026-03-01,2027-01-01,1\n"
+    (tmp_path / "contracts.csv").write_text(terms)
+    (tmp_path / "touchpoints.csv").write_text(
+        "account_id,occurred_at,kind,recorded_at\na,2026-01-10,call,2026-01-10\na,2026-03-21,call,2026-03-21\n"
+        "b,2026-01-20,call,2026-01-20\nb,2026-03-11,call,2026-04-20\nc,2026-04-30,call,2026-04-30\n"
+    )
+    found = open_book(load_workspace(write(tmp_path))).silences
+    march = found[found["as_of"] == "2026-03-31"].set_index("account_id")["contact_days"]
+    assert march.to_dict() == {"a": 10, "b": 70, "c": 30}
+    april = found[found["as_of"] == "2026-04-30"].set_index("account_id")["contact_days"]
+    assert april.to_dict() == {"a": 40, "b": 50, "c": 0}
+    assert found["usage_days"].isna().all()
+    assert found.loc[found["as_of"] < "2026-01-10", "contact_days"].isna().all(), "the table had not begun"
+
+
 def silences(contact: dict[str, list[float]], column: str = "contact_days") -> pd.DataFrame:
     rows = [(account, DAYS[at], value) for account, values in contact.items() for at, value in enumerate(values)]
     frame = pd.DataFrame(rows, columns=["account_id", "as_of", column]).astype({"as_of": "datetime64[s]"})

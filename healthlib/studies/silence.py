@@ -29,22 +29,20 @@ def silences(tables: Tables, workspace: Workspace, history: pd.DataFrame) -> pd.
 
     Returns
     -------
-    DataFrame with `COLUMNS`, a row a snapshot. An account without any row counts from the later of its first contract and the table's
-    first day; NaN where the workspace has no such table or the table had not begun. No rows where it has neither table.
+    DataFrame with `COLUMNS`, a row a snapshot. An account without any row counts from the later of its first contract and the first
+    day of the table known then; NaN where the workspace has no such table or nothing of it was known yet. No rows where it has neither.
     """
     there = {column: table for column, table in SILENCES.items() if table in tables.columns}
     if not there or history.empty:
         return nothing()
     state = history[["account_id", "as_of", "arr", "seats", "age_days"]]
     measured = metrics.measure(tables, workspace.model_copy(update={"scorecard": _questions(there)}), state)
-    first = tables.report.drop_duplicates("table").set_index("table")["first_day"]
-    since = {column: (state["as_of"] - pd.Timestamp(first[table])).dt.days.to_numpy(dtype=float) for column, table in there.items()}
     found = state[["account_id", "as_of"]].copy()
     for column in SILENCES:
         found[column] = np.nan
         if column in there:
-            never = np.fmin(since[column], state["age_days"].to_numpy(dtype=float))
-            found[column] = measured[column].where(measured[column].notna(), np.where(since[column] >= 0, never, np.nan))
+            never = (state["as_of"] - metrics.recording_since(tables, there[column], state)).dt.days.astype(float)
+            found[column] = measured[column].where(measured[column].notna(), never)
     return found
 
 
