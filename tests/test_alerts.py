@@ -90,6 +90,7 @@ def test_what_was_raised_is_not_raised_again_within_its_days() -> None:
     """Yellow in February, April and October; 90 days from February is May: April is the one raised before, October is new."""
     found = raised(story(a=[80, 60, 80, 60, 80, 80, 80, 80, 80, 60]), off=("trend",))
     assert told(found) == [("a", "band_drop", 2), ("a", "band_drop", 10)]
+    assert raised(story(a=[80, 60, 80, 60]), off=("trend",))["ended"].isna().tolist() == [True], "what came back goes on"
     assert told(raised(story(a=[80, 60, 80, 60]), listed_days=0, off=("trend",))) == [("a", "band_drop", 2), ("a", "band_drop", 4)]
 
 
@@ -296,6 +297,8 @@ def test_quantile_scales_are_read_as_each_day_knew_them() -> None:
     found, cut = raised(frame, floating), raised(frame[frame["as_of"] <= DAYS[2]], floating)
     assert told(found)[: len(cut)] == told(cut)
     assert len(cut)
+    whole, short = (past_of(floating, part, silence.nothing()).rows for part in (frame, frame[frame["as_of"] <= DAYS[2]]))
+    pd.testing.assert_series_equal(whole["score"].head(len(short)), short["score"])
 
 
 def test_the_next_month_repeats_nothing_it_has_not_changed(company: Any) -> None:
@@ -341,6 +344,19 @@ def test_an_alert_says_why_and_what_to_do_in_words() -> None:
     assert found.loc["b", "reason"] == "Term ends on 1 May 2026, and 67% of the weight is in the worst band: adoption 45 of 100"
     assert found.loc["b", ["playbook", "group"]].tolist() == ["Train them", "adoption"]
     assert found.loc["c", "reason"] == "Had a score on 28 Feb 2026; too little is measured now to give one"
+
+
+def test_an_alert_is_listed_for_so_many_days_while_it_holds() -> None:
+    """Raised on 28 February: 30 April is 61 days later, 30 June 122; with `listed_days: 0` only what is new is listed."""
+
+    def listed(months: int, **rules: Any) -> list[bool]:
+        scorecard = card(alerts=AlertRules(off=("trend",), **rules))
+        past = past_of(scorecard, story(a=[80, 60, 60, 60, 60, 60][:months]), silence.nothing())
+        found = replay_alerts(past, scorecard, scorecard.alerts)
+        return alerts(Alerted(past, found, scorecard, DAYS[months - 1]))["new"].tolist()
+
+    assert [listed(2), listed(4), listed(6)] == [[True], [False], []]
+    assert [listed(2, listed_days=0), listed(3, listed_days=0)] == [[True], []]
 
 
 def test_past_alerts_are_held_against_what_came(company: Any) -> None:
