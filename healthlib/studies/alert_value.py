@@ -27,8 +27,8 @@ ANY, NEAR, EVERY = "any of these", "all account-months near a renewal", "all acc
 def alert_value(book: Book, *, replicates: int = 400, seed: int = 0) -> pd.DataFrame:
     """What the alerts of the past were followed by, kind by kind, against the base rate.
 
-    An alert counts once its horizon and grace lie before the book's day: `horizon_days` where contracts have no end, else twice
-    `lead_days`. It was right where the account left within the horizon.
+    An alert counts once its horizon and grace lie before the book's day: `horizon_days`, or twice `lead_days` if that is
+    longer and contracts have an end. It was right where the account left within the horizon.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def alert_value(book: Book, *, replicates: int = 400, seed: int = 0) -> pd.DataF
 
 def horizon_days(outcome: OutcomeSpec) -> int:
     """Within how many days of an alert a loss counts for it."""
-    return outcome.horizon_days if outcome.kind == "churn_within" else 2 * outcome.lead_days
+    return outcome.horizon_days if outcome.kind == "churn_within" else max(2 * outcome.lead_days, outcome.horizon_days)
 
 
 def _outcomes(rows: pd.DataFrame, churned: pd.DataFrame, horizon: int) -> pd.DataFrame:
