@@ -165,6 +165,8 @@ def test_metrics_that_nothing_reads() -> None:
     assert ("tracked_only", "idle") not in found(card(*four, idle, gates=(gate,)), frame)
     rules = AlertRules(champion_gone=ChampionGone(metric="idle", at_least=1))
     assert ("tracked_only", "idle") not in found(card(*four, idle, alerts=rules), frame)
+    condition = metric("d", "h", applies_to={"idle": Range(at_least=0)})
+    assert ("tracked_only", "idle") not in found(card(*four[:3], condition, idle), frame), "a condition reads it"
     some = metric("idle", weight=0.0, profiles=(Profile(when={"age_days": Range(under=100)}, weight=5.0),))
     assert ("tracked_only", "idle") not in found(card(*four, some), frame), "a profile gives it weight"
 

@@ -200,7 +200,7 @@ def _unread(view: _View, tables: Collection[str]) -> Iterator[Row]:
     if "champion_gone" not in card.alerts.off and card.alerts.champion_gone.metric is None and card.alerts.champion_gone.attribute is None:
         elsewhere.add("champion_gone")
     for name in card.metrics:
-        others = _texts({other: metric.model_dump() for other, metric in card.metrics.items() if other != name})
+        others = set().union(*(_texts(metric.model_dump(), keys=True) for other, metric in card.metrics.items() if other != name))
         if name not in view.weighed and name not in elsewhere | others:
             said = f"{view.label(name)} has no weight, and no gate and no alert reads it: it is tracked only"
             yield "note", "tracked_only", name, said, "give it a weight or a gate, or keep it to watch"
@@ -212,12 +212,13 @@ def _unread(view: _View, tables: Collection[str]) -> Iterator[Row]:
             yield "note", "unread_table", table, f"no metric reads the table {table}", "a metric could; see `measure` in the README"
 
 
-def _texts(value: Any) -> set[str]:
-    """Every text anywhere inside a nest of mappings and lists."""
+def _texts(value: Any, *, keys: bool = False) -> set[str]:
+    """Every text anywhere inside a nest of mappings and lists; with `keys` those of the mappings too: a condition names what it reads."""
     if isinstance(value, dict):
-        return set().union(*(_texts(part) for part in value.values())) if value else set()
+        found = set().union(*(_texts(part, keys=keys) for part in value.values()))
+        return found | {str(key) for key in value} if keys else found
     if isinstance(value, list | tuple):
-        return set().union(*(_texts(part) for part in value)) if value else set()
+        return set().union(*(_texts(part, keys=keys) for part in value))
     return {value} if isinstance(value, str) else set()
 
 
