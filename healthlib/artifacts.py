@@ -31,7 +31,9 @@ SCORES = (
 WEIGHTS = ("metric", "group", "current", "equal", "fitted", "low", "high", "selected_share", "recommended")
 LEAD_TIME = ("lead_days", "band", "accounts_churned", "share_of_churned_accounts", "share_of_churned_arr", "low", "high")
 BACKTEST = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
-ALERTS = ("account_id", "kind", "from", "to", "since", "arr", "reason", "playbook")
+ALERTS = (
+    "account_id", "kind", "from", "to", "since", "arr", "reason", "playbook", "new", "term_ends", "owner", "group", "evidence",
+)  # fmt: skip
 REJECTED = ("file", "line", "column", "value", "rule")
 
 
@@ -64,16 +66,24 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
 
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
-    """The CSV files of whichever studies `facts` holds: scores and alerts (executive), weights (fit), lead_time and backtest (backtest)."""
+    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights), backtest (lead_time, backtest)."""
     if "executive" in facts:
         scores = facts["executive"].scores
         write_csv(scores, folder / "scores.csv", scores_columns(scores))
         write_csv(facts["executive"].alerts, folder / "alerts.csv", ALERTS)
+        write_json(alerts_json(facts["executive"]), folder / "alerts.json")
     if "fit" in facts:
         write_csv(facts["fit"].weights, folder / "weights.csv", WEIGHTS)
     if "backtest" in facts:
         write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", LEAD_TIME)
         write_csv(facts["backtest"].table, folder / "backtest.csv", BACKTEST)
+
+
+def alerts_json(executive: Any) -> dict[str, Any]:
+    """The rows of ``alerts.csv`` for machines, as they are: dates as ISO text, what is undefined as null."""
+    context = executive.context
+    rows = executive.alerts[list(ALERTS)]
+    return {"workspace": context["workspace"], "as_of": day(context["as_of"]), "currency": context["currency"], "alerts": rows}
 
 
 def inert(text: str) -> str:

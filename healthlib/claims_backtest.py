@@ -8,12 +8,18 @@ import numpy as np
 import pandas as pd
 
 from healthlib.claims import undated
-from healthlib.wording import count, counted, listed, number, share, share_range, upper_first
+from healthlib.studies.alert_value import ANY
+from healthlib.wording import count, counted, listed, number, share, share_range, unknown, upper_first
 
 if TYPE_CHECKING:
     from healthlib.studies.backtest_bands import BacktestFacts
 
 NOTHING = "Nothing could be replayed."
+ALERT_NAMES = {
+    "new_red": "a fall into the worst band", "band_drop": "a fall by a band", "trend": "a falling score", "coverage_lost": "a lost score",
+    "renewal_near": "a renewal near with red groups", "no_contact": "no contact", "champion_gone": "a champion gone",
+    "usage_back": "use after a silence",
+}  # fmt: skip
 SAID = {"met": "met", "not_met": "not met", "cannot_tell": "cannot tell"}
 
 
@@ -156,6 +162,55 @@ def false_alarms(backtest: BacktestFacts) -> str:
         "of the warnings, or the work of those who heeded them. "
         "The score cannot tell which."
     )
+
+
+def alerts(backtest: BacktestFacts) -> str:
+    """Which kinds of alert were followed by loss more often than chance, and what the memory spared."""
+    table = backtest.alerts
+    if backtest.split == "accounts":
+        return undated("what alerts would have been raised")
+    if table.empty:
+        return "No alert was ever raised, so what they are worth cannot be told."
+    base, whole = table.iloc[-1], table[table["kind"] == ANY].iloc[0]
+    kinds = table[table["kind"].isin(list(ALERT_NAMES))]
+    if unknown(base["rate"]) or not base["lost"]:
+        return (
+            f"{counted(whole['raised'], 'alert')} would have been raised; what they are worth cannot be told: no loss has been seen since."
+        )
+    better, worse = kinds[kinds["lift_low"] > 1], kinds[kinds["lift_high"] < 1]
+    said = [f"{ALERT_NAMES[kind]} {number(lift, 1)} times" for kind, lift in zip(better["kind"], better["lift"], strict=True)]
+    than = f"all like accounts ({_alert_rate(base)} of all lost within {base['horizon_days']:.0f} days)"
+    more = f"Lost more often than {than}: {listed(said)}. " if said else ""
+    less = f"Lost less often than all like accounts: {_names(worse)}. " if len(worse) else ""
+    unsure = kinds[~kinds.index.isin([*better.index, *worse.index])]
+    cannot = f"Cannot tell: {_names(unsure)}." if len(unsure) else ""
+    return (more + less + cannot).strip()
+
+
+def flaps(backtest: BacktestFacts) -> str:
+    """What hysteresis and memory spared, and what the rates do not say."""
+    if backtest.alerts.empty or backtest.split == "accounts":
+        return "What hysteresis spares can be told once there is a history of alerts."
+    whole, falls = (
+        backtest.alerts[backtest.alerts["kind"] == ANY].iloc[0],
+        backtest.alerts[backtest.alerts["kind"].isin(["new_red", "band_drop"])],
+    )
+    spared = falls["raised_plain"].sum() - falls["raised"].sum()
+    said = (
+        f"Hysteresis and memory spared {count(spared)} of {counted(falls['raised_plain'].sum(), 'fall')} by a band. " if spared > 0 else ""
+    )
+    return (
+        f"{number(whole['per_month'], 0)} alerts a month on average. {said}"
+        "An alert that was heeded and saved the account counts against its kind: the rates are what was seen, not what alerts cause."
+    )
+
+
+def _names(kinds: pd.DataFrame) -> str:
+    return listed([ALERT_NAMES[kind] for kind in kinds["kind"]])
+
+
+def _alert_rate(row: pd.Series) -> str:
+    return share_range(row["rate"], row["low"], row["high"])
 
 
 def scorecards(backtest: BacktestFacts) -> str:

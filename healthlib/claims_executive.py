@@ -307,12 +307,19 @@ def groups(facts: ExecutiveFacts) -> str:
 
 
 def alerted(facts: ExecutiveFacts) -> str:
-    """How many alerts and how much ARR."""
+    """How many alerts are new and how many still hold, and how much ARR they are about."""
     if _flat(facts):
         return undated("what changed for the worse")
-    if facts.alerts.empty:
-        return "Nothing fell by a band, faded over the quarter or lost its score since the previous month-end."
-    return f"{counted(len(facts.alerts), 'account')} worth {_cash(facts, facts.alerts['arr'].sum())} changed for the worse."
+    if unknown(facts.context["month"]):
+        return "There is no earlier month to compare with, so there is nothing to alert to."
+    new = facts.alerts[facts.alerts["new"].astype(bool)]
+    old = len(facts.alerts) - len(new)
+    holding = f"; {counted(old, 'earlier alert')} still {'holds' if old == 1 else 'hold'}" if old else ""
+    if new.empty:
+        return f"No account calls for attention that did not before {day(facts.context['month'])}{holding}."
+    arr = float(new.drop_duplicates("account_id")["arr"].sum())
+    where = f"{counted(new['account_id'].nunique(), 'account')} worth {_cash(facts, arr)}"
+    return f"{counted(len(new), 'new alert')} on {where} since {day(facts.context['month'])}{holding}."
 
 
 def track(facts: ExecutiveFacts) -> str:

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from healthlib.alert_rules import AlertRules
 from healthlib.errors import nearest
+from healthlib.frozen import Frozen
 from healthlib.terms import (
     MEASURES,
     OF_WHAT,
@@ -15,7 +17,6 @@ from healthlib.terms import (
     Against,
     Condition,
     End,
-    Frozen,
     Measure,
     Range,
     Steps,
@@ -184,6 +185,7 @@ class Scorecard(ScorecardHead):
     bands: tuple[Band, ...]
     gates: tuple[Gate, ...] = ()
     limits: dict[str, Limit] = Field(default_factory=dict)
+    alerts: AlertRules = AlertRules()
     sha256: str = ""
 
     @property

@@ -206,6 +206,15 @@ limits:                               # what no fit may do, whatever the data sa
   csm_rating: {max: 15}               # a judgement must not run the score ...
   adoption: {min: 20, max: 60}        # ... and usage must not vanish from it (a whole group)
 
+alerts:                               # who is worth a call; every rule has a default, so the section may be left out
+  trend: {days: 90, points: 15}       # 15 points lower than 90 days ago (`percent: 20`: by a fifth of what it was)
+  no_contact: {days: 60}              # nothing in touchpoints for so long
+  renewal_near: {days: 90, of_weight: 0.33}   # the term ends soon, and a third of the weight lies in groups in the worst band
+  usage_back: {metric: usage, after_silent_days: 60}   # used again: the moment to ask what happened
+  hysteresis: 3                       # a band is left only when the score passes its edge by so many points: nothing flaps
+  listed_days: 90                     # an alert is listed for so long while it holds, and not raised again in that time
+  off: []                             # kinds not wanted; backtest.html says which were worth it in the past
+
 playbooks:                            # what to do: band, then the group that pulls the score down the most
   red:
     deployment: Re-launch onboarding with a named project lead within 10 working days

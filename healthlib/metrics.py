@@ -93,11 +93,11 @@ def _measure_table(tables: Tables, table: str, wanted: list[Metric], state: pd.D
     recipes = [_recipe(tables, table, metric) for metric in wanted]
     atoms = list(dict.fromkeys(atom for recipe in recipes for atom in recipe.atoms()))
     values = atom_values(tables, table, atoms, len(state)) if atoms else {}
-    start = _recording_since(tables, table, state) if table else state["as_of"]
+    start = recording_since(tables, table, state) if table else state["as_of"]
     return {recipe.metric.name: recipe.value(values, state, start) for recipe in recipes}
 
 
-def _recording_since(tables: Tables, table: str, state: pd.DataFrame) -> pd.Series:
+def recording_since(tables: Tables, table: str, state: pd.DataFrame) -> pd.Series:
     """From which day no rows means zero: the later of the table's first visible day and the account's first contract; NaT if never."""
     days = tables.engine.query(
         f"""SELECT CAST(s.as_of AS TIMESTAMP) AS as_of, CAST(min(v.first_day) AS TIMESTAMP) AS first_day

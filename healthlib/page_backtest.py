@@ -141,6 +141,46 @@ def false_alarms(backtest: BacktestFacts, audit: AuditFacts) -> Piece:
     return report.table(frame, _list_columns(frame, audit), caption=caption, n=backtest.false_alarms_count, layout="cards fold")
 
 
+def alerts(backtest: BacktestFacts) -> Piece:
+    """Each kind of alert: how often it was raised, what became of those accounts, and how long before the end."""
+    if backtest.alerts.empty:
+        return Piece("")
+    frame = ranges(
+        backtest.alerts,
+        by_count=("rate", "low", "high"),
+        by_arr=("arr_rate", "arr_low", "arr_high"),
+        seen=("caught", "caught_low", "caught_high"),
+        everywhere=("alerted", "alerted_low", "alerted_high"),
+    )
+    frame["name"] = [claims_backtest.ALERT_NAMES.get(kind, kind) for kind in frame["kind"]]
+    frame["name"] = frame["name"].str.capitalize()
+    frame["lift_said"] = _lifts(frame)
+    frame["ahead"] = [_ahead(*row) for row in frame[["days_before", "days_low", "days_high"]].itertuples(index=False, name=None)]
+    columns: Columns = {
+        "name": ("Alert", "text"),
+        "per_month": ("A month", "number"),
+        "by_count": ("Lost", interval),
+        "lift_said": ("Lift", interval),
+        "by_arr": ("By ARR", interval),
+        "cases": ("Cases", "count"),
+        "accounts": ("Accounts", "count"),
+        "seen": ("Of those that left", interval),
+        "everywhere": ("Of all", interval),
+        "ahead": ("Days before", interval),
+    }
+    days = backtest.alerts["horizon_days"].iloc[-1]
+    caption = (
+        f"Alerts of the past and who left within {days:.0f} days of them, with 95% intervals; of those that left, and of all, the share "
+        f"alerted in the {days:.0f} days before; days before the end: median and quartiles"
+    )
+    return report.table(frame, columns, caption=caption, layout="cards")
+
+
+def _ahead(middle: float, low: float, high: float) -> str:
+    """`96 (57–127)`."""
+    return wording.NOTHING if pd.isna(middle) else f"{middle:.0f} ({low:.0f}–{high:.0f})"
+
+
 def scorecards(backtest: BacktestFacts) -> Piece:
     """The lowest band of every scorecard."""
     frame = ranges(

@@ -9,14 +9,16 @@ import pandas as pd
 
 from healthlib import claims_executive as say
 from healthlib import page_leaks, report
+from healthlib.alert_rules import KINDS
 from healthlib.report import Piece
-from healthlib.studies.alerts import KINDS
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.wording import NOTHING, change, compact, count, day, money, money_change, number, share, short_day, unknown
 
 FIRST = 5
 STEPS = {"started with": "were here a year ago", "left": "left", "shrank": "pay less", "grew": "pay more", "new": "new", "now": "here now"}
 """Move of ARR -> accounts that ..."""
+ALERTS = 12
+"""Alerts a page lists: what a team reads in a meeting; the rest is in alerts.csv."""
 MANY = 50
 """Rows a page lists at most; the rest is in the CSV files beside it."""
 
@@ -249,17 +251,33 @@ def _chip(facts: ExecutiveFacts) -> Callable[[Any], Piece]:
 
 
 def alerts(facts: ExecutiveFacts) -> Piece:
-    """What changed for the worse, account by account."""
-    rows = facts.alerts.assign(name=facts.alerts["account_id"].map(facts.profile["name"]), what=facts.alerts["kind"].map(KINDS))
+    """The first of the alerts, new ones before those that still hold."""
+    rows = facts.alerts.head(ALERTS)
+    rows = rows.join(facts.profile[["name", "segment"]], on="account_id").rename(columns={"owner": "csm"})
+    what = [Piece(report.escape(_told(facts, row)) + ("" if row["new"] else _still(row["since"]))) for row in rows.to_dict("records")]
     shown: dict[str, tuple[str, Any]] = {
-        "name": ("Account", "text"),
-        "what": ("What happened", "text"),
+        "who": ("Account", _as_is),
+        "told": ("What happened", _as_is),
         "arr": ("ARR", _money(facts)),
-        "since": ("Since", "date"),
-        "reason": ("Detail", "text"),
+        "term_ends": ("Term ends", "date"),
+        "reason": ("Why", "text"),
         "playbook": ("What to do", "text"),
     }
-    return report.table(rows.head(MANY), shown, caption=_some("Alerts", len(rows), "alerts.csv"), layout="cards fold")
+    shown = {name: spec for name, spec in shown.items() if name != "term_ends" or rows["term_ends"].notna().any()}
+    more = f"; the first {ALERTS} here, all in alerts.csv" if len(facts.alerts) > ALERTS else ""
+    caption = f"Alerts, {count(len(facts.alerts))} in all, new ones first{more}"
+    return report.table(_with(rows, who=[_who(row) for row in rows.to_dict("records")], told=what), shown, caption=caption, layout="cards")
+
+
+def _told(facts: ExecutiveFacts, row: dict[Any, Any]) -> str:
+    """What happened, in words: `fell from yellow to red`."""
+    if row["kind"] in ("new_red", "band_drop"):
+        return f"fell from {row['from']} to {row['to']}"
+    return KINDS[row["kind"]].replace("the worst band", facts.bands[0])
+
+
+def _still(since: Any) -> str:
+    return f'<span class="quiet under">since {short_day(since)}</span>'
 
 
 def all_risks(facts: ExecutiveFacts) -> Piece:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from healthlib.alert_checks import read_alerts
 from healthlib.catalogue import resolve
 from healthlib.config import Band, Gate, Level, Limit, Metric, Profile, Scorecard, ScorecardHead
 from healthlib.config_workspace import FlatSpec, OutcomeSpec, TableSource, Workspace, WorkspaceHead
@@ -121,11 +122,14 @@ def _read_scorecard(
     faults = [*document.faults, *faults, *wrong_metrics, *wrong_bands, *wrong_gates, *wrong_limits]
     if not document.data.get("metrics"):
         faults.append(document.fault(("metrics",), "nothing", "expected at least one metric"))
-    faults += check_scorecard(Draft(document, metrics, bands, gates, limits, tables, taken, flat))
+    draft = Draft(document, metrics, bands, gates, limits, tables, taken, flat)
+    faults += check_scorecard(draft)
+    alerts, wrong_alerts = read_alerts(document, draft.names("metrics"), draft.names("groups"), bands)
+    faults += wrong_alerts
     if faults or head is None:
         return None, faults
     fields = {name: getattr(head, name) for name in ScorecardHead.model_fields}
-    parts = {"metrics": metrics, "bands": tuple(bands.values()), "gates": tuple(gates.values()), "limits": limits}
+    parts = {"metrics": metrics, "bands": tuple(bands.values()), "gates": tuple(gates.values()), "limits": limits, "alerts": alerts}
     return Scorecard(**fields, **parts, sha256=document.sha256), []
 
 

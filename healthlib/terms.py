@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from healthlib.errors import nearest
-
-
-class Frozen(BaseModel):
-    """A part of the configuration: unknown keys refused, nothing assignable after parsing.
-
-    `given` are fields that the loader fills in, not the file; `planned` are keys of the contract that are not built yet.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
-    given: ClassVar[frozenset[str]] = frozenset()
-    planned: ClassVar[dict[str, str]] = {}
-
+from healthlib.frozen import Frozen
 
 MEASURES = ("count", "sum", "mean", "max", "distinct", "last", "days_since", "share", "open", "age")
 OF_WHAT = {"sum": "quantity", "mean": "score", "max": "quantity", "distinct": "user_id", "last": "rating", "share": "severity = 'urgent'"}

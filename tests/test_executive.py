@@ -15,7 +15,6 @@ from healthlib import artifacts, plots, report, store
 from healthlib import claims_executive as say
 from healthlib import page_executive as page
 from healthlib.studies import today
-from healthlib.studies.alerts import alerts
 from healthlib.studies.audit import audit_study
 from healthlib.studies.backtest_bands import backtest_study
 from healthlib.studies.book import Book
@@ -131,35 +130,6 @@ def test_the_first_screen_shows_the_same_figures(facts: ExecutiveFacts) -> None:
     for row in facts.summary["bands"]:
         assert f'<data value="{float(row["accounts"])!r}">' in html
         assert f'<data value="{float(row["arr"])!r}">' in html
-
-
-def snapshots(scores: dict[str, tuple[float, float, float]]) -> today.Scored:
-    """Accounts with the given scores on three month-ends, all of it from one metric."""
-    days = pd.to_datetime(["2026-07-31", "2026-09-30", "2026-10-31"]).astype("datetime64[s]")
-    rows = [(a, day, 100.0, pd.NaT, value / 100, 0.0, 0.0) for a, values in scores.items() for day, value in zip(days, values, strict=True)]
-    frame = pd.DataFrame(rows, columns=["account_id", "as_of", "arr", "term_ends", "seats_used", "tickets", "contact"])
-    card = small_company.scorecard()
-    only = card.model_copy(
-        update={"metrics": {n: m.model_copy(update={"weight": 100.0 if n == "seats_used" else 0.0}) for n, m in card.metrics.items()}}
-    )
-    return today.score_history(only, frame)
-
-
-def test_alerts_name_the_gravest_change_once() -> None:
-    """Bands from 50 and 70: 60, 40 new_red; 80, 60 band_drop; 68 in July, 52 trend; unmeasured now coverage_lost; 90, 85 nothing."""
-    nan = float("nan")
-    scored = snapshots(
-        {"red": (60, 60, 40), "drop": (80, 80, 60), "fade": (68, 60, 52), "lost": (60, 60, nan), "fine": (90, 90, 85), "up": (40, 40, 60)}
-    )
-    days = {"now": NOW, **today.earlier_days(scored.rows, NOW)}
-    frame = today.scores_frame(scored, scored.scores.scorecard, NOW, days["month"])
-    found = alerts(scored, scored.scores.scorecard, days, frame).set_index("account_id")
-    assert found["kind"].to_dict() == {"red": "new_red", "drop": "band_drop", "fade": "trend", "lost": "coverage_lost"}
-    assert tuple(found.loc["red", ["from", "to"]]) == ("yellow", "red")
-    assert tuple(found.loc["fade", ["from", "to"]]) == ("68", "52")
-    assert found.loc["red", "reason"] == "Score 60 to 40; most lost on Active seats (−20)"
-    assert found.loc["fade", "since"] == pd.Timestamp("2026-07-31")
-    assert list(found.reset_index().columns) == list(artifacts.ALERTS)
 
 
 def test_cutting_the_history_at_a_day_changes_nothing_for_that_day() -> None:

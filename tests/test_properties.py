@@ -42,7 +42,7 @@ def scores(book: Book) -> pd.DataFrame:
 
 def test_the_order_of_rows_changes_nothing(company: Path, plain: Book, tmp_path: Path) -> None:
     shuffled = rewritten(company, tmp_path, lambda _, frame: frame.sample(frac=1, random_state=5))
-    for name in ("history", "cases", "leads", "ledger", "churned"):
+    for name in ("history", "cases", "leads", "ledger", "churned", "silences"):
         pd.testing.assert_frame_equal(getattr(plain, name), getattr(shuffled, name), obj=name)
 
 

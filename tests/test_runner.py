@@ -77,7 +77,7 @@ def test_the_scorecard_of_a_run_is_kept_word_for_word(done: Done) -> None:
 
 def test_a_run_leaves_the_files_of_the_contract_and_no_others(done: Done) -> None:
     """PRODUCT.md section 4. The demo plants unusable rows in usage, tickets and surveys."""
-    expected = {*TABLES, "scores.csv", "summary.json", "manifest.json", "scorecard.yaml"}
+    expected = {*TABLES, "alerts.json", "scores.csv", "summary.json", "manifest.json", "scorecard.yaml"}
     expected |= {f"{page}.{kind}" for page in PAGES for kind in ("html", "ipynb")}
     found = set(contents(done.folder))
     assert {name for name in found if not name.startswith("rejected/")} == expected

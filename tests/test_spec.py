@@ -250,7 +250,7 @@ def test_unknown_table_names_the_nearest_and_the_way_out(tmp_path):
         ("bands: ", "playbooks: {red: {adopt: x}}\nbands: ",
          "5: playbooks.red.adopt: found 'adopt'; expected one of adoption, support. Did you mean 'adoption'?"),
         ("bands: ", "colour: red\nbands: ", "5: colour: found the unknown key 'colour'; expected one of groups, min_coverage, playbooks, metrics, bands, "
-         "gates, limits."),
+         "gates, limits, alerts."),
         ("weight: 20", "weight: 0", None),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,12 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
 
         return fit_study(book.compared_cases, book.workspace.scorecard, audit=book.leaks)
     if name == "backtest":
-        from dataclasses import replace
-
+        from .alert_value import alert_value
         from .backtest_bands import backtest_study
         from .monitoring import watch
 
         replayed = backtest_study(book.cases, book.leads, book.workspace.scorecard, done["fit"])
-        return replace(replayed, **watch(book.scorecard, book.history, book.cases, book.as_of))
+        return replace(replayed, alerts=alert_value(book), **watch(book.scorecard, book.history, book.cases, book.as_of))
     if name == "presets":
         from .presets import presets_study
 

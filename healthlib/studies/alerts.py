@@ -1,94 +1,209 @@
-"""What changed for the worse since the previous month-end: one alert an account, the gravest that applies."""
+"""Who is worth a call: the alerts that hold on the day of the report, since when, why, and what to do."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import pandas as pd
 
+from healthlib import scoring
+from healthlib.alert_rules import GRAVE, KINDS
 from healthlib.palette import UNSCORED
 from healthlib.spec import Scorecard
-from healthlib.studies.today import Scored
-from healthlib.wording import listed, points
+from healthlib.studies.alert_replay import Past, counted_groups, group_limit, past_of, replay_alerts
+from healthlib.wording import counted, day, listed, number, points, share, unknown
 
-COLUMNS = ("account_id", "kind", "from", "to", "since", "arr", "reason", "playbook")
-KINDS = {
-    "new_red": "fell to the worst band",
-    "band_drop": "fell by a band or more",
-    "trend": "fell by 10 points or more in a quarter, in the same band",
-    "coverage_lost": "can no longer be scored",
-}
-"""Kind of alert -> what it means, gravest first."""
+if TYPE_CHECKING:
+    from healthlib.studies.book import Book
 
-TREND_POINTS = 10.0
+COLUMNS = (
+    "account_id", "kind", "from", "to", "since", "arr", "reason", "playbook", "new", "term_ends", "owner", "group", "evidence",
+)  # fmt: skip
+TOLD = 2
+"""Metrics that a reason names."""
 
 
-def alerts(scored: Scored, scorecard: Scorecard, days: dict[str, pd.Timestamp | None], frame: pd.DataFrame) -> pd.DataFrame:
-    """Alerts as in alerts.csv: gravest kind first, then the most ARR.
+@dataclass(frozen=True)
+class Alerted:
+    """Every alert that was ever raised (`alert_replay.replay_alerts`), and the past it was raised in."""
 
-    Parameters
-    ----------
-    days : "now", "month" (the previous month-end) and "quarter" (about three months ago)
-    frame : the scores of "now" (`today.scores_frame`)
+    past: Past
+    raised: pd.DataFrame
+    scorecard: Scorecard
+    as_of: pd.Timestamp
+
+
+def raise_alerts(book: Book) -> Alerted:
+    """Replay the rules of the book's scorecard over its history."""
+    written = book.workspace.scorecard
+    past = past_of(written, book.history, book.silences)
+    return Alerted(past, replay_alerts(past, written, written.alerts), book.scorecard, book.as_of)
+
+
+def alerts(alerted: Alerted) -> pd.DataFrame:
+    """Alerts as in alerts.csv: those that hold and were raised within `listed_days`; new ones first, then the grave kinds, then by ARR.
 
     Returns
     -------
-    DataFrame with `COLUMNS`: `from` and `to` are bands, for a trend scores; `since` is the day of the earlier score
+    DataFrame with `COLUMNS`: `from` and `to` in words; `since` the day it was raised; `reason` and `evidence` as of that day, so that they
+    do not change while the alert does not; `arr`, `term_ends`, `owner` (csm), `group` (which keeps most from a score of 100) and
+    `playbook` as of today; `new`: raised since the previous month-end.
     """
-    if days["month"] is None:
-        return pd.DataFrame(columns=list(COLUMNS))
-    rank = {band.name: place for place, band in enumerate(scorecard.bands)}
-    quarter = scored.on(days["quarter"])["score"]
-    rows = frame.assign(was=frame["account_id"].map(quarter).astype(float))
-    here, there = rows["band"].map(rank).astype(float), rows["previous_band"].map(rank).astype(float)
-    fell = here < there
-    lost = (rows["band"] == UNSCORED) & rows["previous_band"].notna() & (rows["previous_band"] != UNSCORED)
-    trend = ~fell & (rows["was"] - rows["score"] >= TREND_POINTS)
-    rows["kind"] = np.select([fell & (here == 0), fell, trend, lost], list(KINDS), default="")
-    rows = rows[rows["kind"] != ""]
+    rules, past, at = alerted.scorecard.alerts, alerted.past, alerted.as_of
+    age = (at - alerted.raised["since"]).dt.days if len(alerted.raised) else pd.Series(dtype="int64")
+    rows = alerted.raised[alerted.raised["ended"].isna() & (age <= rules.listed_days)].reset_index(drop=True)
     if rows.empty:
         return pd.DataFrame(columns=list(COLUMNS))
-    slow = rows["kind"] == "trend"
-    table = rows[["account_id", "kind", "arr", "playbook"]].assign(
-        since=slow.map({True: days["quarter"], False: days["month"]}).astype("datetime64[s]"),
-        reason=_reasons(scored, scorecard, rows, days),
-        **{"from": rows["previous_band"].where(~slow, rows["was"].map(points)), "to": rows["band"].where(~slow, rows["score"].map(points))},
+    keys = pd.MultiIndex.from_frame(past.rows[["account_id", "as_of"]])
+    rows["then"] = keys.get_indexer(pd.MultiIndex.from_frame(rows[["account_id", "compared"]]))
+    today = past.rows[past.rows["as_of"] == at].set_index("account_id", drop=False)
+    now = today.loc[rows["account_id"]].reset_index(drop=True)
+    weakest, play = _what_to_do(alerted, now)
+    records: Any = rows.to_dict("records")
+    said = pd.DataFrame([_say(alerted, row) for row in records])
+    table = pd.DataFrame({
+        "account_id": rows["account_id"], "kind": rows["kind"], "from": said["from"], "to": said["to"], "since": rows["since"],
+        "arr": now["arr"], "reason": said["reason"], "playbook": play, "new": rows["since"] == at, "term_ends": now["term_ends"],
+        "owner": now["csm"].fillna("") if "csm" in now else "", "group": weakest, "evidence": said["evidence"],
+    })  # fmt: skip
+    table = _of_the_red_group(table, said["group"], alerted.scorecard)
+    grave = table["kind"].isin(list(KINDS)[:GRAVE])
+    ranked: Any = pd.DataFrame(
+        {"old": ~table["new"], "light": ~grave, "arr": -table["arr"], "account": table["account_id"], "kind": table["kind"]}
     )
-    order = table["kind"].map({kind: place for place, kind in enumerate(KINDS)})
-    table = table.assign(order=order).sort_values(["order", "arr", "account_id"], ascending=[True, False, True])
-    return table[list(COLUMNS)].reset_index(drop=True)
+    return table.loc[ranked.sort_values(list(ranked.columns), kind="stable").index, list(COLUMNS)].reset_index(drop=True)
 
 
-def _reasons(scored: Scored, scorecard: Scorecard, rows: pd.DataFrame, days: dict[str, pd.Timestamp | None]) -> pd.Series:
-    """`Score 72 to 55; most lost on Active seats (-12) and NPS (-5)`, from the exact points of the two days."""
-    labels = {name: metric.label for name, metric in scorecard.metrics.items()}
-    now = _points(scored, days["now"])
-    texts = []
-    for day_name, part in rows.groupby(np.where(rows["kind"] == "trend", "quarter", "month")):
-        before = _points(scored, days[str(day_name)])
-        earlier = scored.on(days[str(day_name)])["score"]
-        accounts = part["account_id"]
-        change = now.reindex(accounts).fillna(0.0) - before.reindex(accounts).fillna(0.0)
-        texts.append(
-            pd.Series(
-                [
-                    _reason(score, was, moved, labels)
-                    for score, was, moved in zip(part["score"], accounts.map(earlier), change.to_numpy(), strict=True)
-                ],
-                index=part.index,
-            )
-        )
-    return pd.concat(texts).reindex(rows.index)
+def _what_to_do(alerted: Alerted, now: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Today's weakest group ("" where unscored) and playbook of each row."""
+    card = alerted.scorecard
+    scores = scoring.score(card, now)
+    group_of = [metric.group for metric in card.metrics.values()]
+    short = (
+        scoring.shortfalls(scores)
+        .T.groupby(pd.Series(group_of, index=list(card.metrics)))
+        .sum(min_count=1)
+        .T[list(dict.fromkeys(group_of))]
+    )
+    weakest = short.fillna(-1.0).idxmax(axis=1).where(short.notna().any(axis=1), "")
+    return weakest.astype("object"), scoring.playbooks(scores).astype("object")
 
 
-def _points(scored: Scored, day: pd.Timestamp | None) -> pd.DataFrame:
-    rows = scored.rows[scored.rows["as_of"] == day]
-    return scored.scores.points.loc[rows.index].set_axis(rows["account_id"], axis=0)
+def _of_the_red_group(table: pd.DataFrame, group: pd.Series, card: Scorecard) -> pd.DataFrame:
+    """Where an alert is about a group of its own, that group's name and the playbook of the worst band for it."""
+    own = group != ""
+    plays = card.playbooks.get(card.bands[0].name, {})
+    play = group.map(lambda name: plays.get(name, ""))
+    return table.assign(group=table["group"].where(~own, group), playbook=table["playbook"].where(~own | (play == ""), play))
 
 
-def _reason(score: float, was: float, moved: np.ndarray, labels: dict[str, str]) -> str:
-    if np.isnan(score):
-        return f"Score {points(was)} before; too little is measured now to give one"
-    worst = [(labels[name], change) for name, change in zip(labels, moved, strict=True) if change <= -0.5]
-    worst = sorted(worst, key=lambda item: (item[1], item[0]))[:2]
-    where = listed([f"{label} (−{-change:.0f})" for label, change in worst])
-    return f"Score {points(was)} to {points(score)}" + (f"; most lost on {where}" if where else "")
+def _say(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
+    """From, to, reason, evidence and the group of its own (or "") of one alert."""
+    tell: dict[str, Callable[[Alerted, dict[str, Any]], dict[str, str]]] = {
+        "new_red": _fall, "band_drop": _fall, "trend": _fade, "coverage_lost": _lost, "renewal_near": _renewal, "no_contact": _silent,
+        "champion_gone": _champion, "usage_back": _back,
+    }  # fmt: skip
+    return {"group": "", **tell[row["kind"]](alerted, row)}
+
+
+def _fall(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
+    names = [band.name for band in alerted.scorecard.bands]
+    return {"from": names[int(row["before"])], "to": names[int(row["now"])], **_moved(alerted, row)}
+
+
+def _fade(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
+    return {"from": points(row["before"]), "to": points(row["now"]), **_moved(alerted, row)}
+
+
+def _moved(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
+    """`Score 72 to 55; most lost on Active seats (−12) and NPS (−5)`, from the exact points of the two days, and the values behind it."""
+    rows: Any = alerted.past.rows
+    labels = {name: metric.label for name, metric in alerted.scorecard.metrics.items()}
+    at = int(row["row"])
+    then = int(row["then"])
+    moved: Any = alerted.past.points.loc[at].fillna(0.0) - alerted.past.points.loc[then].fillna(0.0)
+    fallen = [name for name in moved.sort_values(kind="stable").index if moved[name] <= -0.5][:TOLD]
+    where = listed([f"{labels[name]} (−{-moved[name]:.0f})" for name in fallen])
+    score = f"Score {points(rows.at[then, 'score'])} to {points(rows.at[at, 'score'])}"
+    gate = rows.at[at, "gate"]
+    values = [f"{labels[name]} {_value(rows.at[at, name])}, was {_value(rows.at[then, name])}" for name in fallen]
+    return {
+        "reason": score + (f"; capped by {gate}" if gate else "") + (f"; most lost on {where}" if where else ""),
+        "evidence": "; ".join([f"{day(row['since'])} against {day(row['compared'])}", *values]),
+    }
+
+
+def _value(value: float) -> str:
+    """A metric's value with no more digits than tell it apart.
+
+    >>> _value(0.2149), _value(12.0), _value(float("nan"))
+    ('0.21', '12', 'not measured')
+    """
+    if unknown(value):
+        return "not measured"
+    return number(value, 0) if abs(value) >= 100 or value == round(value) else f"{value:.2g}".replace("-", "−")
+
+
+def _lost(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
+    names, rows = [band.name for band in alerted.scorecard.bands], alerted.past.rows
+    gaps = [metric.label for name, metric in alerted.scorecard.metrics.items() if metric.weight > 0 and unknown(rows.at[row["row"], name])]
+    return {
+        "from": names[int(row["before"])],
+        "to": UNSCORED,
+        "reason": f"Had a score on {day(row['compared'])}; too little is measured now to give one",
+        "evidence": f"not measured on {day(row['since'])}: {listed(gaps)}",
+    }
+
+
+def _renewal(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
+    """The groups in the worst band on the day the alert was raised, the one with the most to gain first."""
+    rules, at = alerted.scorecard.alerts, int(row["row"])
+    rows: Any = alerted.past.rows
+    weights = counted_groups(alerted.scorecard, rules)
+    found: Any = alerted.past.groups.loc[at, list(weights)]
+    red = found[found < group_limit(alerted.scorecard, rules)]
+    cost = (100 - red) * pd.Series(weights)[red.index]
+    red = red[cost.sort_values(ascending=False, kind="stable").index]
+    ends = rows.at[at, "term_ends"]
+    told = listed([f"{name} {points(value)}" for name, value in red.items()])
+    return {
+        "from": "",
+        "to": alerted.scorecard.bands[0].name,
+        "group": str(red.index[0]),
+        "reason": f"Term ends on {day(ends)}, and {share(row['now'])} of the weight is in the worst band: {told} of 100",
+        "evidence": f"{counted((ends - row['since']).days, 'day')} before the end, score {points(rows.at[at, 'score'])}",
+    }
+
+
+def _silent(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
+    last = row["since"] - pd.Timedelta(days=int(row["now"]))
+    return {
+        "from": f"{last:%Y-%m-%d}",
+        "to": "",
+        "reason": f"No contact since {day(last)}",
+        "evidence": f"{counted(int(row['now']), 'day')} without a touchpoint on {day(row['since'])}",
+    }
+
+
+def _champion(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
+    rule = alerted.scorecard.alerts.champion_gone
+    name = rule.attribute or rule.metric or "champion_gone"
+    what = name if rule.attribute else alerted.scorecard.metrics[name].label
+    value: Any = alerted.past.rows.at[row["row"], name]
+    return {
+        "from": "",
+        "to": "gone",
+        "reason": "The champion is gone",
+        "evidence": f"{what}: {value if rule.attribute else _value(value)} on {day(row['since'])}",
+    }
+
+
+def _back(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "from": "silent",
+        "to": "in use",
+        "reason": f"Used again after at least {counted(int(row['before']), 'day')} without",
+        "evidence": f"silent at the snapshot before {day(row['since'])}, in use since",
+    }

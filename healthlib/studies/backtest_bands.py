@@ -47,6 +47,7 @@ class BacktestFacts:
     shifts : how far today's book moved from the period of the outcomes: `monitoring.SHIFTS`; empty without history
     flaps : changed, flapped: see `monitoring.flaps`; empty without history
     band_colours : each of the scorecard's bands with a colour of its own, "" where it has none
+    alerts : what the alerts of the past were followed by, see `alert_value`; filled in by `studies.compute`
     """
 
     table: pd.DataFrame
@@ -65,6 +66,7 @@ class BacktestFacts:
     shifts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHIFTS)), repr=False)
     flaps: dict[str, Estimate] = field(default_factory=dict)
     band_colours: dict[str, str] = field(default_factory=dict)
+    alerts: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
 
 def backtest_study(

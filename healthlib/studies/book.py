@@ -19,6 +19,7 @@ from ..tables import Tables, load_tables
 from ..traces import Traces, no_traces
 from ..tracing import read_traces
 from .leaks import Background, LeakAudit, screen
+from .silence import nothing, silences
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Book:
     incumbent : account_id, as_of, incumbent (the present tool's latest score then), one row a case; None without score_history
     began : the first days of every account, see `beginnings`
     traces : how the rows of each metric and table lie to the accounts' leaving: what the leak audit reads
+    silences : days without contact and without use of each snapshot in `history`, see `silence.silences`
     """
 
     workspace: Workspace
@@ -56,6 +58,7 @@ class Book:
     incumbent: pd.DataFrame | None
     began: Beginnings = NEVER
     traces: Traces = field(default_factory=no_traces)
+    silences: pd.DataFrame = field(default_factory=nothing)
 
     @property
     def evidence(self) -> str:
@@ -121,6 +124,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         incumbent=_incumbent(tables, cases),
         began=beginnings(tables, at),
         traces=read_traces(tables, workspace, left, at),
+        silences=silences(tables, workspace, history),
     )
 
 

@@ -12,7 +12,7 @@ from healthlib import resample
 from healthlib.bands import band_colours
 from healthlib.resample import NOTHING, Estimate
 from healthlib.studies import renewals, today
-from healthlib.studies.alerts import alerts
+from healthlib.studies.alerts import alerts, raise_alerts
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.retention import moves, retention
 from healthlib.studies.summary import summary
@@ -52,7 +52,7 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
         band_colours={band: band_colours(book.scorecard).get(band, "") for band in bands},
         profile=profile(snapshot),
         scores=scores,
-        alerts=alerts(scored, book.scorecard, days, scores),
+        alerts=alerts(raise_alerts(book)),
         by_band=today.bands_on(scored, bands, {"": book.as_of, "_before": days["month"], "_year": days["year"]}),
         trend=today.band_trend(scored, bands),
         migration=today.migration(snapshot, scored.on(days["month"]), bands),
