@@ -170,16 +170,21 @@ def explain(scores: Scores, row: Hashable) -> pd.DataFrame:
     return pd.DataFrame(columns).sort_values("shortfall", ascending=False, kind="stable", ignore_index=True)
 
 
-def top_drivers(scores: Scores, count: int = 3) -> pd.Series:
+def top_drivers(scores: Scores, count: int = 3, *, dates: pd.DataFrame | None = None) -> pd.Series:
     """The strongest pulls down and up of each score in plain words, with the value behind each; same index as the scores.
 
     Down: what keeps the score from 100 (`shortfalls`); up: the points added by other metrics.
+
+    Parameters
+    ----------
+    dates : a column a metric, words to put behind the value (its date and age); same rows as the scores
     """
     short, points = shortfalls(scores).to_numpy(), scores.points.to_numpy()
     values = scores.cases[list(scores.points)].to_numpy(dtype=float)
     labels = [metric.label for metric in scores.scorecard.metrics.values()]
     caps = {gate.name: f"capped at {gate.cap:g} by {gate.name}; " for gate in scores.scorecard.gates}
     down, up = np.argsort(-short, axis=1, kind="stable")[:, :count], np.argsort(-points, axis=1, kind="stable")
+    aged = np.full(values.shape, "", dtype=object) if dates is None else dates[list(scores.points)].to_numpy(dtype=object)
     texts = []
     for i, (gate, coverage) in enumerate(zip(scores.frame["gate"], scores.frame["coverage"].fillna(0.0), strict=True)):
         if np.isnan(points[i]).all():
@@ -188,7 +193,7 @@ def top_drivers(scores: Scores, count: int = 3) -> pd.Series:
         worst = [j for j in down[i] if short[i, j] >= 0.05]
         best = [j for j in up[i] if points[i, j] >= 0.05 and j not in worst][:count]
         sides = {"down": [(j, -short[i, j]) for j in worst], "up": [(j, points[i, j]) for j in best]}
-        told = [f"{side}: " + ", ".join(_driver(labels[j], values[i, j], by) for j, by in pulls) for side, pulls in sides.items() if pulls]
+        told = [f"{side}: " + ", ".join(_driver(labels[j], values[i, j], by, aged[i, j]) for j, by in pulls) for side, pulls in sides.items() if pulls]
         texts.append(caps.get(gate, "") + "; ".join(told))
     return pd.Series(pd.array(texts, dtype="str"), index=scores.frame.index, name="top_drivers")
 
@@ -208,16 +213,16 @@ def playbooks(scores: Scores) -> pd.Series:
     return result
 
 
-def _driver(label: str, value: float, by: float) -> str:
+def _driver(label: str, value: float, by: float, aged: str = "") -> str:
     """A pull in words.
 
     >>> _driver("Active seats", 0.214, -12.36), _driver("Calls", float("nan"), -3.0)
     ('Active seats 0.21 (-12.4)', 'Calls not measured (-3.0)')
     """
     if np.isnan(value):
-        return f"{label} not measured ({by:+.1f})"
+        return f"{label} not measured{aged.replace(' of ', ', last ', 1)} ({by:+.1f})"
     digits = f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.2f}"
-    return f"{label} {digits} ({by:+.1f})"
+    return f"{label} {digits}{aged} ({by:+.1f})"
 
 
 def _score_block(ready: list[Plan], members: list[list[int]], rows: slice, out: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from .. import asof, flat, metrics, outcomes
+from .. import asof, flat, metrics, outcomes, overrides, recency
 from ..errors import EvidenceError
 from ..schema import CASE_COLUMNS
 from ..scoring import resolve_scales
@@ -32,6 +32,9 @@ class Book:
     ledger : account_id, month, arr of active accounts on every date of `history` and twelve months before `as_of`
     churned : account_id, ended_on, arr, reason
     incumbent : account_id, as_of, incumbent (the present tool's latest score then), one row a case; None without score_history
+    overrides : the override in force for each account and date of `history` and `cases` that has one: `overrides.COLUMNS`
+    dated : account_id, metric, day: the newest row behind each metric today, see `recency.newest_days`
+    answers : the latest rating or answer at each case, however old: `recency.ANSWER_COLUMNS`
     """
 
     workspace: Workspace
@@ -47,6 +50,9 @@ class Book:
     ledger: pd.DataFrame
     churned: pd.DataFrame
     incumbent: pd.DataFrame | None
+    overrides: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(overrides.COLUMNS)))
+    dated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(recency.DATED_COLUMNS)))
+    answers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(recency.ANSWER_COLUMNS)))
 
     @property
     def evidence(self) -> str:
@@ -97,14 +103,28 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         data_through=pd.Timestamp(tables.data_through),
         tables=tables.report,
         rejected=tables.rejected,
-        warnings=tables.warnings,
+        warnings=(*tables.warnings, *overrides.warning(tables, at)),
         cases=cases,
         history=history,
         leads=leads,
         ledger=_ledger(tables, history, at),
         churned=left,
         incumbent=_incumbent(tables, cases),
+        **_judgements(tables, workspace, history, cases, at),
     )
+
+
+def _judgements(
+    tables: Tables, workspace: Workspace, history: pd.DataFrame, cases: pd.DataFrame, at: pd.Timestamp
+) -> dict[str, pd.DataFrame]:
+    """What people said over the score, and how old what the metrics say is."""
+    keys = ["account_id", "as_of"]
+    today = history.loc[history["as_of"] == at, keys].reset_index(drop=True)
+    return {
+        "overrides": overrides.in_force(tables, pd.concat([history[keys], cases[keys]], ignore_index=True)),
+        "dated": recency.newest_days(tables, workspace, today),
+        "answers": recency.latest_answers(tables, workspace, cases[keys].drop_duplicates().reset_index(drop=True)),
+    }
 
 
 def _flat_book(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
