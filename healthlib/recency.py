@@ -22,7 +22,8 @@ def newest_days(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd
     """The day of the newest row that each metric could read, for every account of one day.
 
     Windows and `stale_after_days` are left out: of a count over the last 90 days that is 0, the reader wants to know when the last one
-    was. A mean looks at rows where the averaged column is filled.
+    was. A mean looks at rows where the averaged column is filled. A metric that reads what is filled in later (a step completed, a
+    ticket closed) is as new as the last such filling.
 
     Parameters
     ----------
@@ -72,14 +73,29 @@ def latest_answers(tables: Tables, workspace: Workspace, spine: pd.DataFrame) ->
 def _ages(tables: Tables, spine: pd.DataFrame, metrics: list[Metric]) -> list[tuple[Metric, np.ndarray]]:
     """Days since the newest row of each metric at each place of the spine; one roll-up a table."""
     found: list[tuple[Metric, np.ndarray]] = []
+    epoch = (np.asarray(spine["as_of"], dtype="datetime64[s]") - np.datetime64("1970-01-01", "s")) / np.timedelta64(1, "D")
     for table in dict.fromkeys(metric.table for metric in metrics if metric.table in tables.columns):
         if not table or spine.empty:
             continue
         asof.put_spine(tables, spine)
-        atoms = {m.name: Atom("since", None, _where(tables, m), None) for m in metrics if m.table == table}
-        values = atom_values(tables, table, list(dict.fromkeys(atoms.values())), len(spine))
-        found += [(metric, values[atoms[metric.name]]) for metric in metrics if metric.name in atoms]
+        atoms = {m.name: _clocks(tables, m) for m in metrics if m.table == table}
+        values = atom_values(tables, table, list(dict.fromkeys(atom for held in atoms.values() for atom in held)), len(spine))
+        for metric in (m for m in metrics if m.name in atoms):
+            since, *filled = (values[atom] for atom in atoms[metric.name])
+            for day in filled:
+                since = np.fmin(since, epoch - day)
+            found.append((metric, since))
     return found
+
+
+def _clocks(tables: Tables, metric: Metric) -> list[Atom]:
+    """When the newest row happened; and, where the metric reads what is filled in later, when something was last filled in."""
+    table, where = metric.table or "", _where(tables, metric)
+    later = asof.later_filled(tables, table)
+    reads = metric.measure.kind == "open" or any(asof.refers_to(text, later) for text in (metric.measure.of, where))
+    filled = sorted(set(later.values())) if reads else []
+    numbers = [f"(CAST({quote(column)} AS DATE) - DATE '1970-01-01')" for column in filled]
+    return [Atom("since", None, where, None), *(Atom("max", number, where, None) for number in numbers)]
 
 
 def _where(tables: Tables, metric: Metric) -> str | None:

@@ -14,6 +14,8 @@ from healthlib.studies import alone, before_end, leaving, lists
 from healthlib.studies.fit import without
 from healthlib.studies.groups import dimensions
 from healthlib.studies.leaks import find_leaks
+from healthlib.studies.missingness import MissingFacts, missing_study
+from healthlib.studies.overrides import OverrideFacts, override_study
 from healthlib.studies.rates import RATE_COLUMNS, overall, rates_by
 from healthlib.studies.readiness import readiness
 from healthlib.studies.survival import CURVE_COLUMNS, curve, lifetimes, retained_after
@@ -52,6 +54,8 @@ class AuditFacts:
     readiness : see `readiness`
     names : account_id, name, segment of every account in the cases, as last known
     missing : question, needs: what could not be asked of these exports, and what it would take
+    overrides : what overruling the score did, see `overrides`
+    gaps : what is missing or old, and whether it matters, see `missingness`
     """
 
     name: str
@@ -87,6 +91,8 @@ class AuditFacts:
     readiness: pd.DataFrame
     names: pd.DataFrame
     missing: pd.DataFrame
+    overrides: OverrideFacts
+    gaps: MissingFacts
 
 
 def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFacts:
@@ -129,6 +135,8 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
         readiness=readiness(finished),
         names=_names(book.cases),
         missing=missing(book, finished),
+        overrides=override_study(book, **again),
+        gaps=missing_study(book, **again),
     )
 
 

@@ -13,12 +13,14 @@ from healthlib.palette import UNSCORED
 from healthlib.spec import Scorecard
 from healthlib.studies.overrides import NONE_IN_FORCE, overrule
 from healthlib.wording import day as day_said
-from healthlib.wording import number
+from healthlib.wording import number, short_day
 
 SEGMENTS = ("segment", "plan", "industry", "region")
 """Attributes a base is divided by; the first that is there and has 2 to 12 values."""
 
 TREND_MONTHS = 13
+MONTHS_APART = 300
+"""Days from which a date is said with its year."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def ages(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None) -
     >>> rows = pd.DataFrame({"account_id": ["a"], "as_of": [pd.Timestamp("2026-10-31")]})
     >>> dated = pd.DataFrame({"account_id": ["a"], "metric": ["nps"], "day": [pd.Timestamp("2026-10-05")]})
     >>> ages(card, rows, dated)["nps"].tolist()
-    [' of 5 Oct 2026, 26 days old']
+    [' of 5 Oct, 26 days old']
     """
     if dated is None or dated.empty or rows.empty:
         return None
@@ -221,7 +223,8 @@ def _age(at: np.datetime64, age: np.timedelta64) -> str:
     if np.isnat(at):
         return ""
     days = int(age.astype(int))
-    return f" of {day_said(at)}, " + ("of the day" if days == 0 else "1 day old" if days == 1 else f"{days:,} days old")
+    when = short_day(at) if days < MONTHS_APART else day_said(at)
+    return f" of {when}, " + ("the same day" if days == 0 else "1 day old" if days == 1 else f"{days:,} days old")
 
 
 def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3, dated: pd.DataFrame | None = None) -> pd.Series:
