@@ -102,9 +102,7 @@ def _shown(days: Sequence[pd.DataFrame], ends: Sequence[Array]) -> dict[str, Arr
     return dict(zip(("before", "now"), shown, strict=True))
 
 
-def _states(
-    days: Sequence[pd.DataFrame], cards: Sequence[Scorecard], names: Sequence[str], *, vary: bool
-) -> dict[frozenset[int], Array]:
+def _states(days: Sequence[pd.DataFrame], cards: Sequence[Scorecard], names: Sequence[str], *, vary: bool) -> dict[frozenset[int], Array]:
     """Points by metric in every mixture of then and now: the set holds the causes (by their place in `MEASURED`) that are as now."""
     result: dict[frozenset[int], Array] = {}
     free = tuple(card.model_copy(update={"min_coverage": 0.0}) for card in cards)
@@ -124,7 +122,7 @@ def _mixed(days: Sequence[pd.DataFrame], names: Sequence[str], behaviour: bool, 
     """The accounts as they were on one day, measured as far as on the other; a value there is on one day only is taken from it."""
     own, other = days[int(behaviour)][list(names)], days[int(not behaviour)][list(names)]
     measured = days[int(data)][list(names)].notna()
-    return days[int(behaviour)].assign(**own.fillna(other).where(measured).to_dict("series"))
+    return days[int(behaviour)].assign(**{str(name): column for name, column in own.fillna(other).where(measured).items()})
 
 
 def _subsets(players: int) -> list[frozenset[int]]:
@@ -160,9 +158,7 @@ def _one_sided(split: dict[str, Array], states: Mapping[frozenset[int], Array], 
     split["data"][gone] = came[gone]
 
 
-def averages(
-    changes: Changes, now: pd.DataFrame, before: pd.DataFrame, bands: Sequence[str], *, money: bool = False
-) -> pd.DataFrame:
+def averages(changes: Changes, now: pd.DataFrame, before: pd.DataFrame, bands: Sequence[str], *, money: bool = False) -> pd.DataFrame:
     """Which causes moved the average score of each band and of the whole book.
 
     The causes are averaged over the accounts that were in the band on both days; what other accounts did to its average by coming,
@@ -201,7 +197,7 @@ def _mean(values: Array, weights: Array) -> float:
 
 
 def told(changes: Changes, now: pd.DataFrame, before: pd.DataFrame, scorecard: Scorecard, *, count: int = 3) -> pd.Series:
-    """What moved each score most, down and up, in words with the values of both days; text by account_id, "" where nothing moved half a point.
+    """What moved each score most, down and up, in words with the values of both days; by account_id, "" where nothing moved half a point.
 
     >>> from healthlib.spec import Band, Measure, Metric, Scorecard
     >>> seats = Metric(name="seats", group="g", label="Seats", measure=Measure(kind="count"), worst=0, best=10, weight=1)

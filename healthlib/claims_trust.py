@@ -34,8 +34,8 @@ def overrides(audit: AuditFacts) -> str:
     facts = audit.overrides
     if facts.today.empty and not facts.n_cases and not facts.n_open:
         return "Nobody has overruled a score on a day that was scored, so there is nothing to judge."
-    total = money(float(facts.today["arr"].sum()), audit.currency)
-    said = f"{counted(len(facts.today), 'account')} with {total} of ARR {'shows' if len(facts.today) == 1 else 'show'} a score that a person set."
+    total, verb = money(float(facts.today["arr"].sum()), audit.currency), "shows" if len(facts.today) == 1 else "show"
+    said = f"{counted(len(facts.today), 'account')} with {total} of ARR {verb} a score that a person set."
     rows = facts.effects[facts.effects["set_by"] == EVERYBODY]
     if rows.empty:
         return f"{said} No override has met an outcome that can be judged yet, so whether they help cannot be told."
@@ -43,7 +43,8 @@ def overrides(audit: AuditFacts) -> str:
     says = words(audit.kind)
     met = (
         f"Of {counted(both['cases'], says['case'])} under an override ({counted(both['accounts'], 'account')}), {count(both['lost'])} "
-        f"{says['lost']}: {share_range(both['rate'], both['low'], both['high'])}, where the measured scores promised {share(both['expected'])}"
+        f"{says['lost']}: {share_range(both['rate'], both['low'], both['high'])}, "
+        f"where the measured scores promised {share(both['expected'])}"
     )
     return f"{said} {met}. {_verdict(both)}{_directions(rows)}"
 
@@ -57,7 +58,13 @@ def _verdict(row: pd.Series) -> str:
         enough = "" if unknown(row["needed"]) else f"; about {count(row['needed'])} such cases would tell if this stayed so"
         return f"Whether overruling helped cannot be told: {figures}{enough}."
     verb = "helped" if row["verdict"] == HELPED else "hurt"
-    tail = "" if row["arr_verdict"] == row["verdict"] else " (by ARR it cannot be told)" if row["arr_verdict"] == CANNOT_TELL else " (by ARR the other way)"
+    tail = (
+        ""
+        if row["arr_verdict"] == row["verdict"]
+        else " (by ARR it cannot be told)"
+        if row["arr_verdict"] == CANNOT_TELL
+        else " (by ARR the other way)"
+    )
     return f"Overruling {verb}{tail}: {figures}."
 
 
@@ -81,7 +88,8 @@ def people(audit: AuditFacts) -> str:
         return "The exports do not say who set the overrides, or none has met an outcome."
     enough = rows[rows["accounts"] >= LEAST]
     if enough.empty:
-        return f"Of {counted(len(rows), 'person', 'people')} who overruled, none has met {LEAST} accounts’ outcomes: of each alone one cannot tell."
+        some = counted(len(rows), "person", "people")
+        return f"Of {some} who overruled, none has met {LEAST} accounts’ outcomes: of each alone one cannot tell."
     parts = [
         f"{named(enough.loc[enough['verdict'] == verdict, 'set_by'].tolist())} {words_}"
         for verdict, words_ in (("helped", "knew better than the score"), ("hurt", "knew worse"))
@@ -95,10 +103,12 @@ def ranked(audit: AuditFacts) -> str:
     """AUC with and without overrides, on the cases they concern."""
     auc = audit.overrides.auc
     if not auc:
-        return f"With fewer than {LEAST} accounts, or fewer than 5 lost or kept, how the cases rank with and without overrides cannot be compared."
+        few = f"With fewer than {LEAST} accounts, or fewer than 5 lost or kept"
+        return f"{few}, how the cases rank with and without overrides cannot be compared."
     return (
-        f"On the cases concerned the measured score has an AUC of {score_range(auc['without'])}, the overriding one {score_range(auc['with'])}: "
-        f"a difference of {signed_range(auc['difference'], 2)} (n = {counted(auc['with'].n, 'account')})."
+        f"On the cases concerned the measured score has an AUC of {score_range(auc['without'])}, "
+        f"the overriding one {score_range(auc['with'])}: a difference of "
+        f"{signed_range(auc['difference'], 2)} (n = {counted(auc['with'].n, 'account')})."
     )
 
 
@@ -114,8 +124,8 @@ def hanging(audit: AuditFacts) -> str:
     unscored = int((facts.hanging["band"] == "unscored").sum())
     tail = f" {are(unscored, 'account').capitalize()} of these not scored at all." if unscored else ""
     return (
-        f"The band of {share(n / facts.n_today)} of accounts ({count(n)} of {count(facts.n_today)}){of_arr} depends on the rule for missing "
-        f"values: it would be another if what is missing were at its worst or at its best.{tail}"
+        f"The band of {share(n / facts.n_today)} of accounts ({count(n)} of {count(facts.n_today)}){of_arr} depends on the rule for "
+        f"missing values: it would be another if what is missing were at its worst or at its best.{tail}"
     )
 
 
@@ -131,10 +141,12 @@ def predicts(audit: AuditFacts) -> str:
         return f"Being missing goes with leaving for no metric that can be told ({rule}): every difference could be chance."
     top = found.iloc[0]
     more = "more" if top["difference"] > 0 else "less"
+    absent = share_range(top["absent_rate"], top["absent_low"], top["absent_high"])
     said = (
-        f"Where “{top['label']}” is missing, {share_range(top['absent_rate'], top['absent_low'], top['absent_high'])} {says['lost']}, against "
+        f"Where “{top['label']}” is missing, {absent} {says['lost']}, against "
         f"{share_range(top['measured_rate'], top['measured_low'], top['measured_high'])} where it was measured in the same months: "
-        f"{gap(top['difference'], top['low'], top['high'])}. Missing goes with {more} leaving for {are(len(found), 'metric').replace(' is', '').replace(' are', '')} ({rule})."
+        f"{gap(top['difference'], top['low'], top['high'])}. Being missing goes with {more} leaving there; it tells something for "
+        f"{counted(len(found), 'metric')} ({rule})."
     )
     if abs(top["difference"]) >= HALF_LOST:
         said += " A gap this wide suggests that who gets measured depends on the outcome: such a metric knows the future by being there."
@@ -161,8 +173,9 @@ def _limit(row: pd.Series, ages: pd.DataFrame) -> str:
         hits = int((younger["verdict"] == "predicts").sum())
         auc += "" if hits == len(younger) else f", though only in {hits} of {counted(len(younger), 'bin')} of age up to there"
         return (
-            f"{name} tells leavers from stayers up to {counted(mine['to_days'], 'day')} of age (AUC {auc}); older than that it can no longer be "
-            f"told from chance, though an AUC up to {number(row['at_most'], 2)} is not ruled out ({size}).{allowed}"
+            f"{name} tells leavers from stayers up to {counted(mine['to_days'], 'day')} of age (AUC {auc}); "
+            f"older than that it can no longer be told from chance, though an AUC up to "
+            f"{number(row['at_most'], 2)} is not ruled out ({size}).{allowed}"
         )
     said = {
         "predicts at every age seen": "predicts at every age seen with enough cases",

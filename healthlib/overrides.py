@@ -16,6 +16,13 @@ from .tables import Tables
 COLUMNS = ("account_id", "as_of", "override", "set_on", "expires_on", "set_by", "reason")
 """Columns of `in_force`."""
 
+NONE = pd.DataFrame({
+    "account_id": pd.Series(dtype="str"), "as_of": pd.Series(dtype="datetime64[s]"), "override": pd.Series(dtype=float),
+    "set_on": pd.Series(dtype="datetime64[s]"), "expires_on": pd.Series(dtype="datetime64[s]"),
+    "set_by": pd.Series(dtype="str"), "reason": pd.Series(dtype="str"),
+})  # fmt: skip
+"""`in_force` where nobody overruled anything."""
+
 LOWEST, HIGHEST = 0.0, 100.0
 """An override speaks in the score's own points; one outside cannot be shown as a score and is not used."""
 
@@ -34,7 +41,7 @@ def in_force(tables: Tables, spine: pd.DataFrame) -> pd.DataFrame:
     later recorded, then to the lower score: a total order, and the cautious one.
     """
     if "overrides" not in tables.columns or spine.empty:
-        return pd.DataFrame(columns=list(COLUMNS)).astype({"override": float})
+        return NONE.copy()
     asof.put_spine(tables, spine[["account_id", "as_of"]].drop_duplicates())
     columns = tables.columns["overrides"]
     said = {name: quote(name) if name in columns else "CAST(NULL AS VARCHAR)" for name in ("set_by", "reason")}

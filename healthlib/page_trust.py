@@ -74,7 +74,9 @@ def hanging(audit: AuditFacts) -> Piece:
     frame = audit.gaps.hanging.head(LISTED)
     chip = report.bands((*audit.bands, "unscored"))
     named = frame["name"].notna().any() if len(frame) else False
-    frame = frame.assign(span=[f"{wording.points(low)}–{wording.points(high)}" for low, high in zip(frame["low_score"], frame["high_score"], strict=True)])
+    frame = frame.assign(
+        span=[f"{wording.points(low)}–{wording.points(high)}" for low, high in zip(frame["low_score"], frame["high_score"], strict=True)]
+    )
     columns: Columns = {
         **({"name": ("Account", "text")} if named else {}),
         "account_id": ("Id" if named else "Account", "text"),
@@ -88,7 +90,9 @@ def hanging(audit: AuditFacts) -> Piece:
         "missing": ("Missing", "text"),
     }
     total = len(audit.gaps.hanging)
-    caption = f"Band depends on the rule for missing values, {wording.counted(total, 'account')}" + (f"; the largest {LISTED}" if total > LISTED else "")
+    caption = f"Band depends on the rule for missing values, {wording.counted(total, 'account')}" + (
+        f"; the largest {LISTED}" if total > LISTED else ""
+    )
     return report.table(frame, columns, caption=caption, n=audit.gaps.n_today, layout="cards fold")
 
 

@@ -83,7 +83,10 @@ def predicts(audit: AuditFacts) -> Axes:
     percent(ax.xaxis)
     ax.set_xlabel(f"{words(audit.kind)['rate']} where missing − where measured\n95% interval; n: cases that miss it")
     found = int((rows["verdict"] != "cannot tell").sum())
-    titled(ax, f"{found} of {len(rows)} metrics: being missing goes with the outcome" if found else "Being missing says nothing that can be told")
+    titled(
+        ax,
+        f"{found} of {len(rows)} metrics: being missing goes with the outcome" if found else "Being missing says nothing that can be told",
+    )
     return ax
 
 
@@ -102,7 +105,9 @@ def ages(audit: AuditFacts) -> Axes:
         ax.vlines(rows.index, rows["low"], rows["high"], color=colours, lw=2.2)
         ax.scatter(rows.index, rows["auc"], color=colours, s=46, zorder=3)
         ends = ["+" if pd.isna(end) else f"–{end:.0f}" for end in rows["to_days"]]
-        ax.set_xticks(rows.index, [f"{start:.0f}{end}\nn={n}" for start, end, n in zip(rows["from_days"], ends, rows["cases"], strict=True)])
+        ax.set_xticks(
+            rows.index, [f"{start:.0f}{end}\nn={n}" for start, end, n in zip(rows["from_days"], ends, rows["cases"], strict=True)]
+        )
         ax.set_ylim(0.2, 1.02)
         ax.set_ylabel("AUC")
         ax.set_title(short(str(rows["label"].iloc[0]), 40), fontsize=11)

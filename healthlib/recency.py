@@ -14,6 +14,17 @@ from .tables import Tables
 DATED_COLUMNS = ("account_id", "metric", "day")
 ANSWER_COLUMNS = ("account_id", "as_of", "metric", "value", "age_days")
 
+NO_ANSWERS = pd.DataFrame({
+    "account_id": pd.Series(dtype="str"), "as_of": pd.Series(dtype="datetime64[s]"), "metric": pd.Series(dtype="str"),
+    "value": pd.Series(dtype=float), "age_days": pd.Series(dtype=float),
+})  # fmt: skip
+"""`latest_answers` where nobody rated anything."""
+
+NO_DAYS = pd.DataFrame({
+    "account_id": pd.Series(dtype="str"), "metric": pd.Series(dtype="str"), "day": pd.Series(dtype="datetime64[s]"),
+})  # fmt: skip
+"""`newest_days` where there are no rows."""
+
 ANSWERS = ("ratings", "surveys")
 """Tables of judgements that somebody gave on a day and that grow old."""
 
@@ -39,9 +50,8 @@ def newest_days(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd
         seen = ~np.isnan(since)
         day = days[seen] - (since[seen] * 86400).astype("timedelta64[s]")
         parts.append(pd.DataFrame({"account_id": spine["account_id"].to_numpy()[seen], "metric": metric.name, "day": day}))
-    empty = pd.DataFrame({"account_id": pd.Series(dtype="str"), "metric": pd.Series(dtype="str"), "day": pd.Series(dtype="datetime64[s]")})
     order = {name: place for place, name in enumerate(workspace.scorecard.metrics)}
-    found = pd.concat(parts, ignore_index=True) if parts else empty
+    found = pd.concat(parts, ignore_index=True) if parts else NO_DAYS.copy()
     return found.sort_values("metric", key=lambda names: names.map(order), kind="stable", ignore_index=True)[list(DATED_COLUMNS)]
 
 
@@ -67,7 +77,7 @@ def latest_answers(tables: Tables, workspace: Workspace, spine: pd.DataFrame) ->
         found = atom_values(tables, metric.table or "", [value, since], len(spine))
         frame = spine[["account_id", "as_of"]].assign(metric=metric.name, value=found[value], age_days=found[since])
         parts.append(frame[frame["value"].notna()])
-    return pd.concat(parts, ignore_index=True)[list(ANSWER_COLUMNS)] if parts else pd.DataFrame(columns=list(ANSWER_COLUMNS))
+    return pd.concat(parts, ignore_index=True)[list(ANSWER_COLUMNS)] if parts else NO_ANSWERS.copy()
 
 
 def _ages(tables: Tables, spine: pd.DataFrame, metrics: list[Metric]) -> list[tuple[Metric, np.ndarray]]:

@@ -193,7 +193,11 @@ def top_drivers(scores: Scores, count: int = 3, *, dates: pd.DataFrame | None = 
         worst = [j for j in down[i] if short[i, j] >= 0.05]
         best = [j for j in up[i] if points[i, j] >= 0.05 and j not in worst][:count]
         sides = {"down": [(j, -short[i, j]) for j in worst], "up": [(j, points[i, j]) for j in best]}
-        told = [f"{side}: " + ", ".join(_driver(labels[j], values[i, j], by, aged[i, j]) for j, by in pulls) for side, pulls in sides.items() if pulls]
+        told = [
+            f"{side}: " + ", ".join(_driver(labels[j], values[i, j], by, aged[i, j]) for j, by in pulls)
+            for side, pulls in sides.items()
+            if pulls
+        ]
         texts.append(caps.get(gate, "") + "; ".join(told))
     return pd.Series(pd.array(texts, dtype="str"), index=scores.frame.index, name="top_drivers")
 

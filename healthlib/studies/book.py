@@ -50,9 +50,9 @@ class Book:
     ledger: pd.DataFrame
     churned: pd.DataFrame
     incumbent: pd.DataFrame | None
-    overrides: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(overrides.COLUMNS)))
-    dated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(recency.DATED_COLUMNS)))
-    answers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(recency.ANSWER_COLUMNS)))
+    overrides: pd.DataFrame = field(default_factory=overrides.NONE.copy)
+    dated: pd.DataFrame = field(default_factory=recency.NO_DAYS.copy)
+    answers: pd.DataFrame = field(default_factory=recency.NO_ANSWERS.copy)
 
     @property
     def evidence(self) -> str:

@@ -219,5 +219,5 @@ def flagged(book: Book, scored: today.Scored, lead_time: pd.DataFrame, *, seed: 
     return {
         "accounts": Estimate(float(row["share_of_churned_accounts"]), float(row["low"]), float(row["high"]), n, events),
         "arr": Estimate(float(row["share_of_churned_arr"]), float(low), float(high), n, events),
-        "base": resample.rate((scored.rows["band"] == worst).astype(float).to_numpy(), codes, counts),
+        "base": resample.rate((scored.rows["measured_band"] == worst).astype(float).to_numpy(), codes, counts),
     }

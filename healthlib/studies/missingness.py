@@ -37,11 +37,13 @@ HANGING_COLUMNS = (
     "account_id", "name", "arr", "score", "band", "coverage", "low_score", "high_score", "low_band", "high_band", "missing",
 )  # fmt: skip
 PREDICTS_COLUMNS = (
-    "metric", "label", "measured", "measured_lost", "measured_rate", "measured_low", "measured_high", "absent", "absent_lost", "absent_rate",
-    "absent_low", "absent_high", "difference", "low", "high", "arr_difference", "arr_low", "arr_high", "p", "adjusted", "verdict",
+    "metric", "label", "measured", "measured_lost", "measured_rate", "measured_low", "measured_high", "absent", "absent_lost",
+    "absent_rate", "absent_low", "absent_high", "difference", "low", "high", "arr_difference", "arr_low", "arr_high", "p",
+    "adjusted", "verdict",
 )  # fmt: skip
 AGE_COLUMNS = (
-    "metric", "label", "from_days", "to_days", "cases", "accounts", "lost", "auc", "low", "high", "arr_auc", "arr_low", "arr_high", "verdict",
+    "metric", "label", "from_days", "to_days", "cases", "accounts", "lost", "auc", "low", "high", "arr_auc", "arr_low", "arr_high",
+    "verdict",
 )  # fmt: skip
 LIMIT_COLUMNS = ("metric", "label", "stops_at", "verdict", "at_most", "stale_after_days", "cases", "lost")
 
@@ -126,10 +128,10 @@ def hanging(snapshot: pd.DataFrame, scorecard: Scorecard) -> pd.DataFrame:
     gated = {gate.metric for gate in scorecard.gates}
     labels = {name: metric.label for name, metric in scorecard.metrics.items()}
     absent = snapshot[list(labels)].isna() & scoring.applies(scorecard, snapshot)
-    texts = []
-    for row in chosen.index:
-        names = [name for name in labels if absent.at[row, name] and (weights.at[row, name] > 0 or name in gated)]
-        texts.append(", ".join(labels[name] for name in sorted(names, key=lambda name: -weights.at[row, name])))
+    carried = weights.to_numpy() + np.array([1e-9 if name in gated else 0.0 for name in labels])
+    heavy = pd.DataFrame(np.where(absent, carried, 0.0), index=snapshot.index).loc[chosen.index].to_numpy()
+    names = np.array(list(labels.values()), dtype=object)
+    texts = [", ".join(names[j] for j in np.argsort(-row, kind="stable") if row[j] > 0) for row in heavy]
     chosen = chosen.assign(missing=pd.Series(texts, index=chosen.index, dtype="object"))
     return chosen.sort_values(["arr", "account_id"], ascending=[False, True])[list(HANGING_COLUMNS)].reset_index(drop=True)
 
@@ -148,7 +150,8 @@ def predicts(finished: pd.DataFrame, scorecard: Scorecard, *, replicates: int = 
 
     Returns
     -------
-    DataFrame with `PREDICTS_COLUMNS`, smallest adjusted p first (`measured`, `absent`: cases in months that have both), for metrics with `SMALL` cases and 10 accounts or more on both sides
+    DataFrame with `PREDICTS_COLUMNS`, smallest adjusted p first (`measured`, `absent`: cases in months that have both). A p-value is given
+    for metrics with `SMALL` cases and 10 accounts or more on both sides
     (others: verdict "cannot tell", no p). `verdict` is "more lost", "fewer lost" or "cannot tell" (adjusted p not below `LEVEL`).
     """
     if finished.empty:
@@ -237,9 +240,7 @@ def _judged(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["adjusted", "metric"], kind="stable", na_position="last").reset_index(drop=True)
 
 
-def by_age(
-    finished: pd.DataFrame, answers: pd.DataFrame, scorecard: Scorecard, *, replicates: int = 400, seed: int = 0
-) -> pd.DataFrame:
+def by_age(finished: pd.DataFrame, answers: pd.DataFrame, scorecard: Scorecard, *, replicates: int = 400, seed: int = 0) -> pd.DataFrame:
     """How well the latest rating or answer tells leavers from stayers, by its age in days.
 
     Parameters

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from healthlib import bands, calibration, resample, stats
 from healthlib.backtest import trainable
-from healthlib.resample import NOTHING, Estimate, account_weights, percentile
+from healthlib.overrides import NONE
+from healthlib.resample import Estimate, account_weights, percentile
 from healthlib.spec import Scorecard
 from healthlib.studies.renewals import LEAST as LEAST_SIDES
 from healthlib.studies.renewals import scored_cases
@@ -31,19 +32,13 @@ EVERYBODY = "everybody"
 HELPED, HURT, CANNOT_TELL = "helped", "hurt", "cannot tell"
 
 EFFECT_COLUMNS = (
-    "direction", "set_by", "cases", "accounts", "lost", "rate", "low", "high", "expected", "benefit", "benefit_low", "benefit_high", "verdict",
-    "arr", "arr_rate", "arr_low", "arr_high", "arr_expected", "arr_benefit", "arr_benefit_low", "arr_benefit_high", "arr_verdict", "needed",
+    "direction", "set_by", "cases", "accounts", "lost", "rate", "low", "high", "expected", "benefit", "benefit_low", "benefit_high",
+    "verdict", "arr", "arr_rate", "arr_low", "arr_high", "arr_expected", "arr_benefit", "arr_benefit_low", "arr_benefit_high",
+    "arr_verdict", "needed",
 )  # fmt: skip
 TODAY_COLUMNS = (
     "account_id", "name", "arr", "measured_score", "measured_band", "score", "band", "set_by", "reason", "set_on", "expires_on",
 )  # fmt: skip
-
-NONE_IN_FORCE = pd.DataFrame({
-    "account_id": pd.Series(dtype="str"), "as_of": pd.Series(dtype="datetime64[s]"), "override": pd.Series(dtype=float),
-    "set_on": pd.Series(dtype="datetime64[s]"), "expires_on": pd.Series(dtype="datetime64[s]"),
-    "set_by": pd.Series(dtype="str"), "reason": pd.Series(dtype="str"),
-})  # fmt: skip
-"""`healthlib.overrides.COLUMNS` where nobody overruled anything."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +100,8 @@ def override_study(book: Book, *, replicates: int = 400, seed: int = 0) -> Overr
     ----------
     replicates, seed : account resamples behind every interval
     """
+    if book.overrides.empty:
+        return OverrideFacts(_today(book), effects(NONE.head(0)), {}, 0, 0, 0, book.workspace.kind)
     said = book.overrides.rename(columns={"override": "said"})[["account_id", "as_of", "said", "set_by"]]
     cases = scored_cases(book).merge(said, how="left", on=["account_id", "as_of"])
     concerned = cases["said"].notna()
@@ -126,8 +123,12 @@ def _today(book: Book) -> pd.DataFrame:
 
     snapshot = book.history[book.history["as_of"] == book.as_of].reset_index(drop=True)
     measured = scoring.score(book.scorecard, snapshot).frame[["score", "band"]]
-    rows = overrule(snapshot[["account_id", "as_of", "arr"]].join(snapshot.reindex(columns=["name"])).join(measured), book.overrides, book.scorecard)
-    rows = rows[rows["override"].notna()].rename(columns=lambda name: name.removeprefix("override_").replace("by", "set_by", int(name == "override_by")))
+    rows = overrule(
+        snapshot[["account_id", "as_of", "arr"]].join(snapshot.reindex(columns=["name"])).join(measured), book.overrides, book.scorecard
+    )
+    rows = rows[rows["override"].notna()].rename(
+        columns=lambda name: name.removeprefix("override_").replace("by", "set_by", int(name == "override_by"))
+    )
     return rows.sort_values(["arr", "account_id"], ascending=[False, True])[list(TODAY_COLUMNS)].reset_index(drop=True)
 
 
@@ -184,7 +185,9 @@ def effects(judged: pd.DataFrame, *, replicates: int = 400, seed: int = 0) -> pd
         rows += [mine[2], *(row for row in mine[:2] if row["accounts"] >= LEAST)]
     table = pd.DataFrame(rows)
     people = table["set_by"] != EVERYBODY
-    order = table.assign(people=people, n=np.where(people, -table["accounts"], 0)).sort_values(["people", "n", "set_by"], kind="stable").index
+    order = (
+        table.assign(people=people, n=np.where(people, -table["accounts"], 0)).sort_values(["people", "n", "set_by"], kind="stable").index
+    )
     return table.loc[order, list(EFFECT_COLUMNS)].reset_index(drop=True)
 
 
@@ -193,7 +196,10 @@ def _rows(part: pd.DataFrame, who: str, replicates: int, seed: int) -> list[dict
     codes, counts = account_weights(part["account_id"], replicates, seed)
     lost, p, arr = (np.nan_to_num(part[name].to_numpy(float)) for name in ("lost", "expected", "arr"))
     group = np.where(part["raised"], 0, 1)
-    found = {"": resample.rates(lost, codes, counts, groups=group), "arr_": resample.rates(lost, codes, counts, case_weight=arr, groups=group)}
+    found = {
+        "": resample.rates(lost, codes, counts, groups=group),
+        "arr_": resample.rates(lost, codes, counts, case_weight=arr, groups=group),
+    }
     rows: list[dict[str, Any]] = []
     for number, direction in enumerate(("raised", "lowered")):
         row: dict[str, Any] = {"direction": direction, "set_by": who, **_sizes(part[group == number])}
@@ -252,7 +258,7 @@ def joined(estimates: list[tuple[float, ...]], shares: list[float]) -> tuple[flo
     (0.5, 0.25, 0.706...)
     """
     if not estimates:
-        return (float("nan"),) * 3
+        return float("nan"), float("nan"), float("nan")
     value, low, high = np.array(estimates, dtype=float).T
     w = np.array(shares)
     middle = float(w @ value)
@@ -262,10 +268,15 @@ def joined(estimates: list[tuple[float, ...]], shares: list[float]) -> tuple[flo
 
 def _verdicts(row: dict[str, Any]) -> dict[str, Any]:
     few = row["accounts"] < LEAST
-    found: dict[str, Any] = {f"{prefix}verdict": CANNOT_TELL if few else verdict(row[f"{prefix}benefit_low"], row[f"{prefix}benefit_high"]) for prefix in ("", "arr_")}
+    found: dict[str, Any] = {
+        f"{prefix}verdict": CANNOT_TELL if few else verdict(row[f"{prefix}benefit_low"], row[f"{prefix}benefit_high"])
+        for prefix in ("", "arr_")
+    }
     value, reach = row["benefit"], row["benefit"] - row["benefit_low"] if row["benefit"] > 0 else row["benefit_high"] - row["benefit"]
     tells = found["verdict"] != CANNOT_TELL or not np.isfinite(reach) or abs(value) < 0.005
-    found["needed"] = float("nan") if tells else float(np.ceil(max(row["cases"] * (reach / value) ** 2, row["cases"] * LEAST / row["accounts"])))
+    found["needed"] = (
+        float("nan") if tells else float(np.ceil(max(row["cases"] * (reach / value) ** 2, row["cases"] * LEAST / row["accounts"])))
+    )
     return found
 
 
@@ -292,7 +303,8 @@ def aucs(finished: pd.DataFrame, *, replicates: int = 400, seed: int = 0) -> dic
     codes, counts = account_weights(known["account_id"], replicates, seed)
     size: dict[str, float] = {"n": float(counts.shape[0]), "events": float(known["lost"].sum())}
     value = {name: stats.auc(known[column], known["lost"]) for name, column in (("without", "score"), ("with", "said"))}
-    draws = {name: stats.auc_replicates(known[column], known["lost"], codes, counts) for name, column in (("without", "score"), ("with", "said"))}
+    draws = {
+        name: stats.auc_replicates(known[column], known["lost"], codes, counts) for name, column in (("without", "score"), ("with", "said"))
+    }
     value["difference"], draws["difference"] = value["with"] - value["without"], draws["with"] - draws["without"]
     return {name: percentile(value[name], draws[name], **size) for name in value}
-

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from healthlib import changes, scoring
+from healthlib.overrides import NONE
 from healthlib.palette import UNSCORED
 from healthlib.spec import Scorecard
-from healthlib.studies.overrides import NONE_IN_FORCE, overrule
+from healthlib.studies.overrides import overrule
 from healthlib.wording import day as day_said
 from healthlib.wording import number, short_day
 
@@ -47,7 +48,7 @@ def score_history(scorecard: Scorecard, history: pd.DataFrame, in_force: pd.Data
     """Score every snapshot; `in_force` are the overrides to show in place of measured scores (`healthlib.overrides.COLUMNS`)."""
     scores = scoring.score(scorecard, history)
     rows = history.join(scores.frame[["score", "band", "coverage", "gate"]])
-    return Scored(rows=overrule(rows, NONE_IN_FORCE if in_force is None else in_force, scorecard), scores=scores)
+    return Scored(rows=overrule(rows, NONE if in_force is None else in_force, scorecard), scores=scores)
 
 
 def band_names(scorecard: Scorecard) -> list[str]:
@@ -213,9 +214,13 @@ def ages(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None) -
     """
     if dated is None or dated.empty or rows.empty:
         return None
-    wide = dated.pivot(index="account_id", columns="metric", values="day").reindex(index=rows["account_id"], columns=list(scorecard.metrics))
+    wide = dated.pivot(index="account_id", columns="metric", values="day").reindex(
+        index=rows["account_id"], columns=list(scorecard.metrics)
+    )
     days = (rows["as_of"].to_numpy()[:, None] - wide.to_numpy(dtype="datetime64[s]")).astype("timedelta64[D]")
-    texts = [[_age(at, age) for at, age in zip(*pair, strict=True)] for pair in zip(wide.to_numpy(dtype="datetime64[s]"), days, strict=True)]
+    texts = [
+        [_age(at, age) for at, age in zip(*pair, strict=True)] for pair in zip(wide.to_numpy(dtype="datetime64[s]"), days, strict=True)
+    ]
     return pd.DataFrame(texts, index=rows.index, columns=list(scorecard.metrics))
 
 
@@ -254,7 +259,9 @@ def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3, dat
         told = [said[i][:1].upper() + said[i][1:]] if said[i] else []
         told += [caps[gate]] if gate else []
         told += [
-            _reason(labels[j], values[i, j], short[i, j], "" if words is None else words.iat[i, j]) for j in order[i] if short[i, j] >= 0.5
+            _reason(labels[j], values[i, j], short[i, j], "" if words is None else str(words.iat[i, j]))
+            for j in order[i]
+            if short[i, j] >= 0.5
         ]
         texts.append("; ".join(told))
     return pd.Series(texts, index=snapshot.index, dtype="object")
