@@ -10,6 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from healthlib import claims_trust as say
 from healthlib.spec import Gate, Metric, Range, Scorecard
 from healthlib.studies import missingness as study
+from healthlib.studies import rating_ages
 from healthlib.studies.audit import audit_study
 from tests import small_company
 from tests.test_audit import T, book
@@ -139,7 +140,7 @@ def higher() -> Scorecard:
 @pytest.mark.parametrize(("dies_at", "stops_at"), [(61, 61), (121, 121), (10_000, NAN), (0, NAN)])
 def test_the_age_at_which_a_planted_rating_dies(dies_at: int, stops_at: float) -> None:
     card = higher()
-    row = study.limits(study.by_age(*rated(4, dies_at), card, replicates=200), card).iloc[0]
+    row = rating_ages.limits(rating_ages.by_age(*rated(4, dies_at), card, replicates=200), card).iloc[0]
     assert row["verdict"] == {61: "stops", 121: "stops", 10_000: "predicts at every age seen", 0: "never predicts"}[dies_at]
     assert (row["stops_at"] == stops_at) or (np.isnan(stops_at) and np.isnan(row["stops_at"]))
     assert row["stale_after_days"] == 90
@@ -148,10 +149,10 @@ def test_the_age_at_which_a_planted_rating_dies(dies_at: int, stops_at: float) -
 def test_few_cases_say_cannot_tell_and_bins_are_joined() -> None:
     card = higher()
     finished, answers = rated(5, 61, 40)
-    ages = study.by_age(finished, answers, card, replicates=50)
-    assert study.limits(ages, card)["verdict"].tolist() == ["cannot tell"]
+    ages = rating_ages.by_age(finished, answers, card, replicates=50)
+    assert rating_ages.limits(ages, card)["verdict"].tolist() == ["cannot tell"]
     assert ages["cases"].sum() == 40
-    many = study.by_age(*rated(5, 61, 400), card, replicates=50)
+    many = rating_ages.by_age(*rated(5, 61, 400), card, replicates=50)
     kept = many["cases"] - many["lost"]
     assert ((many["lost"] >= 15) & (kept >= 15))[:-1].all()
     assert many["from_days"].iloc[0] == 0
@@ -160,8 +161,8 @@ def test_few_cases_say_cannot_tell_and_bins_are_joined() -> None:
 
 def test_lower_is_better_turns_the_rating_round() -> None:
     finished, answers = rated(6, 10_000)
-    up = study.by_age(finished, answers, higher(), replicates=30)
-    down = study.by_age(finished, answers, CARD, replicates=30)  # contact: fewer days are better
+    up = rating_ages.by_age(finished, answers, higher(), replicates=30)
+    down = rating_ages.by_age(finished, answers, CARD, replicates=30)  # contact: fewer days are better
     np.testing.assert_allclose(up["auc"], 1 - down["auc"])
     assert (down["verdict"] == "wrong way").all()
 

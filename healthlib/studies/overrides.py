@@ -1,4 +1,4 @@
-"""People overruling the score: what is shown while an override is in force, and whether overruling helped or hurt against outcomes.
+"""Whether overruling the score helped or hurt against outcomes, by direction and by who did it.
 
 A fit, a backtest and every chance of loss use the measured score, never an override: a person's word is tested here, not trained on.
 """
@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from healthlib import bands, calibration, resample, stats
+from healthlib import calibration, resample, stats
 from healthlib.backtest import trainable
 from healthlib.overrides import NONE
 from healthlib.resample import Estimate, account_weights, percentile
-from healthlib.spec import Scorecard
+from healthlib.studies.overruled import today_overruled
 from healthlib.studies.renewals import LEAST as LEAST_SIDES
 from healthlib.studies.renewals import scored_cases
 
@@ -36,9 +36,6 @@ EFFECT_COLUMNS = (
     "verdict", "arr", "arr_rate", "arr_low", "arr_high", "arr_expected", "arr_benefit", "arr_benefit_low", "arr_benefit_high",
     "arr_verdict", "needed",
 )  # fmt: skip
-TODAY_COLUMNS = (
-    "account_id", "name", "arr", "measured_score", "measured_band", "score", "band", "set_by", "reason", "set_on", "expires_on",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class OverrideFacts:
 
     Attributes
     ----------
-    today : accounts with an override in force today, largest ARR first: `TODAY_COLUMNS`
+    today : accounts with an override in force today, largest ARR first: `overruled.TODAY_COLUMNS`
     effects : `EFFECT_COLUMNS`, see `effects`
     auc : Estimates over the finished cases concerned: "without" (measured score), "with" (override), "difference" (paired);
         empty with fewer than `LEAST` accounts or fewer than 5 lost or kept
@@ -66,33 +63,6 @@ class OverrideFacts:
     kind: str
 
 
-def overrule(rows: pd.DataFrame, in_force: pd.DataFrame, scorecard: Scorecard) -> pd.DataFrame:
-    """Scored rows as shown: where an override is in force it sets score and band; the measured ones stay beside it.
-
-    Parameters
-    ----------
-    rows : account_id, as_of, score, band, as measured
-    in_force : `healthlib.overrides.COLUMNS`
-
-    Returns
-    -------
-    Same index and columns, and measured_score, measured_band, override (NaN: none), override_set_on, override_expires_on, override_by,
-    override_reason. An account that cannot be scored can be overruled too.
-    """
-    keys = ["account_id", "as_of"]
-    names = {"set_on": "override_set_on", "expires_on": "override_expires_on", "set_by": "override_by", "reason": "override_reason"}
-    said = in_force.rename(columns=names).drop_duplicates(keys)
-    said = said.astype({"as_of": rows["as_of"].dtype, "override_set_on": "datetime64[s]", "override_expires_on": "datetime64[s]"})
-    found = rows[keys].merge(said, how="left", on=keys).set_axis(rows.index).drop(columns=keys)
-    out = rows.assign(measured_score=rows["score"], measured_band=rows["band"]).join(found.astype({"override": float}))
-    starts, labels = bands.band_starts(scorecard), [band.name for band in scorecard.bands]
-    known = out["override"].notna()
-    shown = pd.Series(bands.assign(out["override"], starts, labels), index=rows.index, dtype="object")
-    out["score"] = out["override"].where(known, out["score"])
-    out["band"] = out["band"].astype("object").where(~known, shown).astype(rows["band"].dtype)
-    return out
-
-
 def override_study(book: Book, *, replicates: int = 400, seed: int = 0) -> OverrideFacts:
     """Did overruling the score help, in accounts and in ARR?
 
@@ -101,14 +71,14 @@ def override_study(book: Book, *, replicates: int = 400, seed: int = 0) -> Overr
     replicates, seed : account resamples behind every interval
     """
     if book.overrides.empty:
-        return OverrideFacts(_today(book), effects(NONE.head(0)), {}, 0, 0, 0, book.workspace.kind)
+        return OverrideFacts(today_overruled(book), effects(NONE.head(0)), {}, 0, 0, 0, book.workspace.kind)
     said = book.overrides.rename(columns={"override": "said"})[["account_id", "as_of", "said", "set_by"]]
     cases = scored_cases(book).merge(said, how="left", on=["account_id", "as_of"])
     concerned = cases["said"].notna()
     finished = cases[concerned & cases["lost"].notna()]
     judged = with_expected(cases) if len(finished) else finished.assign(expected=np.nan)
     return OverrideFacts(
-        today=_today(book),
+        today=today_overruled(book),
         effects=effects(judged, replicates=replicates, seed=seed),
         auc=aucs(finished, replicates=replicates, seed=seed),
         n_cases=len(finished),
@@ -116,20 +86,6 @@ def override_study(book: Book, *, replicates: int = 400, seed: int = 0) -> Overr
         n_unjudged=len(finished) - len(judged),
         kind=book.workspace.kind,
     )
-
-
-def _today(book: Book) -> pd.DataFrame:
-    from healthlib import scoring
-
-    snapshot = book.history[book.history["as_of"] == book.as_of].reset_index(drop=True)
-    measured = scoring.score(book.scorecard, snapshot).frame[["score", "band"]]
-    rows = overrule(
-        snapshot[["account_id", "as_of", "arr"]].join(snapshot.reindex(columns=["name"])).join(measured), book.overrides, book.scorecard
-    )
-    rows = rows[rows["override"].notna()].rename(
-        columns=lambda name: name.removeprefix("override_").replace("by", "set_by", int(name == "override_by"))
-    )
-    return rows.sort_values(["arr", "account_id"], ascending=[False, True])[list(TODAY_COLUMNS)].reset_index(drop=True)
 
 
 def with_expected(cases: pd.DataFrame) -> pd.DataFrame:

@@ -12,9 +12,9 @@ from healthlib import changes, scoring
 from healthlib.overrides import NONE
 from healthlib.palette import UNSCORED
 from healthlib.spec import Scorecard
-from healthlib.studies.overrides import overrule
+from healthlib.studies.overruled import overrule, overruled
 from healthlib.wording import day as day_said
-from healthlib.wording import number, short_day
+from healthlib.wording import short_day
 
 SEGMENTS = ("segment", "plan", "industry", "region")
 """Attributes a base is divided by; the first that is there and has 2 to 12 values."""
@@ -185,20 +185,9 @@ def _last_columns(scored: Scored, scorecard: Scorecard, rows: pd.DataFrame, earl
     by_account = found.frame.set_index("account_id")
     for name in ("change", *changes.CAUSES):
         frame[name if name == "change" else f"change_{name}"] = rows["account_id"].map(by_account[name]).astype(float)
-    frame["change_drivers"] = rows["account_id"].map(changes.told(found, rows, earlier, scorecard)).fillna("")
+    told = changes.told(found, rows, earlier, scorecard).to_dict()
+    frame["change_drivers"] = [told.get(account, "") for account in rows["account_id"]]
     return frame
-
-
-def overruled(rows: pd.DataFrame) -> pd.Series:
-    """What a person said in place of the score: `set to 47 by Elif Kaya until 20 Oct 2022 (gut feeling), measured 61`; "" where nobody."""
-    texts = []
-    for score, measured, who, why, until in rows[
-        ["override", "measured_score", "override_by", "override_reason", "override_expires_on"]
-    ].itertuples(index=False, name=None):
-        said = f"set to {number(score, 0)}" + (f" by {who}" if pd.notna(who) else "")
-        said += (f" until {day_said(until)}" if pd.notna(until) else "") + (f" ({why})" if pd.notna(why) else "")
-        texts.append("" if pd.isna(score) else f"{said}, " + ("not measured" if pd.isna(measured) else f"measured {number(measured, 0)}"))
-    return pd.Series(texts, index=rows.index, dtype="object")
 
 
 def ages(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None) -> pd.DataFrame | None:
