@@ -148,7 +148,7 @@ def first(facts: ExecutiveFacts) -> Piece:
     if facts.risks.empty:
         return head
     soon = "Renewals of the next 180 days first, then by" if facts.risks["term_ends"].notna().any() else "By"
-    order = f"{soon} ARR times chance of loss; in brackets, the points each reason costs"
+    order = f"{soon} ARR times chance of loss; why: value, date and age (d: days) of the newest record, and in brackets the points it costs"
     return head + risk_table(facts, facts.risks.head(FIRST), order)
 
 
@@ -266,7 +266,7 @@ def causes(facts: ExecutiveFacts) -> Piece:
 
 
 def _points_moved(points: float) -> Piece:
-    return Piece(NOTHING if unknown(points) else f'<data value="{float(points)!r}">{change(points, 1)}</data>')
+    return Piece(NOTHING if unknown(points) else f'<data style="padding-left:.8rem" value="{float(points)!r}">{change(points, 1)}</data>')
 
 
 def _move(row: dict[Any, Any], currency: str) -> Piece:

@@ -190,8 +190,10 @@ def _last_columns(scored: Scored, scorecard: Scorecard, rows: pd.DataFrame, earl
     return frame
 
 
-def ages(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None) -> pd.DataFrame | None:
+def ages(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None, *, short: bool = False) -> pd.DataFrame | None:
     """Date and age of the newest row behind each metric, in words; index of `rows`, a column a metric, "" where there is no row.
+
+    `short` says ` of 5 Oct, 26 d`, for a page that explains itself.
 
     >>> from healthlib.spec import Band, Measure, Metric
     >>> card = Scorecard(groups=("g",), metrics={"nps": Metric(name="nps", group="g", measure=Measure(kind="count"), worst=0, best=1)},
@@ -208,22 +210,25 @@ def ages(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None) -
     )
     days = (rows["as_of"].to_numpy()[:, None] - wide.to_numpy(dtype="datetime64[s]")).astype("timedelta64[D]")
     texts = [
-        [_age(at, age) for at, age in zip(*pair, strict=True)] for pair in zip(wide.to_numpy(dtype="datetime64[s]"), days, strict=True)
+        [_age(at, age, short) for at, age in zip(*pair, strict=True)]
+        for pair in zip(wide.to_numpy(dtype="datetime64[s]"), days, strict=True)
     ]
     return pd.DataFrame(texts, index=rows.index, columns=list(scorecard.metrics))
 
 
-def _age(at: np.datetime64, age: np.timedelta64) -> str:
+def _age(at: np.datetime64, age: np.timedelta64, short: bool) -> str:
     if np.isnat(at):
         return ""
     days = int(age.astype(int))
     when = short_day(at) if days < MONTHS_APART else day_said(at)
+    if short:
+        return f" of {when}, {days:,}\u00a0d"
     return f" of {when}, " + ("the same day" if days == 0 else "1 day old" if days == 1 else f"{days:,} days old")
 
 
 def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3, dated: pd.DataFrame | None = None) -> pd.Series:
     """What holds each account's score down most, in plain words, points in brackets:
-    `Active seats: 0.21 of 30 Oct 2026, 1 day old (−12); NPS: not measured (−5)`.
+    `Active seats: 0.21 of 30 Oct, 1 d (−12); NPS: not measured (−5)`, with the date of the newest row behind it and its age in days.
 
     Parameters
     ----------
@@ -239,7 +244,7 @@ def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3, dat
     again = scoring.score(scorecard, snapshot)
     short, labels = scoring.shortfalls(again).to_numpy(), [metric.label for metric in scorecard.metrics.values()]
     values = snapshot[list(scorecard.metrics)].to_numpy(dtype=float)
-    words = ages(scorecard, snapshot, dated)
+    words = ages(scorecard, snapshot, dated, short=True)
     caps = {gate.name: f"Capped at {gate.cap:g} by {gate.name}" for gate in scorecard.gates}
     order = np.argsort(-np.nan_to_num(short), axis=1, kind="stable")[:, :count]
     said = overruled(snapshot).tolist() if "override" in snapshot else [""] * len(snapshot)
