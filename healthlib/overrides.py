@@ -1,7 +1,7 @@
 """Which override, a person overruling the score, was in force for an account on a day.
 
 Each row of ``overrides`` is in force from ``set_on``, once it was known (``recorded_at``, a declared lag), until the day before
-``expires_on``; without ``expires_on`` until a later one takes its place. Of several in force the latest set wins. An override set or
+``expires_on``; without ``expires_on`` until another one is set, for good. Of several in force the latest set wins. An override set or
 recorded later never reaches an earlier day: like every row, it comes through ``known.overrides``.
 """
 
@@ -54,10 +54,10 @@ def in_force(tables: Tables, spine: pd.DataFrame) -> pd.DataFrame:
             SELECT s.as_of, o.*, {expires} AS expires, row_number() OVER (
                 PARTITION BY s.place ORDER BY o.set_on DESC, o.known DESC, o.score, {", ".join(said.values())}) AS nth
             FROM spine s JOIN known.overrides o ON o.account_id = s.account_id AND o.known <= s.as_of AND o.day <= s.as_of
-                AND ({expires} IS NULL OR {expires} > s.as_of) AND o.score BETWEEN {LOWEST} AND {HIGHEST}
-            ) r WHERE nth = 1"""
+                AND o.score BETWEEN {LOWEST} AND {HIGHEST}
+            ) r WHERE expires > as_of OR (expires IS NULL AND nth = 1) ORDER BY account_id, as_of, nth"""
     )
-    return asof.tidy(found)[list(COLUMNS)]
+    return asof.tidy(found.drop_duplicates(["account_id", "as_of"]))[list(COLUMNS)]
 
 
 def outside(tables: Tables, at: pd.Timestamp) -> int:

@@ -21,7 +21,7 @@ from tests import small_company
 from tests.test_executive import facts_of
 from tests.test_metrics import metric
 
-# a: two at once, then one alone, then none; b: recorded two weeks late; c: a tie of set_on; d: outside 0..100; e: never ends
+# a: two at once, then one alone, then none; b: recorded two weeks late; c: a tie of set_on; d: outside 0..100; e: ends when another is set
 SAID = """account_id,set_on,score,reason,set_by,expires_on,recorded_at
 a,2026-01-10,40,budget cut,Ann,2026-06-01,2026-01-10
 a,2026-02-01,60,new sponsor,Bob,2026-03-01,2026-02-01
@@ -30,6 +30,7 @@ c,2026-01-05,30,first,Ann,,2026-01-05
 c,2026-01-05,20,second,Bob,,2026-01-05
 d,2026-01-05,150,typo,Ann,,2026-01-05
 e,2026-01-05,0,gone quiet,Çelik,,2026-01-05
+e,2026-05-01,50,back again,Bob,2026-05-15,2026-05-01
 """
 
 
@@ -65,7 +66,8 @@ def said_on(workspace: Workspace, day: str) -> dict[str, tuple[float, str]]:
         ("2026-02-03", {"a": (60, "Bob"), "b": (70, "Ann"), "c": (20, "Bob"), "e": (0, "Çelik")}),
         ("2026-02-28", {"a": (60, "Bob"), "b": (70, "Ann"), "c": (20, "Bob"), "e": (0, "Çelik")}),
         ("2026-03-01", {"a": (40, "Ann"), "b": (70, "Ann"), "c": (20, "Bob"), "e": (0, "Çelik")}),  # the day it expires it is over
-        ("2026-06-01", {"b": (70, "Ann"), "c": (20, "Bob"), "e": (0, "Çelik")}),
+        ("2026-05-14", {"a": (40, "Ann"), "b": (70, "Ann"), "c": (20, "Bob"), "e": (50, "Bob")}),
+        ("2026-06-01", {"b": (70, "Ann"), "c": (20, "Bob")}),  # e: the one without an end ended when another was set
     ],
 )
 def test_which_override_is_in_force(company: tuple[Path, Workspace], day: str, expected: dict[str, tuple[float, str]]) -> None:
