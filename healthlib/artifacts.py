@@ -28,6 +28,11 @@ SCORES = (
     "account_id", "as_of", "score", "band", "coverage", "previous_score", "previous_band", "arr", "term_ends",
     "renewal_probability", "probability_low", "probability_high",
 )  # fmt: skip
+SCORES_LAST = (
+    "score_without_override", "band_without_override", "points:override", "override_by", "override_reason", "override_expires_on",
+    "change", "change_behaviour", "change_data", "change_configuration", "change_override", "change_drivers",
+)  # fmt: skip
+"""Columns of scores.csv after those of the contract."""
 WEIGHTS = ("metric", "group", "current", "equal", "fitted", "low", "high", "selected_share", "recommended")
 LEAD_TIME = ("lead_days", "band", "accounts_churned", "share_of_churned_accounts", "share_of_churned_arr", "low", "high")
 BACKTEST = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
@@ -191,10 +196,10 @@ def write_rejected(rejected: Mapping[str, pd.DataFrame], folder: Path) -> list[s
 
 
 def scores_columns(frame: pd.DataFrame) -> list[str]:
-    """The columns of ``scores.csv`` in the order of the contract, for the groups and metrics this scorecard has."""
+    """The columns of ``scores.csv`` in the order of the contract, for the groups and metrics this scorecard has; ours come last."""
     groups = [c for c in frame.columns if str(c).startswith("group:")]
-    points = [c for c in frame.columns if str(c).startswith("points:")]
-    return [*SCORES, *groups, *points, "top_drivers", "playbook"]
+    points = [c for c in frame.columns if str(c).startswith("points:") and c not in SCORES_LAST]
+    return [*SCORES, *groups, *points, "top_drivers", "playbook", *(c for c in SCORES_LAST if c in frame)]
 
 
 def sha256(path: Path) -> str:

@@ -18,6 +18,11 @@ ADVICE = {
     "keep": "The data do not support changing the weights",
     "insufficient_evidence": "Whether other weights would do better, the data cannot tell yet",
 }
+MOVERS = {
+    "behaviour": "what customers did", "data": "what was measured of them", "configuration": "the scorecard", "override": "overrides",
+    "membership": "who came and left",
+}  # fmt: skip
+"""Cause of a change of the average score -> how a sentence names it."""
 FEW = 20
 """Below so many events a rate is said to be uncertain in words too."""
 
@@ -263,6 +268,23 @@ def moved(facts: ExecutiveFacts) -> str:
     )
 
 
+def causes(facts: ExecutiveFacts) -> str:
+    """Why the average score of the whole book moved since the previous month-end."""
+    if facts.causes.empty:
+        return "Why the average score moved cannot be told: there is no earlier month to compare with."
+    book = facts.causes[facts.causes["band"] == "all"].set_index("by")
+    row = {str(name): value for name, value in book.drop(columns="band").astype(float).loc["accounts"].to_dict().items()}
+    if unknown(row["change"]):
+        return "Why the average score moved cannot be told: on one of the two days nothing was scored."
+    moved = sorted(((abs(row[name]), name) for name in MOVERS if abs(row[name]) >= 0.05), reverse=True)
+    parts = listed([f"{MOVERS[name]} {change(row[name], 1)}" for _, name in moved]) or "no cause by as much as a tenth of a point"
+    weighted = change(float(book["change"].to_dict()["arr"]), 1)
+    return (
+        f"The average score of the book moved by {change(row['change'], 1)} points to {number(row['now'], 1)} since "
+        f"{day(facts.context['month'])} ({weighted} weighted by ARR): {parts}."
+    )
+
+
 def migrated(facts: ExecutiveFacts) -> str:
     """How many accounts moved down and up since the previous month-end."""
     if _flat(facts):
@@ -343,6 +365,10 @@ MEANINGS = {
     "Account": "A customer with ARR above zero on the day of the report.",
     "ARR": "The yearly amount of all contracts that cover the day: start date on or before it, end date after it.",
     "Score": "0 to 100, higher is healthier: the weighted mean of the metric scores measured on that day, capped where a gate applies.",
+    "Override": "A score that a person set; while in force it is shown in place of the measured one, which alone gives the chance of loss.",
+    "What moved a score": (
+        "Behaviour: values measured on both days. Data: metrics that came or went. Scorecard: its weights and scales. Override: a person."
+    ),
     "Band": "The highest band whose starting score the account reaches. Unscored: too little of the scorecard is measured to give a score.",
     "Coverage": "The share of the scorecard's weight that applies to an account and was measured.",
     "GRR, 12 months": "Of the ARR of twelve months ago, what the same accounts still pay, growth not counted.",

@@ -19,6 +19,10 @@ STEPS = {"started with": "were here a year ago", "left": "left", "shrank": "pay 
 """Move of ARR -> accounts that ..."""
 ALERTS = 12
 """Alerts a page lists: what a team reads in a meeting; the rest is in alerts.csv."""
+CAUSES = {
+    "change_behaviour": "behaviour", "change_data": "data", "change_configuration": "scorecard", "change_override": "override",
+}  # fmt: skip
+"""Column of a cause of change -> its word."""
 MANY = 50
 """Rows a page lists at most; the rest is in the CSV files beside it."""
 
@@ -146,7 +150,7 @@ def first(facts: ExecutiveFacts) -> Piece:
     if facts.risks.empty:
         return head
     soon = "Renewals of the next 180 days first, then by" if facts.risks["term_ends"].notna().any() else "By"
-    order = f"{soon} ARR times chance of loss; in brackets, the points each reason costs"
+    order = f"{soon} ARR times chance of loss; why: value, date and age (d: days) of the newest record, and in brackets the points it costs"
     return head + risk_table(facts, facts.risks.head(FIRST), order)
 
 
@@ -154,8 +158,8 @@ def risk_table(facts: ExecutiveFacts, rows: pd.DataFrame, caption: str) -> Piece
     """Accounts at risk with why and what to do."""
     chip = report.bands(facts.band_colours)
     spot = [
-        Piece(f'<span class="nowrap">{chip(band).html} {number(score, 0)} {_moved(moved)}</span>')
-        for band, score, moved in zip(rows["band"], rows["score"], rows["change"], strict=True)
+        Piece(f'<span class="nowrap">{chip(band).html} {number(score, 0)} {_moved(moved)}</span>{_because(causes)}')
+        for band, score, moved, *causes in rows[["band", "score", "change", *CAUSES]].itertuples(index=False, name=None)
     ]
     chances = [_chance(row) for row in rows.to_dict("records")]
     who = [_who(row) for row in rows.to_dict("records")]
@@ -198,6 +202,13 @@ def _moved(moved: float) -> str:
     return "" if unknown(moved) else f'<span class="quiet">({change(moved)})</span>'
 
 
+def _because(causes: list[float]) -> str:
+    """The causes that moved a score by half a point or more, behaviour alone left unsaid: it is what a reader expects."""
+    said = [f"{name} {change(by)}" for name, by in zip(CAUSES.values(), causes, strict=True) if not unknown(by) and abs(by) >= 0.5]
+    plain = len(said) == 1 and said[0].startswith("behaviour")
+    return "" if plain or not said else f'<span class="quiet under">{", ".join(said)}</span>'
+
+
 def believe(facts: ExecutiveFacts) -> Piece:
     """Questions a doubter asks, with answers."""
     return report.heading("Can this be believed?") + report.definitions(say.believe(facts))
@@ -237,6 +248,27 @@ def migration(facts: ExecutiveFacts) -> Piece:
         grid = _with(grid, **{f"to {place}": [cells.get((start, place), Piece(NOTHING)) for start in grid["from"]]})
         shown[f"to {place}"] = (f"To {place}", _as_is)
     return report.table(grid, shown, caption=f"Accounts and their ARR by band on {day(facts.context['month'])} (rows) and now (columns)")
+
+
+def causes(facts: ExecutiveFacts) -> Piece:
+    """What moved the average score of each band and of the whole book since the previous month-end, by accounts and by ARR."""
+    if facts.causes.empty:
+        return Piece("")
+    words = {"behaviour": "Behaviour", "data": "Data", "configuration": "Scorecard", "override": "Override", "membership": "Who is in it"}
+    rows = facts.causes.assign(by=facts.causes["by"].map({"accounts": "accounts", "arr": "ARR"}))
+    still = [name for name in ("configuration", "override") if not (rows[name].abs() >= 0.05).any()]
+    signed = {name: (word, _points_moved) for name, word in words.items() if name not in still}
+    shown: dict[str, tuple[str, Any]] = {
+        "band": ("Band", _chip(facts)), "by": ("By", "text"), "n_now": ("n", "count"), "before": ("Average then", "number"),
+        "now": ("Average now", "number"), "change": ("Change", _points_moved), **signed,
+    }  # fmt: skip
+    since = day(facts.context["month"])
+    unmoved = f"; nothing by {' or '.join(words[name].lower() for name in still)}" if still else ""
+    return report.table(rows, shown, caption=f"Average score by band since {since}, and what moved it, summing exactly{unmoved}")
+
+
+def _points_moved(points: float) -> Piece:
+    return Piece(NOTHING if unknown(points) else f'<data style="padding-left:.8rem" value="{float(points)!r}">{change(points, 1)}</data>')
 
 
 def _move(row: dict[Any, Any], currency: str) -> Piece:

@@ -178,15 +178,20 @@ def explain(scores: Scores, row: Hashable) -> pd.DataFrame:
     return pd.DataFrame(columns).sort_values("shortfall", ascending=False, kind="stable", ignore_index=True)
 
 
-def top_drivers(scores: Scores, count: int = 3) -> pd.Series:
+def top_drivers(scores: Scores, count: int = 3, *, dates: pd.DataFrame | None = None) -> pd.Series:
     """The strongest pulls down and up of each score in plain words, with the value behind each; same index as the scores.
 
     Down: what keeps the score from 100 (`shortfalls`); up: the points added by other metrics.
+
+    Parameters
+    ----------
+    dates : a column a metric, words to put behind the value (its date and age); same rows as the scores
     """
     short, points = shortfalls(scores).to_numpy(), scores.points.to_numpy()
     values = scores.cases[list(scores.points)].to_numpy(dtype=float)
     metrics, words = list(scores.scorecard.metrics.values()), gate_words(scores.scorecard)
     down, up = np.argsort(-short, axis=1, kind="stable")[:, :count], np.argsort(-points, axis=1, kind="stable")
+    aged = np.full(values.shape, "", dtype=object) if dates is None else dates[list(scores.points)].to_numpy(dtype=object)
     texts = []
     for i, (gate, coverage) in enumerate(zip(scores.frame["gate"], scores.frame["coverage"].fillna(0.0), strict=True)):
         if np.isnan(points[i]).all():
@@ -198,7 +203,8 @@ def top_drivers(scores: Scores, count: int = 3) -> pd.Series:
         known = dict(zip(scores.scorecard.metrics, values[i].tolist(), strict=True))
         parts = [words[gate]] if gate else []
         for side, pulls in sides.items():
-            drivers = [_driver(metrics[j].label, values[i, j], by, told(scores.scorecard, metrics[j], known)) for j, by in pulls]
+            notes = {j: told(scores.scorecard, metrics[j], known) for j, _ in pulls}
+            drivers = [_driver(metrics[j].label, values[i, j], by, aged[i, j], notes[j]) for j, by in pulls]
             parts += [f"{side}: " + ", ".join(drivers)] if pulls else []
         texts.append("; ".join(parts))
     return pd.Series(pd.array(texts, dtype="str"), index=scores.frame.index, name="top_drivers")
@@ -233,17 +239,17 @@ def playbooks(scores: Scores) -> pd.Series:
     return result
 
 
-def _driver(label: str, value: float, by: float, note: str = "") -> str:
-    """A pull in words; `note` says more of the value.
+def _driver(label: str, value: float, by: float, aged: str = "", note: str = "") -> str:
+    """A pull in words; `aged` says of when the value is, `note` more of the value.
 
     >>> _driver("Active seats", 0.214, -12.36), _driver("Calls", float("nan"), -3.0)
     ('Active seats 0.21 (-12.4)', 'Calls not measured (-3.0)')
     """
     more = f", {note}" if note else ""
     if np.isnan(value):
-        return f"{label} not measured{more} ({by:+.1f})"
+        return f"{label} not measured{aged.replace(' of ', ', last ', 1)}{more} ({by:+.1f})"
     digits = f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.2f}"
-    return f"{label} {digits}{more} ({by:+.1f})"
+    return f"{label} {digits}{aged}{more} ({by:+.1f})"
 
 
 def _score_block(ready: list[Plan], members: list[list[int]], rows: slice, out: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats]:

@@ -55,7 +55,7 @@ def cut(tables: Tables, workspace: Workspace, at: str) -> None:
 
 
 def same(left: Book, right: Book) -> None:
-    for name in ("history", "cases", "leads", "ledger", "churned", "incumbent", "silences"):
+    for name in ("history", "cases", "leads", "ledger", "churned", "incumbent", "silences", "overrides", "dated", "answers"):
         a, b = getattr(left, name), getattr(right, name)
         assert (a is None) == (b is None), name
         if a is not None:

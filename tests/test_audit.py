@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from healthlib import overrides, recency
 from healthlib.beginnings import NEVER
 from healthlib.spec import Band, Measure, Metric, OutcomeSpec, Scorecard
 from healthlib.studies import alone, before_end, leaving, lists
@@ -62,7 +63,7 @@ def book(cases: pd.DataFrame, **more: Any) -> Any:
             "account_id": pd.Series(dtype=str), "ended_on": pd.to_datetime([]),
             "arr": pd.Series(dtype=float), "reason": pd.Series(dtype=str),
         }),
-        "incumbent": None, "began": NEVER,
+        "incumbent": None, "began": NEVER, "overrides": overrides.NONE, "dated": recency.NO_DAYS, "answers": recency.NO_ANSWERS,
     }  # fmt: skip
     given |= more
     return SimpleNamespace(**given, leaks=screen(given["cases"], CARD))

@@ -16,6 +16,8 @@ from healthlib.studies.early import early_facts
 from healthlib.studies.fit import without
 from healthlib.studies.groups import dimensions
 from healthlib.studies.leaks import left_out
+from healthlib.studies.missingness import MissingFacts, missing_study
+from healthlib.studies.overrides import OverrideFacts, override_study
 from healthlib.studies.owners import owners
 from healthlib.studies.rates import RATE_COLUMNS, overall, rates_by
 from healthlib.studies.readiness import readiness
@@ -58,6 +60,8 @@ class AuditFacts:
     successful, first_days, features, steps : what the first days say, see `early`
     owners : the book by CSM, see `owners`
     missing : question, needs: what could not be asked of these exports, and what it would take
+    overrides : what overruling the score did, see `overrides`
+    gaps : what is missing or old, and whether it matters, see `missingness`
     """
 
     name: str
@@ -100,6 +104,8 @@ class AuditFacts:
     steps: pd.DataFrame
     owners: pd.DataFrame
     missing: pd.DataFrame
+    overrides: OverrideFacts
+    gaps: MissingFacts
     band_colours: dict[str, str] = field(default_factory=dict)
 
 
@@ -148,6 +154,8 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
         **early_facts(book, **again),
         owners=owners(book.scorecard, book.history[book.history["as_of"] == book.as_of], finished, book.as_of, seed=seed),
         missing=missing(book, finished),
+        overrides=override_study(book, **again),
+        gaps=missing_study(book, **again),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import asof, flat, levels, metrics, outcomes, peers
+from .. import asof, flat, levels, metrics, outcomes, overrides, peers, recency
 from ..beginnings import NEVER, Beginnings, beginnings
 from ..errors import EvidenceError
 from ..schema import CASE_COLUMNS
@@ -41,6 +41,9 @@ class Book:
     began : the first days of every account, see `beginnings`
     traces : how the rows of each metric and table lie to the accounts' leaving: what the leak audit reads
     silences : days without contact and without use of each snapshot in `history`, see `silence.silences`
+    overrides : the override in force for each account and date of `history` and `cases` that has one: `overrides.COLUMNS`
+    dated : account_id, metric, day: the newest row behind each metric today, see `recency.newest_days`
+    answers : the latest rating or answer at each case, however old: `recency.ANSWER_COLUMNS`
     """
 
     workspace: Workspace
@@ -59,6 +62,9 @@ class Book:
     began: Beginnings = NEVER
     traces: Traces = field(default_factory=no_traces)
     silences: pd.DataFrame = field(default_factory=nothing)
+    overrides: pd.DataFrame = field(default_factory=overrides.NONE.copy)
+    dated: pd.DataFrame = field(default_factory=recency.NO_DAYS.copy)
+    answers: pd.DataFrame = field(default_factory=recency.NO_ANSWERS.copy)
 
     @property
     def evidence(self) -> str:
@@ -115,7 +121,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         data_through=pd.Timestamp(tables.data_through),
         tables=tables.report,
         rejected=tables.rejected,
-        warnings=tables.warnings,
+        warnings=(*tables.warnings, *overrides.warning(tables, at)),
         cases=cases,
         history=history,
         leads=leads,
@@ -125,7 +131,21 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         began=beginnings(tables, at),
         traces=read_traces(tables, workspace, left, at),
         silences=silences(tables, workspace, history),
+        **_judgements(tables, workspace, history, cases, at),
     )
+
+
+def _judgements(
+    tables: Tables, workspace: Workspace, history: pd.DataFrame, cases: pd.DataFrame, at: pd.Timestamp
+) -> dict[str, pd.DataFrame]:
+    """What people said over the score, and how old what the metrics say is."""
+    keys = ["account_id", "as_of"]
+    today = history.loc[history["as_of"] == at, keys].reset_index(drop=True)
+    return {
+        "overrides": overrides.in_force(tables, pd.concat([history[keys], cases[keys]], ignore_index=True)),
+        "dated": recency.newest_days(tables, workspace, today),
+        "answers": recency.latest_answers(tables, workspace, cases[keys].drop_duplicates().reset_index(drop=True)),
+    }
 
 
 def _flat_book(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:

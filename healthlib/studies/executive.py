@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from healthlib import resample
+from healthlib import changes, resample
 from healthlib.bands import band_colours
 from healthlib.resample import NOTHING, Estimate
 from healthlib.studies import renewals, today
@@ -19,7 +19,6 @@ from healthlib.studies.summary import summary
 
 if TYPE_CHECKING:
     from healthlib.calibration import Calibrator
-    from healthlib.spec import Scorecard
     from healthlib.studies.audit import AuditFacts
     from healthlib.studies.backtest_bands import BacktestFacts
     from healthlib.studies.book import Book
@@ -39,12 +38,12 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
     """
     from healthlib.studies.book import year_before
 
-    scored = today.score_history(book.scorecard, book.history)
+    scored = today.score_history(book.scorecard, book.history, book.overrides)
     bands = today.band_names(book.scorecard)
     days = {"now": book.as_of, **today.earlier_days(book.history, book.as_of)}
     snapshot = scored.on(book.as_of)
     calibrator, forecast = _outlook(book, seed)
-    scores = _with_probability(today.scores_frame(scored, book.scorecard, book.as_of, days["month"]), calibrator)
+    scores = _with_probability(today.scores_frame(scored, book.scorecard, book.as_of, days["month"], book.dated), calibrator)
     year = year_before(book.as_of)
     facts = ExecutiveFacts(
         context=_context(book, days, snapshot, seed),
@@ -59,9 +58,10 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
         groups=today.group_view(scored, book.as_of, bands),
         retention=retention(book.ledger, year, book.as_of, seed=seed),
         moves=moves(book.ledger, year, book.as_of),
-        due=_due(book, snapshot, bands, calibrator),
+        due=_due(book, snapshot.assign(score=snapshot["measured_score"]), bands, calibrator),
         forecast=forecast,
-        risks=risks(scores, snapshot, book.as_of, book.scorecard),
+        risks=risks(scores, snapshot, book),
+        causes=causes(scored, book, days["month"]),
         auc=fit.auc.get("current", NOTHING),
         arr_auc=fit.arr_auc.get("current", NOTHING),
         flagged=flagged(book, scored, backtest.lead_time, seed=seed),
@@ -118,10 +118,13 @@ def _context(book: Book, days: dict[str, pd.Timestamp | None], snapshot: pd.Data
 
 
 def _with_probability(scores: pd.DataFrame, calibrator: Calibrator | None) -> pd.DataFrame:
-    """Add renewal_probability, probability_low and probability_high after term_ends; NaN where none can be fitted."""
+    """Add renewal_probability, probability_low and probability_high after term_ends; NaN where none can be fitted.
+
+    The measured score decides, whatever a person has set: the curve was learnt from measured scores.
+    """
     chances = np.full((len(scores), 3), np.nan)
     if calibrator is not None:
-        lost = calibrator.probability(scores["score"])
+        lost = calibrator.probability(scores["score_without_override"])
         chances = 1 - lost[["probability_lost", "high", "low"]].to_numpy()
     place = list(scores.columns).index("term_ends") + 1
     left, right = scores.iloc[:, :place], scores.iloc[:, place:]
@@ -135,20 +138,37 @@ def profile(snapshot: pd.DataFrame) -> pd.DataFrame:
     return table.assign(name=table["name"].where(table["name"].notna(), snapshot["account_id"]))
 
 
-def risks(scores: pd.DataFrame, snapshot: pd.DataFrame, as_of: pd.Timestamp, scorecard: Scorecard) -> pd.DataFrame:
+def causes(scored: today.Scored, book: Book, before: pd.Timestamp | None) -> pd.DataFrame:
+    """Which causes moved the average score of each band and of the book since `before`: by accounts and by ARR.
+
+    Returns
+    -------
+    DataFrame `by` (accounts, arr), then `changes.AVERAGE_COLUMNS`; empty without an earlier day
+    """
+    if before is None:
+        return pd.DataFrame(columns=["by", *changes.AVERAGE_COLUMNS])
+    now, then = scored.on(book.as_of), scored.on(before)
+    names = [*scored.scores.cases.columns, "override"]
+    found = changes.explain_change(now[names], then[names], book.scorecard)
+    bands = [band.name for band in book.scorecard.bands]
+    tables = [changes.averages(found, now, then, bands, money=money).assign(by=by) for by, money in (("accounts", False), ("arr", True))]
+    return pd.concat(tables, ignore_index=True)[["by", *changes.AVERAGE_COLUMNS]]
+
+
+def risks(scores: pd.DataFrame, snapshot: pd.DataFrame, book: Book) -> pd.DataFrame:
     """Which accounts first: below the best band, those whose term ends within 180 days before the others, then by ARR x chance of loss.
 
     Where no chance can be fitted, by band and ARR.
     """
+    scorecard, as_of = book.scorecard, book.as_of
     bands = [band.name for band in scorecard.bands]
     rows = scores[scores["band"].isin(bands[:-1] or bands)].copy()
     rows = rows.join(profile(snapshot), on="account_id")
     rows["days_left"] = (rows["term_ends"] - as_of).dt.days.astype("float64")
-    rows["change"] = rows["score"] - rows["previous_score"]
     rows["loss"] = 1 - rows["renewal_probability"]
     rows["loss_low"], rows["loss_high"] = 1 - rows["probability_high"], 1 - rows["probability_low"]
     rows["expected_lost"] = rows["loss"] * rows["arr"]
-    rows["why"] = rows["account_id"].map(today.reasons(scorecard, snapshot.loc[rows["account_id"]]))
+    rows["why"] = rows["account_id"].map(today.reasons(scorecard, snapshot.loc[rows["account_id"]], dated=book.dated))
     rank = {band: place for place, band in enumerate(bands)}
     order = pd.DataFrame(
         {
@@ -169,6 +189,7 @@ def risks(scores: pd.DataFrame, snapshot: pd.DataFrame, as_of: pd.Timestamp, sco
         "days_left",
         "score",
         "change",
+        *(f"change_{cause}" for cause in changes.CAUSES),
         "band",
         "loss",
         "loss_low",
@@ -200,5 +221,5 @@ def flagged(book: Book, scored: today.Scored, lead_time: pd.DataFrame, *, seed: 
     return {
         "accounts": Estimate(float(row["share_of_churned_accounts"]), float(row["low"]), float(row["high"]), n, events),
         "arr": Estimate(float(row["share_of_churned_arr"]), float(low), float(high), n, events),
-        "base": resample.rate((scored.rows["band"] == worst).astype(float).to_numpy(), codes, counts),
+        "base": resample.rate((scored.rows["measured_band"] == worst).astype(float).to_numpy(), codes, counts),
     }

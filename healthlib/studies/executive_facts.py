@@ -26,8 +26,9 @@ class ExecutiveFacts:
     trend, migration, groups : see `today`
     retention, moves : over twelve months, see `retention`; empty where no account had ARR a year ago
     due, forecast : see `renewals`
-    risks : which accounts first: account_id, name, segment, csm, arr, term_ends, days_left, score, change, band, loss, loss_low, loss_high,
-        expected_lost, why, playbook
+    risks : which accounts first: account_id, name, segment, csm, arr, term_ends, days_left, score, change and its four
+        causes (change_behaviour ...), band, loss, loss_low, loss_high, expected_lost, why, playbook
+    causes : by (accounts, arr), then `changes.AVERAGE_COLUMNS`: what moved the average score of each band and of the book since `month`
     auc, arr_auc : the current scorecard's, out of time
     flagged : share of churned accounts ("accounts") and of their ARR ("arr") in the worst band 90 days before; "base": of all accounts, the
         share that was
@@ -52,6 +53,7 @@ class ExecutiveFacts:
     due: pd.DataFrame
     forecast: pd.DataFrame
     risks: pd.DataFrame
+    causes: pd.DataFrame
     auc: Estimate
     arr_auc: Estimate
     flagged: dict[str, Estimate]

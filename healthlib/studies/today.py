@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from healthlib import levels, scoring
+from healthlib import changes, levels, scoring
+from healthlib.overrides import NONE
 from healthlib.palette import UNSCORED
 from healthlib.spec import Scorecard
+from healthlib.studies.overruled import overrule, overruled
+from healthlib.wording import day as day_said
+from healthlib.wording import short_day
 
 SEGMENTS = ("segment", "plan", "industry", "region")
 """Attributes a base is divided by; the first that is there and has 2 to 12 values."""
 
 TREND_MONTHS = 13
+MONTHS_APART = 300
+"""Days from which a date is said with its year."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,9 @@ class Scored:
 
     Attributes
     ----------
-    rows : the snapshots, with score, band, coverage and gate
-    scores : what scoring says of them
+    rows : the snapshots, with score and band as shown (an override in force sets them), coverage, gate, and the columns of
+        `overrides.overrule`: measured_score, measured_band, override ...
+    scores : what scoring says of them, overrides apart
     """
 
     rows: pd.DataFrame
@@ -37,10 +44,11 @@ class Scored:
         return self.rows[chosen].set_index("account_id", drop=False).rename_axis(None).sort_index()
 
 
-def score_history(scorecard: Scorecard, history: pd.DataFrame) -> Scored:
-    """Score every snapshot."""
+def score_history(scorecard: Scorecard, history: pd.DataFrame, in_force: pd.DataFrame | None = None) -> Scored:
+    """Score every snapshot; `in_force` are the overrides to show in place of measured scores (`healthlib.overrides.COLUMNS`)."""
     scores = scoring.score(scorecard, history)
-    return Scored(rows=history.join(scores.frame[["score", "band", "coverage", "gate"]]), scores=scores)
+    rows = history.join(scores.frame[["score", "band", "coverage", "gate"]])
+    return Scored(rows=overrule(rows, NONE if in_force is None else in_force, scorecard), scores=scores)
 
 
 def band_names(scorecard: Scorecard) -> list[str]:
@@ -134,8 +142,17 @@ def _group_row(label: str, part: pd.DataFrame, scored: Scored, worst: str) -> di
     return {"segment": label, "accounts": len(part), "arr": part["arr"].sum(), "arr_worst": lowest, **points.add_prefix("group:").to_dict()}
 
 
-def scores_frame(scored: Scored, scorecard: Scorecard, day: pd.Timestamp, before: pd.Timestamp | None) -> pd.DataFrame:
-    """The accounts of one day as in scores.csv, without probabilities: worst score first, unscored last."""
+def scores_frame(
+    scored: Scored, scorecard: Scorecard, day: pd.Timestamp, before: pd.Timestamp | None, dated: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The accounts of one day as in scores.csv, without probabilities: worst score first, unscored last.
+
+    Score, band, previous_score and previous_band are those shown; `points:<metric>` and `points:override` sum to the score.
+
+    Parameters
+    ----------
+    dated : account_id, metric, day: the newest row behind each metric, for the words of `top_drivers`
+    """
     rows = scored.rows[scored.rows["as_of"] == day]
     earlier = scored.on(before)
     frame = rows[["account_id", "as_of", "score", "band", "coverage"]].copy()
@@ -146,16 +163,77 @@ def scores_frame(scored: Scored, scorecard: Scorecard, day: pd.Timestamp, before
         scored.scores.points.loc[rows.index].add_prefix("points:")
     )
     again = scoring.score(scorecard, rows[scored.scores.cases.columns])
-    frame["top_drivers"], frame["playbook"] = scoring.top_drivers(again), scoring.playbooks(again)
+    shown = replace(again, frame=again.frame.assign(band=rows["band"]))
+    drivers = scoring.top_drivers(again, dates=ages(scorecard, rows, dated))
+    frame["top_drivers"] = overruled(rows).where(rows["override"].notna(), "").str.replace("^(.+)$", r"\1; ", regex=True) + drivers
+    frame["playbook"] = scoring.playbooks(shown)
+    frame = frame.join(_last_columns(scored, scorecard, rows, earlier))
     return frame.sort_values(["score", "arr", "account_id"], ascending=[True, False, True]).reset_index(drop=True)
 
 
-def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3) -> pd.Series:
-    """What holds each account's score down most, in plain words: `Active seats: 0.21 (−12); NPS: not measured (−5)`, points in brackets.
+def _last_columns(scored: Scored, scorecard: Scorecard, rows: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
+    """The columns at the end of scores.csv: the score without the override, who overruled and until when, and why the score moved."""
+    added = rows["override"] - rows["measured_score"].fillna(0.0)
+    frame = pd.DataFrame({
+        "score_without_override": rows["measured_score"], "band_without_override": rows["measured_band"],
+        "points:override": added.where(rows["override"].notna(), 0.0).where(rows["score"].notna()),
+        "override_by": rows["override_by"], "override_reason": rows["override_reason"],
+        "override_expires_on": rows["override_expires_on"],
+    })  # fmt: skip
+    names = list(scored.scores.cases.columns)
+    found = changes.explain_change(rows[[*names, "override"]], earlier[[*names, "override"]], scorecard)
+    by_account = found.frame.set_index("account_id")
+    for name in ("change", *changes.CAUSES):
+        frame[name if name == "change" else f"change_{name}"] = rows["account_id"].map(by_account[name]).astype(float)
+    told = changes.told(found, rows, earlier, scorecard).to_dict()
+    frame["change_drivers"] = [told.get(account, "") for account in rows["account_id"]]
+    return frame
+
+
+def ages(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None, *, short: bool = False) -> pd.DataFrame | None:
+    """Date and age of the newest row behind each metric, in words; index of `rows`, a column a metric, "" where there is no row.
+
+    `short` says ` of 5 Oct, 26 d`, for a page that explains itself.
+
+    >>> from healthlib.spec import Band, Measure, Metric
+    >>> card = Scorecard(groups=("g",), metrics={"nps": Metric(name="nps", group="g", measure=Measure(kind="count"), worst=0, best=1)},
+    ...                  bands=(Band(name="all", start=0),))
+    >>> rows = pd.DataFrame({"account_id": ["a"], "as_of": [pd.Timestamp("2026-10-31")]})
+    >>> dated = pd.DataFrame({"account_id": ["a"], "metric": ["nps"], "day": [pd.Timestamp("2026-10-05")]})
+    >>> ages(card, rows, dated)["nps"].tolist()
+    [' of 5 Oct, 26 days old']
+    """
+    if dated is None or dated.empty or rows.empty:
+        return None
+    wide = dated.pivot(index="account_id", columns="metric", values="day").reindex(
+        index=rows["account_id"], columns=list(scorecard.metrics)
+    )
+    days = (rows["as_of"].to_numpy()[:, None] - wide.to_numpy(dtype="datetime64[s]")).astype("timedelta64[D]")
+    texts = [
+        [_age(at, age, short) for at, age in zip(*pair, strict=True)]
+        for pair in zip(wide.to_numpy(dtype="datetime64[s]"), days, strict=True)
+    ]
+    return pd.DataFrame(texts, index=rows.index, columns=list(scorecard.metrics))
+
+
+def _age(at: np.datetime64, age: np.timedelta64, short: bool) -> str:
+    if np.isnat(at):
+        return ""
+    days = int(age.astype(int))
+    when = short_day(at) if days < MONTHS_APART else day_said(at)
+    if short:
+        return f" of {when}, {days:,}\u00a0d"
+    return f" of {when}, " + ("the same day" if days == 0 else "1 day old" if days == 1 else f"{days:,} days old")
+
+
+def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3, dated: pd.DataFrame | None = None) -> pd.Series:
+    """What holds each account's score down most, in plain words, points in brackets:
+    `Active seats: 0.21 of 30 Oct, 1 d (−12); NPS: not measured (−5)`, with the date of the newest row behind it and its age in days.
 
     Parameters
     ----------
-    snapshot : scored rows of one day
+    snapshot : scored rows of one day; an override in force stands first
+    dated : account_id, metric, day of the newest row behind each metric; without it no dates
 
     Returns
     -------
@@ -166,18 +244,22 @@ def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3) -> 
     again = scoring.score(scorecard, snapshot)
     short, metrics = scoring.shortfalls(again).to_numpy(), list(scorecard.metrics.values())
     values = snapshot[list(scorecard.metrics)].to_numpy(dtype=float)
-    caps = {name: f"{words[:1].upper()}{words[1:]}" for name, words in scoring.gate_words(scorecard).items()}
+    words = ages(scorecard, snapshot, dated, short=True)
+    caps = {name: f"{does[:1].upper()}{does[1:]}" for name, does in scoring.gate_words(scorecard).items()}
     order = np.argsort(-np.nan_to_num(short), axis=1, kind="stable")[:, :count]
+    said = overruled(snapshot).tolist() if "override" in snapshot else [""] * len(snapshot)
     texts = []
     for i, gate in enumerate(again.frame["gate"]):
-        told = [caps[gate]] if gate else []
+        told = [said[i][:1].upper() + said[i][1:]] if said[i] else []
+        told += [caps[gate]] if gate else []
         known = dict(zip(scorecard.metrics, values[i].tolist(), strict=True))
-        costly = [j for j in order[i] if short[i, j] >= 0.5]
-        told += [_reason(metrics[j].label, values[i, j], short[i, j], levels.told(scorecard, metrics[j], known)) for j in costly]
+        for j in (j for j in order[i] if short[i, j] >= 0.5):
+            aged, note = "" if words is None else str(words.iat[i, j]), levels.told(scorecard, metrics[j], known)
+            told.append(_reason(metrics[j].label, values[i, j], short[i, j], f"{aged}{f', {note}' if note else ''}"))
         texts.append("; ".join(told))
     return pd.Series(texts, index=snapshot.index, dtype="object")
 
 
-def _reason(label: str, value: float, cost: float, note: str = "") -> str:
+def _reason(label: str, value: float, cost: float, more: str) -> str:
     where = "not measured" if np.isnan(value) else f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.2g}"
-    return f"{label}: {where}{f', {note}' if note else ''} (−{cost:.0f})"
+    return f"{label}: {where}{more.replace(' of ', ', last ', 1) if np.isnan(value) else more} (−{cost:.0f})"

@@ -1,0 +1,157 @@
+"""The tables on what people overruled and on what is missing or old: facts in, pieces of a page out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from healthlib import report, wording
+from healthlib.claims import words
+from healthlib.claims_trust import gap
+from healthlib.page_audit import LISTED, interval, ranges, unbroken
+from healthlib.pieces import Columns, Piece
+
+if TYPE_CHECKING:
+    from healthlib.studies.audit import AuditFacts
+
+MARKS = {"helped": "▲ helped", "hurt": "▼ hurt", "cannot tell": "◆ cannot tell"}
+
+
+def overrides(audit: AuditFacts) -> Piece:
+    """What became of overruled accounts, by direction and person, and who is overruled today."""
+    table, currency = audit.overrides.effects, audit.currency
+    frame = ranges(table, lost_said=("rate", "low", "high"), arr_said=("arr_rate", "arr_low", "arr_high"))
+    frame = frame.assign(
+        benefit_said=_gaps(table, ""), arr_benefit_said=_gaps(table, "arr_"),
+        verdict=table["verdict"].map(MARKS), arr_verdict=table["arr_verdict"].map(MARKS),
+    )  # fmt: skip
+    columns: Columns = {
+        "set_by": ("Set by", "text"),
+        "direction": ("Score was", unbroken),
+        "verdict": ("Overruling", unbroken),
+        "benefit_said": ("Went the person’s way", interval),
+        "lost_said": (words(audit.kind)["rate"].capitalize(), interval),
+        "expected": ("Score promised", "share"),
+        "cases": ("Cases", "count"),
+        "accounts": ("Accounts", "count"),
+        "lost": ("Lost", "count"),
+        "arr_verdict": ("By ARR", unbroken),
+        "arr_benefit_said": ("Of ARR", interval),
+        "arr": ("ARR", f"money {currency}"),
+    }
+    caption = "Finished cases under an override, against the chance of loss at their measured score; 95% intervals; at least 10 accounts"
+    return report.table(frame, columns, caption=caption, layout="fold") + _today(audit) if len(table) else _today(audit)
+
+
+def _gaps(table: pd.DataFrame, prefix: str) -> list[str]:
+    names = [f"{prefix}benefit", f"{prefix}benefit_low", f"{prefix}benefit_high"]
+    return [gap(*ends).replace(" points", "") for ends in zip(*(table[name] for name in names), strict=True)]
+
+
+def _today(audit: AuditFacts) -> Piece:
+    """Whose score is overruled today: with and without."""
+    chip = report.bands((*audit.bands, "unscored"))
+    frame = audit.overrides.today
+    named = frame["name"].notna().any() if len(frame) else False
+    columns: Columns = {
+        **({"name": ("Account", "text")} if named else {}),
+        "account_id": ("Id" if named else "Account", "text"),
+        "arr": ("ARR", f"money {audit.currency}"),
+        "measured_score": ("Measured", "points"),
+        "measured_band": ("Band", chip),
+        "score": ("Set to", "points"),
+        "band": ("Shown as", chip),
+        "set_by": ("By", "text"),
+        "reason": ("Reason", "text"),
+        "expires_on": ("Until", "date"),
+    }
+    return report.table(frame, columns, caption="Overrides in force today", layout="cards fold") if len(frame) else Piece("")
+
+
+def hanging(audit: AuditFacts) -> Piece:
+    """The accounts whose band hangs on the rule for missing values, with the bounds of their score."""
+    frame = audit.gaps.hanging.head(LISTED)
+    chip = report.bands((*audit.bands, "unscored"))
+    named = frame["name"].notna().any() if len(frame) else False
+    frame = frame.assign(
+        span=[f"{wording.points(low)}–{wording.points(high)}" for low, high in zip(frame["low_score"], frame["high_score"], strict=True)]
+    )
+    columns: Columns = {
+        **({"name": ("Account", "text")} if named else {}),
+        "account_id": ("Id" if named else "Account", "text"),
+        "arr": ("ARR", f"money {audit.currency}"),
+        "score": ("Score", "points"),
+        "band": ("Band", chip),
+        "span": ("Score could be", unbroken),
+        "low_band": ("At worst", chip),
+        "high_band": ("At best", chip),
+        "coverage": ("Measured", "share"),
+        "missing": ("Missing", "text"),
+    }
+    total = len(audit.gaps.hanging)
+    caption = f"Band depends on the rule for missing values, {wording.counted(total, 'account')}" + (
+        f"; the largest {LISTED}" if total > LISTED else ""
+    )
+    return report.table(frame, columns, caption=caption, n=audit.gaps.n_today, layout="cards fold")
+
+
+def predicts(audit: AuditFacts) -> Piece:
+    """Loss where each metric was measured and where it was missing."""
+    table = audit.gaps.predicts
+    if table.empty:
+        return Piece("")
+    frame = ranges(
+        table, measured_said=("measured_rate", "measured_low", "measured_high"), absent_said=("absent_rate", "absent_low", "absent_high")
+    )
+    for name, ends in (("gap_said", ("difference", "low", "high")), ("arr_said", ("arr_difference", "arr_low", "arr_high"))):
+        frame[name] = [gap(*row).replace(" points", "") for row in zip(*(table[end] for end in ends), strict=True)]
+    frame["p_said"] = ["too few" if pd.isna(p) else "under 0.001" if p < 0.001 else f"{p:.3f}" for p in table["adjusted"]]
+    marks = {"more lost": "▼ more lost", "fewer lost": "▲ fewer lost", "cannot tell": "◆ cannot tell"}
+    columns: Columns = {
+        "label": ("Metric", "text"),
+        "said": ("Where missing", unbroken),
+        "gap_said": ("Difference, points", interval),
+        "absent_said": ("Lost, missing", interval),
+        "measured_said": ("Lost, measured", interval),
+        "absent": ("n missing", "count"),
+        "measured": ("n measured", "count"),
+        "arr_said": ("Difference by ARR", interval),
+        "p_said": ("Adjusted p", unbroken),
+    }
+    caption = "Cases missing a metric against measured ones of the same months; 95% intervals; p after Benjamini–Hochberg"
+    return report.table(frame.assign(said=table["verdict"].map(marks)), columns, caption=caption, layout="fold")
+
+
+def ages(audit: AuditFacts) -> Piece:
+    """AUC of ratings and answers by age."""
+    table = audit.gaps.ages
+    if table.empty:
+        return Piece("")
+    frame = table.assign(
+        span=spans(table),
+        auc_said=_aucs(table, ("auc", "low", "high")),
+        arr_said=_aucs(table, ("arr_auc", "arr_low", "arr_high")),
+    )
+    columns: Columns = {
+        "label": ("Rating", "text"),
+        "span": ("Age, days", unbroken),
+        "auc_said": ("AUC", interval),
+        "arr_said": ("AUC by ARR", interval),
+        "cases": ("Cases", "count"),
+        "accounts": ("Accounts", "count"),
+        "lost": ("Lost", "count"),
+        "verdict": ("Verdict", unbroken),
+    }
+    caption = "The latest rating or answer alone, by its age when the score was read; neighbouring bins joined to 15 lost and 15 kept"
+    return report.table(frame, columns, caption=caption, layout="fold")
+
+
+def spans(table: pd.DataFrame) -> list[str]:
+    """`0–14`, `181 and more`: the days of each bin of ages."""
+    return [f"{a:.0f} and more" if pd.isna(b) else f"{a:.0f}–{b:.0f}" for a, b in zip(table["from_days"], table["to_days"], strict=True)]
+
+
+def _aucs(table: pd.DataFrame, names: tuple[str, str, str]) -> list[str]:
+    rows = zip(*(table[name] for name in names), strict=True)
+    return [wording.NOTHING if pd.isna(low) else f"{value:.2f} ({low:.2f}–{high:.2f})" for value, low, high in rows]
