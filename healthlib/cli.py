@@ -127,6 +127,7 @@ def check(chosen: argparse.Namespace) -> int:
 def _check_lines(found: Any) -> list[str]:
     """The listing of `healthlib check`: the verdicts, what was found, the rows set aside, every table, and where the page is."""
     from . import claims_check as say
+    from . import claims_lint
 
     facts = found.facts
     marks = {"yes": "yes", "care": "with care", "no": "not yet"}
@@ -139,6 +140,7 @@ def _check_lines(found: Any) -> list[str]:
         lines += [f"  {row.file}:{row.line}: {name}.{row.column}: {row.value!r}: {row.rule}" for row in rows.head(3).itertuples()]
         lines += [f"  … {len(rows) - 3:,} more in rejected/{name}.csv"] if len(rows) > 3 else []
     lines += [f"note: {said}" for said in facts.warnings]
+    lines += ["", *claims_lint.lines(facts.lint)] if len(facts.lint) else []
     return [*lines, f"as of {found.as_of}: {found.folder}/check.html"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from healthlib import claims_check as say
-from healthlib import page_leaks, report, wording
+from healthlib import page_leaks, page_lint, report, wording
 from healthlib import plots_check as plots
 from healthlib.claims import named
 from healthlib.claims_ledger import Finding, headline_money
@@ -28,7 +28,9 @@ def page(check: CheckFacts) -> str:
     """The whole page as HTML."""
     pairs = [(ledger, measured), (events, known)] if check.dated else [(measured, known)]
     beside = [report.columns(*(section(check) for section in pair)) for pair in pairs]
-    body = report.show(opening(check), to_mend(check), *beside, report.card(rows(check)), report.card(leaks(check)))
+    body = report.show(
+        opening(check), to_mend(check), *beside, report.card(rows(check)), report.card(leaks(check)), report.card(scorecard(check))
+    )
     return report.render(TITLE, body, context=check.context, meanings=say.MEANINGS)
 
 
@@ -286,3 +288,8 @@ def leaks(check: CheckFacts) -> Piece:
         report.claim(say.leaks(check).text),
         page_leaks.section(check.leaks, check.leak_figures, check.labels, check.leak_notes),
     )
+
+
+def scorecard(check: CheckFacts) -> Piece:
+    """The scorecard looked over."""
+    return report.show(report.heading("Is the scorecard sound?"), page_lint.section(check.lint))

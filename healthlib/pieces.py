@@ -296,12 +296,14 @@ def figure(drawing: Figure | Axes, *, alt: str, caption: str = "") -> Piece:
 
 
 def _shorter(svg: bytes) -> bytes:
-    """The drawing with lines to a hundredth of a point: a third of the bytes are digits that nobody can see. Texts are left alone.
+    """The drawing with places to a hundredth of a point, and without notes on itself or indents: nobody sees a difference, and half of the
+    bytes go. Texts are left alone.
 
-    >>> _shorter(b'<path d="M 1.23456 2 L 10.5 -3.14159"/><text x="1.23456">0.12345</text>')
-    b'<path d="M 1.23 2 L 10.5 -3.14"/><text x="1.23456">0.12345</text>'
+    >>> _shorter(b'<g>\\n  <path d="M 1.23456 2 \\nL 10.5 -3.14159 \\n"/>\\n <text x="1.23456">0.12345  a</text></g>')
+    b'<g>\\n<path d="M 1.23 2 L 10.5 -3.14 "/>\\n<text x="1.23">0.12345  a</text></g>'
     """
-    return re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path.group()), svg)
+    svg = re.sub(rb"\n\s*", b"\n", re.sub(rb"<metadata>.*?</metadata>", b"", svg, flags=re.S))
+    return re.sub(rb' (?:d|x|y)="[^"]*"', lambda place: re.sub(rb"(\.\d\d)\d+", rb"\1", place.group()).replace(b"\n", b""), svg)
 
 
 def _close(fig: Any) -> None:

@@ -29,7 +29,7 @@ from tests.test_spec import SCORECARD, USAGE, faults, probe, write
 from tests.test_spec import metric as one_metric
 
 ROOT = Path(__file__).parents[1]
-[SAYS] = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+SAYS = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)[0]
 """The README's example of the whole language."""
 
 

@@ -40,7 +40,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
     known = (*STUDIES, *ON_REQUEST)
     if name not in known:
         raise HealthlibError(f"no study is called {name!r}; there are {', '.join(known)} (nearest: {nearest(name, known)})")
-    if facts and name not in ON_REQUEST:
+    if facts and (name in STUDIES or (Path(facts) / name).exists()):
         from .. import store
 
         return store.load(Path(facts) / name)

@@ -17,6 +17,8 @@ from healthlib.studies.breaks import BREAK_COLUMNS, PERIOD_COLUMNS, find_breaks
 from healthlib.studies.check_facts import CheckFacts
 from healthlib.studies.groups import attributes
 from healthlib.studies.leaks import NOTHING_FOUND, LeakAudit
+from healthlib.studies.lint import COLUMNS as LINT_COLUMNS
+from healthlib.studies.lint import lint_book
 from healthlib.studies.readiness import not_ready, power, readiness
 from healthlib.tables import RejectedError, Tables, load_tables
 
@@ -92,6 +94,7 @@ def check_study(opened: Opened) -> CheckFacts:
         leaks=suspected.found,
         leak_figures=suspected.figures,
         leak_notes=suspected.notes,
+        lint=lint_book(book) if book else pd.DataFrame(columns=list(LINT_COLUMNS)),
         labels={name: metric.label or name for name, metric in workspace.scorecard.metrics.items()},
         warnings=tables.warnings,
         **(_events(opened) if dated else _sheet(opened)),

@@ -37,6 +37,7 @@ class CheckFacts:
         (the end less that)
     leaks, leak_figures, leak_notes : what seems to know the outcome, as in `leaks.LeakAudit`
     labels : metric -> what it is called
+    lint : the scorecard looked over, see `lint.lint`
     warnings : what else a reader should know
     """
 
@@ -65,4 +66,5 @@ class CheckFacts:
     leak_figures: pd.DataFrame
     leak_notes: tuple[str, ...]
     labels: dict[str, str]
+    lint: pd.DataFrame
     warnings: tuple[str, ...]
