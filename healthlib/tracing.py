@@ -141,12 +141,13 @@ def _rows_of(tables: Tables, sources: _Sources, stamp: str | None, at: pd.Timest
 
 
 def _visible(tables: Tables, name: str, at: pd.Timestamp) -> str:
-    """The rows of a table that were known on `at`, columns that were filled in later empty, as a subquery."""
+    """The rows of a table known on `at`, columns that were filled in later empty, as a subquery; conditions on the day read `at`."""
     day, later = f"DATE '{at:%Y-%m-%d}'", asof.later_filled(tables, name)
     columns = [*tables.columns[name], *(["quantity"] if name == "usage" and "quantity" not in tables.columns[name] else [])]
     shown = [
         f"CASE WHEN CAST({quote(later[c])} AS DATE) <= {day} THEN {quote(c)} END AS {quote(c)}" if c in later else quote(c) for c in columns
     ]
+    shown += [f"{told} AS {name}" for name, told in (("as_of", day), ("term_ends", "CAST(NULL AS DATE)")) if name not in columns]
     return f"(SELECT {', '.join(shown)}, day, known FROM known.{quote(name)} WHERE known <= {day} AND day <= {day})"
 
 

@@ -40,7 +40,8 @@ def test_the_configuration_is_committed_and_sound(name):
 def test_a_spreadsheet_that_saved_the_exports_again_changes_nothing():
     """DD-MM-YYYY, byte-order mark, CRLF, TRUE and FALSE: every frame equal in every cell, so every artifact made of them is."""
     ours, theirs = book("ravenstack"), book("ravenstack_excel")
-    for name in ("cases", "history", "leads", "ledger", "churned"):
+    frames = ("cases", "history", "leads", "ledger", "churned", "silences", "overrides", "dated", "answers")
+    for name in frames:
         pd.testing.assert_frame_equal(getattr(ours, name), getattr(theirs, name), check_exact=True)
     pd.testing.assert_frame_equal(ours.tables.drop(columns="sha256"), theirs.tables.drop(columns="sha256"), check_exact=True)
     assert ours.rejected.keys() == theirs.rejected.keys()
@@ -50,11 +51,13 @@ def test_a_spreadsheet_that_saved_the_exports_again_changes_nothing():
         assert getattr(ours, name) == getattr(theirs, name)
     assert ours.workspace.name == theirs.workspace.name
     named = {field.name for field in fields(Book)} - {"workspace"}
-    assert named == {"cases", "history", "leads", "ledger", "churned", "tables", "rejected", "scorecard", "as_of", "data_through",
-                     "warnings", "incumbent", "traces"}  # fmt: skip
+    assert named == {*frames, "tables", "rejected", "scorecard", "as_of", "data_through", "warnings", "incumbent", "traces", "began"}
     for name in ("leavers", "rows", "accounts"):
         pd.testing.assert_frame_equal(getattr(ours.traces, name), getattr(theirs.traces, name), check_exact=True)
     assert ours.traces.attributes == theirs.traces.attributes
+    for name in ("starts", "activity", "adopted", "steps"):
+        pd.testing.assert_frame_equal(getattr(ours.began, name), getattr(theirs.began, name), check_exact=True)
+    assert ours.began.recorded == theirs.began.recorded
 
 
 def test_ravenstack_counts():

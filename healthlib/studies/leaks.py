@@ -189,11 +189,15 @@ def _figures(signs: list[Sign], found: pd.DataFrame, months: pd.DataFrame, *, se
 def left_out(leaks: pd.DataFrame) -> tuple[str, ...]:
     """Metrics of the scorecard that no comparison, fit or recommendation uses: suspected and not overruled.
 
+    A frame without `of` or `overruled` speaks of metrics, and of none that was.
+
     >>> seen = pd.DataFrame({"metric": ["a", "b", "t.*"], "of": ["metric", "metric", "table"], "overruled": [False, True, False]})
     >>> left_out(seen)
     ('a',)
     """
-    return tuple(leaks.loc[(leaks["of"] == "metric") & ~leaks["overruled"].astype(bool), "metric"].unique())
+    of_metrics = leaks["of"] == "metric" if "of" in leaks else pd.Series(True, index=leaks.index)
+    kept = leaks["overruled"].fillna(False).astype(bool) if "overruled" in leaks else pd.Series(False, index=leaks.index)
+    return tuple(leaks.loc[of_metrics & ~kept, "metric"].unique())
 
 
 def overruled(leaks: pd.DataFrame) -> Mapping[str, str]:
