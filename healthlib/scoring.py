@@ -247,7 +247,7 @@ def _driver(label: str, value: float, by: float, aged: str = "", note: str = "")
     """
     more = f", {note}" if note else ""
     if np.isnan(value):
-        return f"{label} not measured{aged.replace(' of ', ', last ', 1)}{more} ({by:+.1f})"
+        return f"{label} not measured{aged}{more} ({by:+.1f})"
     digits = f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.2f}"
     return f"{label} {digits}{aged}{more} ({by:+.1f})"
 

@@ -193,7 +193,7 @@ def _last_columns(scored: Scored, scorecard: Scorecard, rows: pd.DataFrame, earl
 def ages(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None, *, short: bool = False) -> pd.DataFrame | None:
     """Date and age of the newest row behind each metric, in words; index of `rows`, a column a metric, "" where there is no row.
 
-    `short` says ` of 5 Oct, 26 d`, for a page that explains itself.
+    `short` says `, last 5 Oct, 26 d`, for a page that explains itself.
 
     >>> from healthlib.spec import Band, Measure, Metric
     >>> card = Scorecard(groups=("g",), metrics={"nps": Metric(name="nps", group="g", measure=Measure(kind="count"), worst=0, best=1)},
@@ -201,7 +201,7 @@ def ages(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None, *
     >>> rows = pd.DataFrame({"account_id": ["a"], "as_of": [pd.Timestamp("2026-10-31")]})
     >>> dated = pd.DataFrame({"account_id": ["a"], "metric": ["nps"], "day": [pd.Timestamp("2026-10-05")]})
     >>> ages(card, rows, dated)["nps"].tolist()
-    [' of 5 Oct, 26 days old']
+    [', last 5 Oct, 26 days old']
     """
     if dated is None or dated.empty or rows.empty:
         return None
@@ -222,13 +222,13 @@ def _age(at: np.datetime64, age: np.timedelta64, short: bool) -> str:
     days = int(age.astype(int))
     when = short_day(at) if days < MONTHS_APART else day_said(at)
     if short:
-        return f" of {when}, {days:,}\u00a0d"
-    return f" of {when}, " + ("the same day" if days == 0 else "1 day old" if days == 1 else f"{days:,} days old")
+        return f", last {when}, {days:,}\u00a0d"
+    return f", last {when}, " + ("the same day" if days == 0 else "1 day old" if days == 1 else f"{days:,} days old")
 
 
 def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3, dated: pd.DataFrame | None = None) -> pd.Series:
     """What holds each account's score down most, in plain words, points in brackets:
-    `Active seats: 0.21 of 30 Oct, 1 d (−12); NPS: not measured (−5)`, with the date of the newest row behind it and its age in days.
+    `Active seats: 0.21, last 30 Oct, 1 d (−12); NPS: not measured (−5)`, with the date of the newest row behind it and its age in days.
 
     Parameters
     ----------
@@ -262,4 +262,4 @@ def reasons(scorecard: Scorecard, snapshot: pd.DataFrame, *, count: int = 3, dat
 
 def _reason(label: str, value: float, cost: float, more: str) -> str:
     where = "not measured" if np.isnan(value) else f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.2g}"
-    return f"{label}: {where}{more.replace(' of ', ', last ', 1) if np.isnan(value) else more} (−{cost:.0f})"
+    return f"{label}: {where}{more} (−{cost:.0f})"
