@@ -241,6 +241,16 @@ def trend(facts: ExecutiveFacts) -> str:
     )
 
 
+def changed(facts: ExecutiveFacts) -> str:
+    """When the scorecard was changed within the months shown, and what that means for them; empty where it was not."""
+    days = facts.trend["as_of"]
+    within = facts.scorecards[(facts.scorecards["adopted_on"] > days.min()) & (facts.scorecards["adopted_on"] <= days.max())]
+    if within.empty:
+        return ""
+    when = listed([day(at) for at in within["adopted_on"].drop_duplicates()])
+    return f"The scorecard was changed on {when}; all months are shown as today’s scorecard scores them, so that they can be compared."
+
+
 def moved(facts: ExecutiveFacts) -> str:
     """What moved ARR in twelve months."""
     if _flat(facts):

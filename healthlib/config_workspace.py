@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from healthlib.address import read_address
+from healthlib.adoptions import Adopted
 from healthlib.config import Scorecard
 from healthlib.terms import Frozen, Texts, refuse
 
@@ -111,15 +112,21 @@ class WorkspaceHead(Frozen):
 
 
 class Workspace(WorkspaceHead):
-    """One folder with exports and two YAML files."""
+    """One folder with exports and two YAML files.
 
-    given = frozenset({"folder", "scorecard", "sha256"})
+    `adopted` is the record of its scorecards; `earlier` the scorecard that each change ended, by the day of the change, where its text was
+    kept and can still be read.
+    """
+
+    given = frozenset({"folder", "scorecard", "sha256", "adopted", "earlier"})
 
     folder: Path
     tables: dict[str, TableSource] = Field(default_factory=dict)
     flat: FlatSpec | None = None
     scorecard: Scorecard
     sha256: str = ""
+    adopted: tuple[Adopted, ...] = ()
+    earlier: dict[date, Scorecard] = Field(default_factory=dict)
 
     @property
     def kind(self) -> str:

@@ -363,6 +363,13 @@ def sources(facts: ExecutiveFacts) -> Piece:
         },
         caption="What the report was made from",
     )
+    changed: dict[str, tuple[str, Any]] = {
+        "adopted_on": ("Changed on", "date"),
+        "who": ("By", "text"),
+        "why": ("Why", "text"),
+        "after": ("Scorecard since", "text"),
+    }
+    table += report.table(facts.scorecards, changed, caption="Changes of the scorecard") if len(facts.scorecards) else Piece("")
     warnings = report.heading("Warnings", 3) + report.bullets(facts.warnings) if facts.warnings else Piece("")
     leaks = page_leaks.listed(facts.leaks) if len(facts.leaks) else Piece("")
     return table + warnings + leaks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -61,7 +61,9 @@ def axes(size: tuple[float, float] = SIZE) -> Axes:
         return Figure(figsize=size, layout="constrained").add_subplot()
 
 
-def band_trend(trend: pd.DataFrame, bands: Collection[str], value: str, *, currency: str = "", ax: Axes | None = None) -> Axes:
+def band_trend(
+    trend: pd.DataFrame, bands: Collection[str], value: str, *, currency: str = "", changed: Iterable[pd.Timestamp] = ()
+) -> Axes:
     """Accounts or ARR by band over the last 13 dates, as stacked bars with the worst band at the foot.
 
     Parameters
@@ -70,9 +72,10 @@ def band_trend(trend: pd.DataFrame, bands: Collection[str], value: str, *, curre
     bands : from worst to best, unscored last; or each with its own colour, "" for ours
     value : "accounts" or "arr"
     currency : of ARR
+    changed : days on which the scorecard was changed, marked before the first bar that is later
     """
     with style():
-        ax = ax or axes()
+        ax = axes()
         if trend.empty:
             return _nothing(ax, "No account was active yet")
         table = trend.pivot(index="as_of", columns="band", values=value).reindex(columns=list(bands)).fillna(0.0)
@@ -89,6 +92,7 @@ def band_trend(trend: pd.DataFrame, bands: Collection[str], value: str, *, curre
             )
             foot = foot + table[band].to_numpy()
         _months(ax, table.index)
+        _marks(ax, table.index, changed)
         was = f"in {pd.Timestamp(table.index[0]):%b %Y}"
         first, last = (
             wording.money(x, wording.compact(currency)) if value == "arr" else wording.count(x) for x in table.iloc[[0, -1], 0].to_list()
@@ -108,6 +112,25 @@ def _nothing(ax: Axes, words: str) -> Axes:
     ax.set_axis_off()
     ax.text(0.5, 0.5, words, ha="center", va="center", color=MUTED, transform=ax.transAxes)
     return ax
+
+
+def _marks(ax: Axes, days: pd.Index, changed: Iterable[pd.Timestamp]) -> None:
+    """A dashed line where the scorecard was changed, named once."""
+    at = sorted({int(sum(bar < day for bar in days)) for day in changed if days[0] < day <= days[-1]})
+    for place in at:
+        ax.axvline(place - 0.5, color=INK_COLOUR, linewidth=1.4, linestyle=(0, (4, 3)))
+    if at:
+        ax.annotate(
+            "scorecard changed",
+            (at[-1] - 0.5, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(-4, -2),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=9,
+            bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none"},
+        )
 
 
 def _label_last(ax: Axes, band: str, bar: tuple[float, float], top: float, colour: str) -> None:

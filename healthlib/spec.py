@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from datetime import date
 from pathlib import Path
 
+from healthlib.adoptions import Adopted, read_adoptions
 from healthlib.alert_checks import read_alerts
 from healthlib.catalogue import resolve
 from healthlib.config import Band, Gate, Level, Limit, Metric, Profile, Scorecard, ScorecardHead
@@ -71,7 +73,25 @@ def load_workspace(folder: Path | str, scorecard_file: Path | str | None = None)
     if faults or head is None or card is None:
         raise SpecError(f"{folder.as_posix()} cannot be used as it is", faults)
     fields = {name: getattr(head, name) for name in WorkspaceHead.model_fields}
-    return Workspace(**fields, folder=folder, tables=sources, flat=flat, scorecard=card, sha256=document.sha256)
+    adopted = read_adoptions(folder)
+    earlier = _earlier(folder, adopted, lambda at: _read_scorecard(at, tables, taken, flat="flat" in document.data)[0])
+    return Workspace(
+        **fields, folder=folder, tables=sources, flat=flat, scorecard=card, sha256=document.sha256, adopted=adopted, earlier=earlier
+    )
+
+
+def _earlier(folder: Path, adopted: tuple[Adopted, ...], read: Callable[[Document], Scorecard | None]) -> dict[date, Scorecard]:
+    """The scorecard that each recorded change ended; one whose text is gone, was altered or can no longer be read is left out."""
+    found: dict[date, Scorecard] = {}
+    for change in adopted:
+        path = folder / Path(change.previous).name
+        if not path.is_file():
+            continue
+        document = read_yaml(path, NO_SCORECARD)
+        card = read(document)
+        if card is not None and document.sha256 == change.sha256_before:
+            found.setdefault(change.adopted_on, card)
+    return found
 
 
 def load_scorecard(path: Path | str) -> Scorecard:

@@ -11,7 +11,7 @@ import pandas as pd
 from healthlib import changes, resample
 from healthlib.bands import band_colours
 from healthlib.resample import NOTHING, Estimate
-from healthlib.studies import renewals, today
+from healthlib.studies import renewals, today, versions
 from healthlib.studies.alerts import alerts, raise_alerts
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.retention import moves, retention
@@ -19,6 +19,7 @@ from healthlib.studies.summary import summary
 
 if TYPE_CHECKING:
     from healthlib.calibration import Calibrator
+    from healthlib.spec import Scorecard
     from healthlib.studies.audit import AuditFacts
     from healthlib.studies.backtest_bands import BacktestFacts
     from healthlib.studies.book import Book
@@ -43,7 +44,9 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
     days = {"now": book.as_of, **today.earlier_days(book.history, book.as_of)}
     snapshot = scored.on(book.as_of)
     calibrator, forecast = _outlook(book, seed)
-    scores = _with_probability(today.scores_frame(scored, book.scorecard, book.as_of, days["month"], book.dated), calibrator)
+    previous = versions.in_force(book, days["month"])
+    frame = today.scores_frame(scored, book.scorecard, book.as_of, days["month"], book.dated, previous)
+    scores = _with_probability(frame, calibrator)
     year = year_before(book.as_of)
     facts = ExecutiveFacts(
         context=_context(book, days, snapshot, seed),
@@ -61,7 +64,8 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
         due=_due(book, snapshot.assign(score=snapshot["measured_score"]), bands, calibrator),
         forecast=forecast,
         risks=risks(scores, snapshot, book),
-        causes=causes(scored, book, days["month"]),
+        causes=causes(scored, book, days["month"], previous),
+        scorecards=versions.changes_of(book),
         auc=fit.auc.get("current", NOTHING),
         arr_auc=fit.arr_auc.get("current", NOTHING),
         flagged=flagged(book, scored, backtest.lead_time, seed=seed),
@@ -138,8 +142,12 @@ def profile(snapshot: pd.DataFrame) -> pd.DataFrame:
     return table.assign(name=table["name"].where(table["name"].notna(), snapshot["account_id"]))
 
 
-def causes(scored: today.Scored, book: Book, before: pd.Timestamp | None) -> pd.DataFrame:
+def causes(scored: today.Scored, book: Book, before: pd.Timestamp | None, previous: Scorecard | None = None) -> pd.DataFrame:
     """Which causes moved the average score of each band and of the book since `before`: by accounts and by ARR.
+
+    Parameters
+    ----------
+    previous : the scorecard that was in force on `before`, where it was another
 
     Returns
     -------
@@ -149,7 +157,7 @@ def causes(scored: today.Scored, book: Book, before: pd.Timestamp | None) -> pd.
         return pd.DataFrame(columns=["by", *changes.AVERAGE_COLUMNS])
     now, then = scored.on(book.as_of), scored.on(before)
     names = [*scored.scores.cases.columns, "override"]
-    found = changes.explain_change(now[names], then[names], book.scorecard)
+    found = changes.explain_change(now[names], then[names], book.scorecard, previous=previous)
     bands = [band.name for band in book.scorecard.bands]
     tables = [changes.averages(found, now, then, bands, money=money).assign(by=by) for by, money in (("accounts", False), ("arr", True))]
     return pd.concat(tables, ignore_index=True)[["by", *changes.AVERAGE_COLUMNS]]

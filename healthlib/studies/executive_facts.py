@@ -35,6 +35,7 @@ class ExecutiveFacts:
     advice : recommendation, reason
     coverage : mean share of the weight measured; share of accounts scored
     tables : table, rows_in, rows_used, rows_rejected, last_day
+    scorecards : the changes of the scorecard up to today: `versions.COLUMNS`
     leaks : metric, kind, evidence
     warnings : what the reader should know of the data
     """
@@ -54,6 +55,7 @@ class ExecutiveFacts:
     forecast: pd.DataFrame
     risks: pd.DataFrame
     causes: pd.DataFrame
+    scorecards: pd.DataFrame
     auc: Estimate
     arr_auc: Estimate
     flagged: dict[str, Estimate]

@@ -143,7 +143,12 @@ def _group_row(label: str, part: pd.DataFrame, scored: Scored, worst: str) -> di
 
 
 def scores_frame(
-    scored: Scored, scorecard: Scorecard, day: pd.Timestamp, before: pd.Timestamp | None, dated: pd.DataFrame | None = None
+    scored: Scored,
+    scorecard: Scorecard,
+    day: pd.Timestamp,
+    before: pd.Timestamp | None,
+    dated: pd.DataFrame | None = None,
+    previous: Scorecard | None = None,
 ) -> pd.DataFrame:
     """The accounts of one day as in scores.csv, without probabilities: worst score first, unscored last.
 
@@ -152,6 +157,7 @@ def scores_frame(
     Parameters
     ----------
     dated : account_id, metric, day: the newest row behind each metric, for the words of `top_drivers`
+    previous : the scorecard that was in force on `before`, where it was another
     """
     rows = scored.rows[scored.rows["as_of"] == day]
     earlier = scored.on(before)
@@ -167,12 +173,16 @@ def scores_frame(
     drivers = scoring.top_drivers(again, dates=ages(scorecard, rows, dated))
     frame["top_drivers"] = overruled(rows).where(rows["override"].notna(), "").str.replace("^(.+)$", r"\1; ", regex=True) + drivers
     frame["playbook"] = scoring.playbooks(shown)
-    frame = frame.join(_last_columns(scored, scorecard, rows, earlier))
+    frame = frame.join(_last_columns(scored, (scorecard, previous), rows, earlier))
     return frame.sort_values(["score", "arr", "account_id"], ascending=[True, False, True]).reset_index(drop=True)
 
 
-def _last_columns(scored: Scored, scorecard: Scorecard, rows: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
-    """The columns at the end of scores.csv: the score without the override, who overruled and until when, and why the score moved."""
+def _last_columns(scored: Scored, cards: tuple[Scorecard, Scorecard | None], rows: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
+    """The columns at the end of scores.csv: the score without the override, who overruled and until when, and why the score moved.
+
+    `cards` are the scorecard of today and, where it was another, that of the earlier day: a change is against the score shown then.
+    """
+    scorecard, previous = cards
     added = rows["override"] - rows["measured_score"].fillna(0.0)
     frame = pd.DataFrame({
         "score_without_override": rows["measured_score"], "band_without_override": rows["measured_band"],
@@ -181,7 +191,7 @@ def _last_columns(scored: Scored, scorecard: Scorecard, rows: pd.DataFrame, earl
         "override_expires_on": rows["override_expires_on"],
     })  # fmt: skip
     names = list(scored.scores.cases.columns)
-    found = changes.explain_change(rows[[*names, "override"]], earlier[[*names, "override"]], scorecard)
+    found = changes.explain_change(rows[[*names, "override"]], earlier[[*names, "override"]], scorecard, previous=previous)
     by_account = found.frame.set_index("account_id")
     for name in ("change", *changes.CAUSES):
         frame[name if name == "change" else f"change_{name}"] = rows["account_id"].map(by_account[name]).astype(float)
