@@ -227,7 +227,9 @@ def _last_decision(part: Mapped) -> pd.Timestamp | None:
 def _nothing(exports: Path) -> str:
     return (
         f"{exports.as_posix()}: no file tells of contracts (an account, a start or an end, an amount) and no column says who left: "
-        "nothing to judge a score by. Add an export of subscriptions, renewals or won deals, or a sheet with an outcome. What is there:"
+        "nothing to judge a score by. Add an export of subscriptions, renewals or won deals, or a sheet with an outcome. Nor do the "
+        "cells tell: what would pass for contracts are two dates a usual term apart (3, 6, 12, 24 months), money, and ids of customers "
+        "that another file lists once each. What is there:"
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 import pandas as pd
 
 from .init_column import Column, numbers_of
-from .init_content_events import days_between, event_by_content, first_of_each
+from .init_content_events import days_between, event_by_content, first_of_each, is_money
 from .init_links import Link, Looked, accounts_why, best_in, find_link
 from .init_read import Sheet
 from .init_recognise import Exports, Recognised
@@ -45,15 +45,14 @@ def recognise_content(looked: Sequence[Looked]) -> Exports | None:
     ----------
     looked : sheets with the profile of their columns
     """
-    terms = [(each, term) for each in looked if (term := _terms(each)) is not None]
-    found = [(term.regular, each, term, home) for each, term in terms if (home := _home(looked, each, term)) is not None]
+    terms = [(each, term) for each in looked if (term := _terms(each, _joining(looked, each))) is not None]
+    found = [(term.regular, each, term, homes) for each, term in terms if (homes := _homes(looked, each, term))]
     if not found:
         return None
-    _, contract, term, (home, key) = max(found, key=lambda each: each[0])
-    sheet, columns = home
+    _, contract, term, homes = max(found, key=lambda each: each[0])
+    accounts = _accounts(looked, homes)
+    sheet, columns, key = accounts.sheet, accounts.columns, accounts.roles["account_id"]
     ids = sheet.values(key)
-    seen = accounts_why(sheet, columns[key], looked, ids)
-    accounts = Recognised(sheet, columns, "accounts", {"account_id": key}, None, f"guess by content: {seen}")
     rivals = [each[0].label for _, each, *_ in found if each[0] is not contract[0]]
     contracts, events, left = None, [], []
     for other in looked:
@@ -66,6 +65,15 @@ def recognise_content(looked: Sequence[Looked]) -> Exports | None:
     if contracts is None or contracts.link is None:
         return None
     return Exports(accounts, not columns[key].unique, contracts, tuple(first_of_each(events)), tuple(left))
+
+
+def _accounts(looked: Sequence[Looked], homes: Sequence[tuple[float, Looked, str]]) -> Recognised:
+    """The best customer list; another one that is nearly as good is named."""
+    most, (sheet, columns), key = homes[0]
+    seen = accounts_why(sheet, columns[key], looked, sheet.values(key))
+    near = [f"{other.label} ({name})" for strength, (other, _), name in homes[1:] if strength > most - 1]
+    doubt = f". YOURS TO DECIDE: {', '.join(near)} could be the customer's id as well" if near else ""
+    return Recognised(sheet, columns, "accounts", {"account_id": key}, None, f"guess by content: {seen}{doubt}")
 
 
 def _contracts(looked: Looked, term: Term, link: Link | None, rivals: Sequence[str]) -> Recognised:
@@ -81,13 +89,19 @@ def _contracts(looked: Looked, term: Term, link: Link | None, rivals: Sequence[s
     return Recognised(sheet, columns, "contracts", roles, link, why, said)
 
 
-def _terms(looked: Looked) -> Term | None:
+def _joining(looked: Sequence[Looked], each: Looked) -> set[str]:
+    """Columns of a sheet whose values are another sheet's ids: they are no money, however large."""
+    keys = [(sheet, column.name) for sheet, columns in looked for column in columns.values() if column.unique and _an_id(column)]
+    return {name for sheet, key in keys if sheet is not each[0] and (name := best_in(each, sheet.values(key), key, loose=True))}
+
+
+def _terms(looked: Looked, ids: set[str]) -> Term | None:
     """The two dates that keep a usual length best, and the money beside them; None where there are no such."""
     sheet, columns = looked
     whens = [column for column in columns.values() if column.kind == "when" and column.filled >= 0.9 * column.rows and not column.month]
     pairs = [(_regular(days_between(sheet, a, b)), a, b) for a, b in permutations(whens, 2)]
     regular, start, end = max(pairs, key=lambda pair: pair[0], default=(0.0, None, None))
-    money = _money(sheet, columns.values())
+    money = _money(sheet, [column for column in columns.values() if column.name not in ids])
     if regular < 0.6 or start is None or end is None or not money:
         return None
     median = float(days_between(sheet, start, end).median())
@@ -105,18 +119,7 @@ def _regular(days: pd.Series) -> float:
     return float(near.mean())
 
 
-def is_money(sheet: Sheet, column: Column) -> bool:
-    """Whether a column could be an amount of money: a sign or separators in its cells, parts of a unit, or numbers of some size."""
-    if column.kind != "number" or column.relative or column.filled < 0.9 * column.rows or column.low < 0:
-        return False
-    if column.decimal or not column.whole:
-        return True
-    values = numbers_of(sheet.cells[column.name]).dropna()
-    counted = column.unique and float(values.diff().abs().median()) <= 1
-    return not counted and float(values.median()) >= 100
-
-
-def _money(sheet: Sheet, columns: Iterable[Column]) -> tuple[dict[str, str], dict[str, str]] | None:
+def _money(sheet: Sheet, columns: Sequence[Column]) -> tuple[dict[str, str], dict[str, str]] | None:
     """Role and evidence of the amount: the column with a currency or separators, of several the largest, and twelve times another one."""
     money = [column for column in columns if is_money(sheet, column)]
     if not money:
@@ -136,23 +139,25 @@ def _money(sheet: Sheet, columns: Iterable[Column]) -> tuple[dict[str, str], dic
     return {"amount": best.name}, {"amount": f"guess by content: the numbers read like money (median {middle[best.name]:,.0f}){doubt}"}
 
 
-def _home(looked: Sequence[Looked], contract: Looked, term: Term) -> tuple[Looked, str] | None:
-    """The sheet and column with each customer once that the contracts and most others point to; else the contracts' own repeated id."""
-    found: list[tuple[float, int, Looked, str]] = []
+def _homes(looked: Sequence[Looked], contract: Looked, term: Term) -> list[tuple[float, Looked, str]]:
+    """Sheets and columns with each customer once that the contracts and most others point to, best first; or the contracts' own id.
+
+    A customer list has its id before any other column that tells rows apart, and no dates of events: else a list of tickets, one a
+    customer, would pass for it.
+    """
+    found: list[tuple[float, Looked, str]] = []
     for each in looked:
-        own = each[0] is contract[0]
-        for column in each[1].values():
-            taken = own and (column.unique or column.name in term.roles.values())
-            if taken or not (own or column.unique) or not _an_id(column):
+        own, (sheet, columns) = each[0] is contract[0], each
+        keys = [column for column in columns.values() if (column.unique or own) and _an_id(column)]
+        dates = sum(column.kind == "when" for column in columns.values())
+        for place, column in enumerate(keys):
+            if own and (column.unique or column.name in term.roles.values()):
                 continue
-            ids = each[0].values(column.name)
-            joins = [other[0] for other in looked if other[0] is not each[0] and best_in(other, ids, column.name, loose=True)]
+            ids = sheet.values(column.name)
+            joins = [other[0] for other in looked if other[0] is not sheet and best_in(other, ids, column.name, loose=True)]
             if joins if own else contract[0] in joins:
-                found.append((len(joins) - 2.0 * own, column.distinct, each, column.name))
-    if not found:
-        return None
-    most = max(found, key=lambda each: each[:2])
-    return most[2], most[3]
+                found.append((len(joins) - (3.0 if own else 0.5 * dates + (place > 0)), each, column.name))
+    return sorted(found, key=lambda each: -each[0])
 
 
 def _an_id(column: Column) -> bool:
@@ -171,7 +176,9 @@ def seen_by_content(looked: Sequence[Looked]) -> list[str]:
             for a, b in permutations(whens, 2)
             if len(days := days_between(sheet, a, b)) and (days > 0).mean() >= 0.9
         ]
-        money = [c.name for c in columns.values() if is_money(sheet, c)]
+        ids = _joining(looked, (sheet, columns))
+        money = [c.name for c in columns.values() if is_money(sheet, c) and c.name not in ids]
+        said += [f"{', '.join(sorted(ids))} holds ids of another file"] if ids else []
         said += [f"{', '.join(money)} could be money"] if money else []
         two = [f"{c.name} ({' or '.join(c.values)})" for c in columns.values() if c.distinct == 2 and c.values]
         said += [f"{', '.join(two[:4])}: two values, of which one may say who left"] if two else []

@@ -27,6 +27,17 @@ def days_between(sheet: Sheet, earlier: Column, later: Column) -> pd.Series:
     return (second - first).dt.days.dropna()
 
 
+def is_money(sheet: Sheet, column: Column) -> bool:
+    """Whether a column could be an amount of money: a sign or separators in its cells, parts of a unit, or numbers of some size."""
+    if column.kind != "number" or column.relative or column.filled < 0.9 * column.rows or column.low < 0:
+        return False
+    if column.decimal or not column.whole:
+        return True
+    values = numbers_of(sheet.cells[column.name]).dropna()
+    counted = column.unique and float(values.diff().abs().median()) <= 1
+    return not counted and float(values.median()) >= 100
+
+
 def event_by_content(looked: Looked, link: Link | None) -> Recognised:
     """One sheet as tickets, surveys or a stream of events (usage, until `first_of_each`); table "" with a reason where it stays open."""
     sheet, columns = looked
@@ -47,7 +58,7 @@ def event_by_content(looked: Looked, link: Link | None) -> Recognised:
 def _invoice_like(sheet: Sheet, free: dict[str, Column]) -> str:
     """Two full dates and money: invoices, or terms; nobody but the user knows which. "" where it is not so."""
     whens = [column for column in free.values() if column.kind == "when" and not column.month]
-    money = [c.name for c in free.values() if c.kind == "number" and (c.decimal or not c.whole) and c.low >= 0]
+    money = [c.name for c in free.values() if is_money(sheet, c)]
     for a, b in permutations(whens, 2):
         days = days_between(sheet, a, b)
         if money and len(days) and (days > 0).mean() >= 0.95 and float(days.median()) >= 5:
@@ -86,7 +97,7 @@ def _surveys(one: Recognised, free: dict[str, Column], whens: Sequence[Column]) 
     if len(scores) != 1 or len(whens) != 1 or not _whole(one.sheet, scores[0]):
         return None
     days = moments_of(one.sheet.cells[whens[0].name], whens[0])
-    rows = pd.DataFrame({"account": account_of(one), "day": days}).dropna().sort_values(["account", "day"])
+    rows = pd.DataFrame({"account": account_of(one), "day": days}).dropna().drop_duplicates().sort_values(["account", "day"])
     apart = rows.groupby("account")["day"].diff().dt.days.dropna()
     if len(apart) and float(apart.median()) < APART_DAYS:
         return None
