@@ -123,7 +123,8 @@ def _dates(one: Recognised) -> tuple[Pick, Pick]:
     months = f"to_months(try_cast({sql_of(columns[roles['term_months']])} as integer))" if "term_months" in roles else ""
     start, end = (columns.get(roles.get(role, "")) for role in ("start_date", "end_date"))
     if start is not None and end is not None:
-        return tuple(_date(name, column, one.guessed.get(name, "")) for name, column in (("start_date", start), ("end_date", end)))
+        said = one.guessed
+        return _date("start_date", start, said.get("start_date", "")), _date("end_date", end, said.get("end_date", ""))
     if start is not None:
         length = months or ("interval 12 months" if "stage" in roles else "")
         said = f"start plus {roles['term_months']}" if months else "guess: no column says when a term ends: a year after its start"

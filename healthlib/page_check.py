@@ -165,7 +165,7 @@ def _repeats(check: CheckFacts) -> Piece:
     }
     found = check.repeats[check.repeats["repeats"] > 0]
     caption = "Event rows that repeat another one in every column"
-    return folded(found, columns, caption, "Rows that are there twice") if len(found) else Piece("")
+    return folded(found, dict(columns), caption, "Rows that are there twice") if len(found) else Piece("")
 
 
 def _placed(frame: pd.DataFrame) -> pd.DataFrame:
