@@ -59,7 +59,7 @@ def _door(tables: Tables, name: str, lag_days: int) -> str:
     if name == "usage" and "quantity" not in columns:
         plain.append("1 AS quantity")
     join = " LEFT JOIN known.first_contract f ON f.account_id = t.account_id" if borrows else ""
-    picked = f"SELECT {', '.join(plain)}, {day} AS day, {known} AS known FROM data.{quote(name)} t{join}"
+    picked = f"SELECT {', '.join(plain)}, t._line, {day} AS day, {known} AS known FROM data.{quote(name)} t{join}"
     return f"CREATE OR REPLACE VIEW known.{quote(name)} AS {picked}"
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from healthlib import claims_leaks
 from healthlib.claims import largest, named, smallest, undated
 from healthlib.claims_ledger import Finding, bridge, invoices, movements, overlaps
+from healthlib.claims_repeats import repeats
 from healthlib.studies.leaks import left_out, overruled
 from healthlib.studies.readiness import USUAL_AUC
 from healthlib.wording import NOTHING, count, counted, day, isolated, listed, number, share
@@ -330,7 +331,8 @@ def findings(check: CheckFacts) -> list[Finding]:
 def _dated(check: CheckFacts) -> list[Finding | None]:
     """The findings on tables with dates."""
     return [
-        rows(check), strangers(check), reach(check), movements(check), bridge(check), invoices(check), overlaps(check), breaks(check),
+        rows(check), strangers(check), repeats(check), reach(check),
+        movements(check), bridge(check), invoices(check), overlaps(check), breaks(check),
         leaks(check), clocks(check), coverage(check), history(check),
     ]  # fmt: skip
 

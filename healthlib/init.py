@@ -10,6 +10,7 @@ import pandas as pd
 
 from .errors import HealthlibError
 from .init_column import moments_of
+from .init_content import recognise_content, seen_by_content
 from .init_contracts import map_contracts, terms_of
 from .init_flat import Flat, recognise_flat
 from .init_leaks import lost_accounts, meaning
@@ -26,6 +27,12 @@ from .schema import TABLES
 SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "CHF": "CHF", "¥": "JPY", "₹": "INR"}
 CODES = ("usd", "eur", "gbp", "chf", "inr", "jpy", "cad", "aud", "sek", "nok", "dkk")
 FILES = ("workspace.yaml", "scorecard.yaml")
+TO_WRITE = (
+    "Where you know what a column is, write workspace.yaml yourself (data/README.md has every table), for example:",
+    "  tables: {accounts: {file: customers.csv, columns: {account_id: c1}},",
+    "           contracts: {file: terms.csv, columns: {account_id: c1, start_date: c2, end_date: c3, arr: c4}}}",
+    '  or for one sheet: flat: {file: sheet.csv, account_id: c1, outcome: {column: c2, churned: "the cell of who left"}}',
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,11 @@ def guess_workspace(folder: Path, exports: Path) -> Draft:
         return _draft_tables(found, title, folder, remarks)
     flat = recognise_flat(looked)
     if flat is None:
-        raise HealthlibError("\n  ".join([_nothing(exports), *(_seen(sheet, columns) for sheet, columns in looked), *unread]))
+        found = recognise_content(looked)
+        if found is not None:
+            return _draft_tables(found, title, folder, remarks)
+        seen = [*(_seen(sheet, columns) for sheet, columns in looked), *seen_by_content(looked)]
+        raise HealthlibError("\n  ".join([_nothing(exports), *seen, *unread, *TO_WRITE]))
     others = [f"{sheet.label}: not the sheet with the outcome" for sheet in sheets if sheet is not flat.sheet]
     return _draft_flat(flat, title, folder, {**remarks, "left": [*unread, *others]})
 
@@ -107,10 +118,7 @@ def _draft_tables(found: Exports, title: str, folder: Path, remarks: Mapping[str
     terms = terms_of(contracts)
     remarks = {**remarks, "left": left, "through": _through(tables)}
     text = workspace_text(tables, terms, title=title, folder=folder, remarks=remarks)
-    told = {
-        name: "; ".join(f"{part.source.sheet.label}: {part.source.link or part.source.why}" for part in parts)
-        for name, parts in tables.items()
-    }
+    told = {name: "; ".join(f"{part.source.sheet.label}: {_told(part)}" for part in parts) for name, parts in tables.items()}
     leaks = tuple(f"{part.source.sheet.label}: {name}: {why}" for part in mapped for name, why in part.leaks.items())
     unplaced = [f"{part.source.sheet.label}: {', '.join(part.unplaced)}" for part in mapped if part.unplaced and not part.unpivot]
     ragged = [f"{part.source.sheet.label}: {part.source.sheet.ragged}: SQL reads no such file" for part in mapped if _unreadable(part)]
@@ -126,6 +134,12 @@ def _without_workbooks(tables: dict[str, list[Mapped]], name: str) -> str:
     tables[name] = [longest]
     others = ", ".join(part.source.sheet.label for part in parts if part is not longest)
     return f"{others}: {name} too, but SQL cannot put workbooks together; save them as CSV and run init again"
+
+
+def _told(part: Mapped) -> str:
+    """How a table joins; where it was guessed by content, why it is taken for what it is."""
+    one = part.source
+    return f"{one.why}; {one.link}" if one.link and one.guessed else str(one.link or one.why)
 
 
 def _unreadable(part: Mapped) -> bool:
@@ -213,7 +227,9 @@ def _last_decision(part: Mapped) -> pd.Timestamp | None:
 def _nothing(exports: Path) -> str:
     return (
         f"{exports.as_posix()}: no file tells of contracts (an account, a start or an end, an amount) and no column says who left: "
-        "nothing to judge a score by. Add an export of subscriptions, renewals or won deals, or a sheet with an outcome. What is there:"
+        "nothing to judge a score by. Add an export of subscriptions, renewals or won deals, or a sheet with an outcome. Nor do the "
+        "cells tell: what would pass for contracts are two dates a usual term apart (3, 6, 12, 24 months), money, and ids of customers "
+        "that another file lists once each. What is there:"
     )
 
 

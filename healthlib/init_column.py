@@ -10,7 +10,8 @@ import pandas as pd
 
 from .engine import literal, quote
 
-TRUE = ("true", "t", "yes", "y", "1", "ja", "oui", "si", "sí", "wahr", "vrai", "verdadero", "x")
+TRUE = ("true", "t", "yes", "y", "1", "ja", "oui", "si", "sí", "wahr", "vrai", "verdadero", "x",
+        "sì", "vero", "sim", "verdadeiro", "tak", "prawda", "sant")  # fmt: skip
 READ_AS_FLAGS = {"true", "false", "t", "f", "yes", "no", "y", "n", "0", "1"}
 """What the product takes for a flag by itself."""
 

@@ -14,10 +14,15 @@ from .init_recognise import Recognised
 from .init_words import plain
 from .schema import OUTCOMES
 
-WON = ("won", "closedwon", "closed-won", "gewonnen", "gagne", "ganado", "ganada")
-SEAT_UNITS = ("users", "user", "seats", "seat", "licenses", "licences", "nutzer", "lizenzen", "utilisateurs", "usuarios", "licencias")
+WON = ("won", "closedwon", "closed-won", "gewonnen", "gagne", "ganado", "ganada", "vinto", "vinta", "ganho", "ganha", "wygrana",
+       "vunnen")  # fmt: skip
+SEAT_UNITS = ("users", "user", "seats", "seat", "licenses", "licences", "nutzer", "lizenzen", "utilisateurs", "usuarios", "licencias",
+              "gebruikers", "licenties", "utenti", "licenze", "utilizadores", "licencas", "uzytkownicy", "licencje", "anvaendare",
+              "licenser")  # fmt: skip
 PER_YEAR = {"month": 12, "monthly": 12, "monatlich": 12, "mensuel": 12, "mensual": 12, "year": 1, "yearly": 1, "annual": 1, "annually": 1,
-            "jaehrlich": 1, "annuel": 1, "anual": 1, "quarter": 4, "quarterly": 4, "week": 52, "weekly": 52}  # fmt: skip
+            "jaehrlich": 1, "annuel": 1, "anual": 1, "quarter": 4, "quarterly": 4, "week": 52, "weekly": 52,
+            "maandelijks": 12, "mensile": 12, "mensal": 12, "miesiecznie": 12, "maanadsvis": 12, "manadsvis": 12, "jaarlijks": 1,
+            "annuale": 1, "rocznie": 1, "aarligen": 1, "arligen": 1}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,9 @@ def map_contracts(one: Recognised, lost: pd.Series) -> Mapped:
     start, end = _dates(one)
     picks = [account_pick(one), start, end, *_money(one)]
     if "contract_id" in roles and _is_key(one):
-        picks.append(taken_as("contract_id", columns[roles["contract_id"]], "by name"))
+        picks.append(taken_as("contract_id", columns[roles["contract_id"]], one.said("contract_id")))
     if "seats" in roles:
-        picks.append(taken_as("seats", columns[roles["seats"]], "by name"))
+        picks.append(taken_as("seats", columns[roles["seats"]], one.said("seats")))
     picks += [
         taken_as(role, columns[roles[role]], "by name") for role in ("discount", "auto_renew", "billing_period", "plan") if role in roles
     ]
@@ -118,7 +123,8 @@ def _dates(one: Recognised) -> tuple[Pick, Pick]:
     months = f"to_months(try_cast({sql_of(columns[roles['term_months']])} as integer))" if "term_months" in roles else ""
     start, end = (columns.get(roles.get(role, "")) for role in ("start_date", "end_date"))
     if start is not None and end is not None:
-        return _date("start_date", start), _date("end_date", end)
+        said = one.guessed
+        return _date("start_date", start, said.get("start_date", "")), _date("end_date", end, said.get("end_date", ""))
     if start is not None:
         length = months or ("interval 12 months" if "stage" in roles else "")
         said = f"start plus {roles['term_months']}" if months else "guess: no column says when a term ends: a year after its start"
@@ -133,9 +139,8 @@ def _dates(one: Recognised) -> tuple[Pick, Pick]:
     return Pick("start_date", f"try_cast({sql_of(end)} as date) - {months or 'interval 12 months'}", None, said), _date("end_date", end)
 
 
-def _date(name: str, column: Column) -> Pick:
-    pick = taken_as(name, column, "" if not column.relative else RELATIVE)
-    return pick
+def _date(name: str, column: Column, note: str = "") -> Pick:
+    return taken_as(name, column, note if not column.relative else RELATIVE)
 
 
 def _money(one: Recognised) -> list[Pick]:
@@ -175,7 +180,8 @@ def _by_interval(one: Recognised, column: Column) -> Pick:
     interval = one.columns.get(one.roles.get("billing_period", ""))
     known = {value: PER_YEAR[plain(value)] for value in interval.values if plain(value) in PER_YEAR} if interval else {}
     if interval is None or not known:
-        return taken_as("arr", column, "guess: taken as an amount a year; nothing in the file says what it is for")
+        seen = f"{one.guessed['amount']}; " if "amount" in one.guessed else ""
+        return taken_as("arr", column, f"{seen}guess: taken as an amount a year; nothing in the file says what it is for")
     cases = " ".join(f"when {literal(value)} then {times}" for value, times in known.items())
     sql = f"try_cast({sql_of(column)} as double) * case {quote(interval.name)} {cases} else 1 end"
     return Pick("arr", sql, None, f"guess: {column.name} times the billings in a year, by {interval.name}")
@@ -184,10 +190,10 @@ def _by_interval(one: Recognised, column: Column) -> Pick:
 def _agrees(one: Recognised) -> str:
     """Whether the yearly amount is twelve times the monthly one, where both are there."""
     if "mrr" not in one.roles:
-        return "by name"
+        return one.said("arr")
     year, month = (numbers_of(one.sheet.cells[one.roles[role]], one.columns[one.roles[role]].decimal) for role in ("arr", "mrr"))
     same = ((year - 12 * month).abs() <= 0.01 * year.abs().clip(lower=1)).sum()
-    return f"by name; 12 x {one.roles['mrr']} in {int(same)} of {len(year)} rows"
+    return f"{one.said('arr')}; 12 x {one.roles['mrr']} in {int(same)} of {len(year)} rows"
 
 
 def _is_key(one: Recognised) -> bool:

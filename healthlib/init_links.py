@@ -10,7 +10,7 @@ import pandas as pd
 from .init_column import Column
 from .init_read import Sheet
 from .init_roles import CONTRACTS, LEAST, assign
-from .init_words import ACCOUNT_ID, TABLE_WORDS, match, plain
+from .init_words import ACCOUNT_ID, TABLE_WORDS, generic, match, plain
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def find_link(looked: Looked, everything: Sequence[Looked], accounts: tuple[Shee
     sheet, (home, key, ids) = looked[0], accounts
     if sheet is home:
         return Link(key, None, len(ids), len(ids), int(sheet.cells[key].isna().sum()))
-    direct = best_in(looked, ids, key)
+    direct = best_in(looked, ids, key, loose=True)
     if direct:
         known = sheet.cells[direct].astype("string").isin(ids)
         return Link(direct, None, len(ids & sheet.values(direct)), len(ids), int((~known).sum()))
     for bridge, theirs in everything:
-        to = key if bridge is home else best_in((bridge, theirs), ids, key)
+        to = key if bridge is home else best_in((bridge, theirs), ids, key, loose=True)
         if bridge is sheet or to is None:
             continue
         for column in theirs.values():
@@ -65,14 +65,17 @@ def find_link(looked: Looked, everything: Sequence[Looked], accounts: tuple[Shee
     return None
 
 
-def best_in(looked: Looked, ids: frozenset[str], key: str) -> str | None:
-    """The column whose values are found among `ids`. Numbers must also be named alike: small numbers are found in any list of ids."""
+def best_in(looked: Looked, ids: frozenset[str], key: str, *, loose: bool = False) -> str | None:
+    """The column whose values are found among `ids`. Numbers must also be named alike: small numbers are found in any list of ids.
+
+    `loose` also takes the one column of numbers that repeats and covers most of the ids, where its header says nothing (c1, 顧客).
+    """
     sheet, columns = looked
     best, found = 0.0, None
     for column in columns.values():
         if column.kind not in ("text", "number") or column.relative or column.decimal or not column.filled:
             continue
-        named = match(column.name, (plain(key), *ACCOUNT_ID)) if plain(key) != "id" else match(column.name, ACCOUNT_ID)
+        named = _named_alike(column.name, key)
         if column.kind == "number" and (not column.whole or named < LEAST):
             continue
         values = sheet.values(column.name)
@@ -80,7 +83,26 @@ def best_in(looked: Looked, ids: frozenset[str], key: str) -> str | None:
         needed = 0.5 if named >= LEAST else 0.8
         if share >= needed and (named >= LEAST or column.distinct >= 5) and share + named / 2 > best:
             best, found = share + named / 2, column.name
-    return found
+    return found or (_only_cover(looked, ids) if loose else None)
+
+
+def _named_alike(header: str, key: str) -> float:
+    """How well a header says that it holds the account; headers that only count say nothing."""
+    if generic(header):
+        return 0.0
+    if header == key and not plain(key):
+        return 1.0
+    return match(header, (plain(key), *ACCOUNT_ID)) if plain(key) != "id" else match(header, ACCOUNT_ID)
+
+
+def _only_cover(looked: Looked, ids: frozenset[str]) -> str | None:
+    """The one column of whole numbers under a header without words whose values repeat, are ids, and cover most of them."""
+    sheet, columns = looked
+    whole = [c for c in columns.values() if c.kind == "number" and c.whole and not (c.relative or c.decimal or c.unique)]
+    silent = [column.name for column in whole if generic(column.name) or not plain(column.name)]
+    held = {name: sheet.values(name) for name in silent}
+    covers = [name for name, cells in held.items() if len(cells) >= 20 and len(cells & ids) >= max(0.98 * len(cells), 0.5 * len(ids))]
+    return covers[0] if len(covers) == 1 else None
 
 
 def find_accounts(looked: Sequence[Looked], contract: Looked) -> tuple[Looked, str] | None:

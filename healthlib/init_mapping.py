@@ -119,7 +119,7 @@ def map_accounts(exports: Exports, lost: pd.Series) -> Mapped:
     roles = assign(one.columns, ATTRIBUTES, "accounts", [key, *leaks, *terms])
     picks = [account_pick(one), *(taken_as(role, one.columns[name], "by name") for role, name in roles.items())]
     for name, column in one.columns.items():
-        own = own_name(name)
+        own = _free_name(name, {pick.name for pick in picks})
         short = column.kind in ("text", "flag") and 2 <= column.distinct <= 60 and column.distinct < 0.5 * column.filled
         if (
             short
@@ -160,6 +160,16 @@ def whole_key(exports: Exports) -> tuple[str, ...]:
     return ()
 
 
+def _free_name(header: str, taken: set[str]) -> str:
+    """The same; a header without a Latin letter is `column`, `column_2` and so on."""
+    name = own_name(header)
+    return (
+        next(f"{name}_{n}" for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)
+        if slug(header) == "" and name in taken
+        else name
+    )
+
+
 def own_name(header: str) -> str:
     """A header as a column name of its own.
 
@@ -183,7 +193,7 @@ def map_events(one: Recognised, lost: pd.Series) -> list[Mapped]:
     own = one.table not in TABLES
     picks = [account_pick(one)]
     for role, name in roles.items():
-        picks.append(_event_pick(own_name(name) if own and role == "occurred_at" else role, one.columns[name]))
+        picks.append(_event_pick(own_name(name) if own and role == "occurred_at" else role, one.columns[name], one.guessed.get(role, "")))
     if one.table == "surveys" and "kind" not in roles:
         kind, why = _survey_kind(one, roles)
         picks.append(Pick("kind", f"'{kind}'", None, why))
@@ -212,8 +222,8 @@ def map_events(one: Recognised, lost: pd.Series) -> list[Mapped]:
     return mapped
 
 
-def _event_pick(role: str, column: Column) -> Pick:
-    pick = taken_as(role, column)
+def _event_pick(role: str, column: Column, note: str) -> Pick:
+    pick = taken_as(role, column, note)
     if column.relative:
         return Pick(role, pick.sql, None, RELATIVE, column.name)
     if role == "active_users" and column.as_is and not column.native:

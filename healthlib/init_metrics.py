@@ -13,13 +13,17 @@ from .init_mapping import Mapped, lower_or_higher
 from .init_words import plain, slug
 
 LOW, HIGH = {"quantile": 0.1}, {"quantile": 0.9}
-URGENT = ("urgent", "critical", "blocker", "p1", "sev 1", "s1", "kritisch", "dringend", "critique", "urgente", "critica", "critico")
+URGENT = ("urgent", "critical", "blocker", "p1", "sev 1", "s1", "kritisch", "dringend", "critique", "urgente", "critica", "critico",
+          "kritiek",
+          "pilne", "krytyczny", "braadskande", "bradskande")  # fmt: skip
 MEETINGS = ("meeting", "call", "qbr", "ebr", "review", "training", "demo", "visit", "termin", "besuch", "anruf", "reunion", "appel",
             "visite",
-            "visita", "llamada")  # fmt: skip
+            "visita", "llamada", "afspraak", "bezoek", "gesprek", "riunione", "incontro", "chiamata", "reuniao", "ligacao", "spotkanie",
+            "rozmowa", "moete", "samtal")  # fmt: skip
 EXECUTIVES = ("executive", "exec", "ceo", "cfo", "coo", "cto", "cio", "vp", "sponsor", "c level", "geschaeftsfuehrer", "vorstand",
               "direction",
-              "directeur", "direccion", "director")  # fmt: skip
+              "directeur", "direccion", "director",
+              "directeur", "bestuur", "dirigente", "direttore", "diretor", "dyrektor", "prezes", "vd")  # fmt: skip
 
 
 @dataclass(frozen=True)

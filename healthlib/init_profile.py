@@ -27,8 +27,9 @@ COMPACT = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 EPOCH = re.compile(r"1\d{9}(\d{3})?")
 CURRENCY = r"(?:€|\$|£|¥|₹|kr\.?|CHF|EUR|USD|GBP|US\$|Fr\.?)"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
-FALSE = ("false", "f", "no", "n", "0", "nein", "non", "falsch", "faux", "falso")
-DATE_WORDS = {"date", "day", "days", "datum", "tag", "jour", "fecha"}
+FALSE = ("false", "f", "no", "n", "0", "nein", "non", "falsch", "faux", "falso", "nee", "não", "nao", "nie",
+         "fałsz", "nej", "falskt")  # fmt: skip
+DATE_WORDS = {"date", "day", "days", "datum", "tag", "jour", "fecha", "data", "dag"}
 
 
 COULD = "could also be read the other way"
@@ -94,7 +95,7 @@ def _of_text(name: str, some: pd.Series, texts: pd.Series, facts: dict) -> Colum
     if (
         len(some) <= 2
         and set(some.str.lower()) <= {*TRUE, *FALSE}
-        and set(some.str.lower()) & {*FALSE, "true", "yes", "ja", "oui", "wahr", "vrai"}
+        and set(some.str.lower()) & {*FALSE, "true", "yes", "ja", "oui", "wahr", "vrai", "vero", "sim", "tak", "sant"}
     ):
         return Column(kind="flag", said=f"{facts['filled']} of {facts['rows']} cells are {' or '.join(sorted(some))}", **facts)
     mark, said = _number_form(some)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from .csvfile import DELIMITERS
 from .errors import HealthlibError
+from .init_words import generic
 from .transcode import encoding_of, open_bytes
 from .workbook import DAMAGED
 
@@ -161,9 +162,24 @@ def _joined_parts(sheets: list[Sheet]) -> list[Sheet]:
     groups: dict[tuple, list[Sheet]] = {}
     for sheet in sheets:
         bare = re.sub(r"[\d_\-. ]+", "", sheet.label)
-        key = (bare if sheet.form != "excel" else sheet.label, sheet.form, sheet.delimiter, sheet.encoding, tuple(sheet.cells.columns))
+        key = (
+            bare if sheet.form != "excel" else sheet.label,
+            sheet.form,
+            sheet.delimiter,
+            sheet.encoding,
+            tuple(sheet.cells.columns),
+            _shapes(sheet),
+        )
         groups.setdefault(key, []).append(sheet)
     return [parts[0] if len(parts) == 1 else _join(parts) for parts in groups.values()]
+
+
+def _shapes(sheet: Sheet) -> tuple[str, ...]:
+    """What a column's first cell looks like, where headers only count (c1, c2): the same header says nothing. () else."""
+    if not all(map(generic, map(str, sheet.cells.columns))):
+        return ()
+    firsts = [str(cells.dropna().iloc[0]) if cells.notna().any() else "" for _, cells in sheet.cells.items()]
+    return tuple(re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", first)) for first in firsts)
 
 
 def _join(parts: list[Sheet]) -> Sheet:

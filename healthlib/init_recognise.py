@@ -26,6 +26,7 @@ class Recognised:
     roles : role -> header
     link : None for the accounts themselves, or where no column holds accounts
     why : the evidence for the table, or the reason why it is left
+    guessed : role -> what its cells say, where no word tells and it was guessed by content
     """
 
     sheet: Sheet
@@ -34,6 +35,11 @@ class Recognised:
     roles: dict[str, str]
     link: Link | None
     why: str
+    guessed: Mapping[str, str] = field(default_factory=dict)
+
+    def said(self, role: str) -> str:
+        """What a role's guess rests on, beside what its cells look like."""
+        return self.guessed.get(role, "by name")
 
 
 @dataclass(frozen=True)
@@ -179,7 +185,8 @@ def _event_table(looked: Looked, link: Link | None) -> Recognised:
 
 def _says_who_left(columns: Mapping[str, Column]) -> str:
     """A column with a few different words, one of which is that a customer left; "" where there is none."""
-    gone = {"churn", "churned", "cancelled", "canceled", "cancellation", "kuendigung", "gekuendigt", "resiliation", "baja"}
+    gone = {"churn", "churned", "cancelled", "canceled", "cancellation", "kuendigung", "gekuendigt", "resiliation", "baja",
+            "opgezegd", "opzegging", "disdetta", "cancelamento", "rezygnacja", "uppsagd"}  # fmt: skip
     for column in columns.values():
         if column.kind == "text" and column.values and gone & {plain(value) for value in column.values}:
             return column.name

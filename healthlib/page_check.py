@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from healthlib import claims_check as say
-from healthlib import page_leaks, page_lint, report, wording
+from healthlib import claims_repeats, page_leaks, page_lint, report, wording
 from healthlib import plots_check as plots
 from healthlib.claims import named
 from healthlib.claims_ledger import Finding, headline_money
@@ -137,6 +137,8 @@ def rows(check: CheckFacts) -> Piece:
         folded(frame, dict(tables), "Rows read, used and set aside", "Every table"),
         report.claim(say.strangers(check).text) if check.dated else Piece(""),
         report.table(check.strangers, joins, caption="Ids that join no account", layout="cards") if len(check.strangers) else Piece(""),
+        report.text(claims_repeats.repeats(check).text) if check.dated else Piece(""),
+        _repeats(check),
         report.text(say.reach(check).text) if check.dated else Piece(""),
         folded(
             check.reach.sort_values("share", kind="stable"),
@@ -151,6 +153,21 @@ def rows(check: CheckFacts) -> Piece:
             "How many accounts each table speaks of",
         ),
     )
+
+
+def _repeats(check: CheckFacts) -> Piece:
+    """Tables with rows that repeat another one, folded away."""
+    columns: Columns = {
+        "table": ("Table", unbroken),
+        "repeats": ("Rows that repeat another", "count"),
+        "share": ("Of the rows looked at", "share"),
+        "days_doubled": ("Days on which all rows do", "count"),
+        "days": ("Days with rows", "count"),
+        "first_lines": ("First lines", "text"),
+    }
+    found = check.repeats[check.repeats["repeats"] > 0]
+    caption = "Event rows that repeat another one in every column"
+    return folded(found, dict(columns), caption, "Rows that are there twice") if len(found) else Piece("")
 
 
 def _placed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -53,6 +53,74 @@ def exports(tmp_path: Path) -> Path:
     return folder
 
 
+HEADERS = {
+    "dutch": {
+        "clients.csv": ("klanten.csv", "klantnummer,naam,branche,status"),
+        "contrats.csv": ("contracten.csv", "contractnummer,klantnummer,begindatum,einddatum,jaarbedrag,automatische verlenging"),
+        "utilisation.csv": ("gebruik.csv", "datum,klantnummer,gebruiker,aantal"),
+        "tickets.csv": ("meldingen.csv", "meldingsnummer,klantnummer,geopend op,gesloten op"),
+    },
+    "meaningless": {
+        "clients.csv": ("export_1.csv", "c1,c2,c3,c4"),
+        "contrats.csv": ("export_2.csv", "c1,c2,c3,c4,c5,c6"),
+        "utilisation.csv": ("export_3.csv", "c1,c2,c3,c4"),
+        "tickets.csv": ("export_4.csv", "c1,c2,c3,c4"),
+    },
+    "japanese": {
+        "clients.csv": ("顧客.csv", "顧客番号,名称,業種,状態"),
+        "contrats.csv": ("契約.csv", "契約番号,顧客番号,開始日,終了日,年額,自動更新"),
+        "utilisation.csv": ("利用.csv", "日付,顧客番号,利用者,回数"),
+        "tickets.csv": ("問い合わせ.csv", "受付番号,顧客番号,受付日,完了日"),
+    },
+    "finnish": {
+        "clients.csv": ("asiakkaat.csv", "asiakasnumero,nimi,toimiala,tila"),
+        "contrats.csv": ("sopimukset.csv", "sopimusnumero,asiakasnumero,alkaa,päättyy,vuosihinta,jatkuu itsestään"),
+        "utilisation.csv": ("käyttö.csv", "päivä,asiakasnumero,käyttäjä,määrä"),
+        "tickets.csv": ("palvelupyynnöt.csv", "pyyntö,asiakasnumero,avattu,suljettu"),
+    },
+}
+
+
+@pytest.mark.parametrize("language", list(HEADERS))
+def test_headers_in_another_language_are_no_dead_end(language, exports, tmp_path, capsys):
+    """The same folder under other headers: the same rows used and rejected, the same leak, and the scores of the first to the digit."""
+    headed = tmp_path / language
+    headed.mkdir()
+    for name, (other, header) in HEADERS[language].items():
+        rows = (exports / name).read_bytes().split(b"\r\n", 1)[1]
+        (headed / other).write_bytes(BOM + header.encode() + b"\r\n" + rows)
+    scores = [_scored(folder, tmp_path / f"w-{folder.name}", capsys) for folder in (exports, headed)]
+    pd.testing.assert_frame_equal(*scores)
+    text = (tmp_path / f"w-{language}" / "workspace.yaml").read_text(encoding="utf-8")
+    clients, status = HEADERS[language]["clients.csv"][0], HEADERS[language]["clients.csv"][1].split(",")[3]
+    assert f"NOT USED, may know the future: {status}: 'résilié' in 100% of the rows of lost customers" in text
+    assert f"{clients}: " in text
+    if language != "dutch":
+        for said in (
+            "guess by content: in 99% of the rows",
+            "guess by content: 40 different ids in 40 rows",
+            "each of one account: people",
+        ):
+            assert said in " ".join(text.replace("#", " ").split())
+        assert "outcome:" in text
+
+
+def _scored(exports: Path, workspace: Path, capsys: pytest.CaptureFixture[str]) -> pd.DataFrame:
+    """Scores of a folder of exports, with its rows read and used looked at on the way."""
+    out = workspace.with_name(f"{workspace.name}-out")
+    assert cli.main(["init", str(workspace), "--exports", str(exports)]) == 0
+    assert "3 rows name no known account" in capsys.readouterr().out
+    with (workspace / "workspace.yaml").open("a", encoding="utf-8") as file:
+        file.write("max_rejected: 0.1\n")
+    assert cli.main(["check", str(workspace), "--out", str(out)]) == 0
+    [summary] = out.rglob("summary.json")
+    told = {row["table"]: [row["rows_in"], row["rows_used"]] for row in json.loads(summary.read_text())["tables"]}
+    assert told == {"accounts": [40, 40], "contracts": [112, 111], "usage": [1440, 1440], "tickets": [43, 40]}
+    assert cli.main(["score", str(workspace), "--out", str(out)]) == 0
+    scores = pd.read_csv(summary.parent / "scores.csv")
+    return scores[["account_id", "score", "band", "arr"]].sort_values("account_id", ignore_index=True)
+
+
 def test_a_folder_as_it_comes_is_read_checked_and_scored(exports, tmp_path, capsys):
     workspace, out = tmp_path / "w", tmp_path / "reports"
     assert cli.main(["init", str(workspace), "--exports", str(exports)]) == 0

@@ -10,6 +10,7 @@ import pandas as pd
 
 from healthlib import __version__, asof, ledger, provenance
 from healthlib.errors import EvidenceError
+from healthlib.repeats import REPEAT_COLUMNS, repeats
 from healthlib.scoring import applies
 from healthlib.spec import Scorecard, Workspace, load_workspace
 from healthlib.studies.book import Book, book_of
@@ -203,6 +204,7 @@ def _events(opened: Opened) -> dict[str, Any]:
         "volumes": volumes,
         "strangers": provenance.strangers(tables),
         "reach": provenance.reach(tables, others, at),
+        "repeats": repeats(tables, others, at),
         "beside": ledger.beside(terms, at),
         "overlaps": ledger.overlaps(terms, at),
         "mismatches": ledger.mismatches(terms, at, workspace.outcome.grace_days),
@@ -253,6 +255,7 @@ def _sheet(opened: Opened) -> dict[str, Any]:
         "volumes": PERIOD_COLUMNS,
         "strangers": provenance.STRANGER_COLUMNS,
         "reach": provenance.REACH_COLUMNS,
+        "repeats": REPEAT_COLUMNS,
         "overlaps": ledger.OVERLAP_COLUMNS,
         "mismatches": ledger.MISMATCH_COLUMNS,
         "bridge": (*ledger.BRIDGE_COLUMNS, "known_then", "restated"),

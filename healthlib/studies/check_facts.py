@@ -32,6 +32,7 @@ class CheckFacts:
     undated : attributes with today's value only that the scorecard asks for
     breaks, volumes : see `breaks.find_breaks`
     strangers, reach : see `provenance`
+    repeats : see `repeats.repeats`
     beside : ARR of terms beside each account's largest running one, on the day; see `ledger.beside`
     overlaps, mismatches, bridge, invoiced : see `ledger`; bridge also has known_then (ARR by what was known on that day) and restated
         (the end less that)
@@ -57,6 +58,7 @@ class CheckFacts:
     volumes: pd.DataFrame
     strangers: pd.DataFrame
     reach: pd.DataFrame
+    repeats: pd.DataFrame
     beside: float
     overlaps: pd.DataFrame
     mismatches: pd.DataFrame
