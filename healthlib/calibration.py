@@ -64,8 +64,9 @@ class Calibrator:
         for part in blocks(len(self.draws), len(money)):
             chance = self._chance(points, self.draws[part], self.base_draws[part])
             lost[part] = (rng.random(chance.shape) < chance) @ money
+        value = float(p @ money)
         low, high = np.quantile(lost, [0.025, 0.975]) if len(lost) else (np.nan, np.nan)
-        return Estimate(float(p @ money), float(low), float(high), len(money), float(p.sum()))
+        return Estimate(value, float(np.fmin(low, value)), float(np.fmax(high, value)), len(money), float(p.sum()))
 
     @staticmethod
     def _chance(points: Array, draws: Array, base: Array) -> Array:

@@ -239,15 +239,9 @@ def score(audit: AuditFacts) -> str:
     rates = [f"{row_rate(row)} of {counted(row['cases'], f'{band} case')}" for band, row in rows if row is not None]
     if pd.isna(auc.value) or not rates:
         return "How good the present score is cannot be told yet: both outcomes must have been seen."
-    counting = audit.leaks[(audit.leaks["weight"] > 0) & (audit.leaks["of"] == "metric")].drop_duplicates("metric")
-    flattered = (
-        f" It is flattered by {counted(len(counting), 'metric')} that {'seems' if len(counting) == 1 else 'seem'} to know the outcome."
-        if len(counting)
-        else ""
-    )
-    return (
-        f"The present score has an AUC of {score_range(auc)}: {listed(rates)} {lost}, against {ranged(audit.base_rate)} overall.{flattered}"
-    )
+    counting = audit.leaks[audit.leaks["metric"].isin(left_out(audit.leaks)) & (audit.leaks["weight"] > 0)]["metric"].nunique()
+    bare = f", without {counted(counting, 'metric')} that {'seems' if counting == 1 else 'seem'} to know the outcome," if counting else ""
+    return f"The present score{bare} has an AUC of {score_range(auc)}: {listed(rates)} {lost}, against {ranged(audit.base_rate)} overall."
 
 
 def flagged(audit: AuditFacts) -> str:
@@ -259,7 +253,8 @@ def flagged(audit: AuditFacts) -> str:
         return "Early warning cannot be shown: no account has left yet."
     row = smallest(table.assign(apart=(table["lead_days"] - 90).abs()), "apart")
     return (
-        f"{int(row['lead_days'])} days before the end, {row_rate(row)} of the {counted(row['accounts'], 'account')} that left "
+        f"{int(row['lead_days'])} days before the end, {row_rate(row)} of the {counted(row['accounts'], 'account')} that were customers "
+        f"then and left "
         f"and {row_rate(row, 'arr_')} of their ARR "
         f"were {audit.bands[0]}."
     )

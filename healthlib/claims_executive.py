@@ -84,7 +84,7 @@ def _soon(facts: ExecutiveFacts) -> str:
         return ""
     if evergreen:
         lost = money_range(row["low"], row["high"], facts.context["currency"])
-        return f"Of this ARR {lost} is likely to be lost within {facts.context['horizon_days']} days."
+        return f"Of all ARR {lost} is likely to be lost within {facts.context['horizon_days']} days."
     said = f"{_cash(facts, row['arr'])} comes up for renewal within 90 days"
     if unknown(row["expected_lost"]):
         return f"{said}."
@@ -150,9 +150,9 @@ def in_short(facts: ExecutiveFacts) -> str:
     if unknown(auc.value):
         return f"{first} Whether the score can be believed cannot be told yet: too few outcomes have finished.".strip()
     pairs = f"of two accounts, one lost and one kept, the score puts the lost one lower in {share(auc.value)} of pairs"
-    belief = "it tells leavers from stayers" if auc.low > 0.5 else "it cannot be told from a coin toss"
+    belief = f"it {telling(auc)}" if auc.low > 0.5 else "it cannot be told from a coin toss"
     known = f"{pairs} ({number(100 * auc.low, 0)}–{number(100 * auc.high, 0)}%, {counted(auc.events, 'loss', 'losses')}): {belief}"
-    how = "Cross-validated, for the sheet has no dates" if _flat(facts) else "Tested on later outcomes"
+    how = ("Cross-validated, for the sheet has no dates" if _flat(facts) else "Tested on later outcomes") + _bare(facts)
     return f"{first} Can the score be believed? {how}, {known}.".strip()
 
 
@@ -168,14 +168,34 @@ def believe(facts: ExecutiveFacts) -> dict[str, str]:
     return {question: answer for question, answer in answers.items() if answer}
 
 
+def telling(auc: Estimate) -> str:
+    """How well a score that is no coin toss ranks, in words that the size of its AUC supports (0.6, 0.7, 0.8: conventions).
+
+    >>> telling(Estimate(0.57, 0.53, 0.60)), telling(Estimate(0.72, 0.67, 0.76))
+    ('does a little better than a coin toss', 'tells leavers from stayers')
+    """
+    words = "does a little better than a coin toss", "tells leavers from stayers, if weakly", "tells leavers from stayers"
+    return (*words, "tells leavers from stayers well")[sum(auc.value >= edge for edge in (0.6, 0.7, 0.8))]
+
+
+def _bare(facts: ExecutiveFacts) -> str:
+    """That the score under test is not quite the one shown: what of it was left out."""
+    number_, part = facts.context.get("left_out", 0), facts.context.get("left_out_share", 0.0)
+    if not number_:
+        return ""
+    verb = "seems" if number_ == 1 else "seem"
+    return f", without {counted(number_, 'metric')} ({share(part)} of the weight) that {verb} to know the outcome"
+
+
 def _ranking(facts: ExecutiveFacts) -> str:
     auc = facts.auc
     if unknown(auc.value):
         return "Cannot tell: too few outcomes have finished to test the score on renewals it had not seen."
     rate = f"in {share(auc.value)} of pairs (95% interval {number(100 * auc.low, 0)}–{number(100 * auc.high, 0)}%; a coin toss gives 50%)"
-    basis = f"{'Cross-validated' if _flat(facts) else 'Tested out of time'} on {counted(auc.n, 'account')}, {count(auc.events)} lost"
-    said = f"Of one account that left and one that stayed, the leaver had the lower score {rate}. {basis}."
-    verdict = "" if auc.low > 0.5 else " That cannot be told from a coin toss."
+    losses = counted(auc.events, "loss", "losses")
+    basis = f"{'Cross-validated' if _flat(facts) else 'Tested out of time'} on {counted(auc.n, 'account')}, {losses}"
+    said = f"Of one account that left and one that stayed, the leaver had the lower score {rate}. {basis}{_bare(facts)}."
+    verdict = f" The score {telling(auc)}." if auc.low > 0.5 else " That cannot be told from a coin toss."
     return said + verdict + (f" Fewer than {FEW} losses: expect this to move." if auc.events < FEW else "")
 
 

@@ -54,7 +54,10 @@ def counting(leaks: pd.DataFrame) -> str:
     out, stay = len(left_out(leaks)), len(overruled(leaks))
     said = []
     if out:
-        said.append(f"{counted(out, 'metric')} that {'seems' if out == 1 else 'seem'} to know the future, kept out of the fit.")
+        verb = "seems" if out == 1 else "seem"
+        said.append(
+            f"{counted(out, 'metric')} that {verb} to know the future: left out of tests, fits and forecasts, not of the score shown."
+        )
     if stay:
         said.append(
             f"{counted(stay, 'metric')} that {'seems' if stay == 1 else 'seem'} to know the future, used because the scorecard says so."

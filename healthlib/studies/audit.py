@@ -13,7 +13,7 @@ from healthlib.bands import band_colours
 from healthlib.resample import Estimate
 from healthlib.studies import alone, before_end, leaving, lists
 from healthlib.studies.early import early_facts
-from healthlib.studies.fit import without
+from healthlib.studies.fit import usable, without
 from healthlib.studies.groups import dimensions
 from healthlib.studies.leaks import left_out
 from healthlib.studies.missingness import MissingFacts, missing_study
@@ -239,10 +239,10 @@ def _metrics(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) 
 
 
 def _present_score(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, Any]:
-    """How well the scorecard in use (and the present tool's score) told leavers from stayers."""
+    """How well the scorecard in use told leavers from stayers, without what seems to know who left; and the present tool's score."""
     again: dict[str, Any] = {"replicates": replicates, "seed": seed}
     order = [*(band.name for band in book.scorecard.bands), "unscored"]
-    scores = scoring.score(book.scorecard, finished).frame
+    scores = scoring.score(usable(book.scorecard, book.leaks.found), finished).frame
     banded = pd.Series(pd.Categorical(scores["band"], categories=order, ordered=True), index=finished.index)
     auc = {
         "current": alone.auc_of(finished, scores["score"], **again),
@@ -274,7 +274,7 @@ def _flagged(book: Book, *, replicates: int, seed: int) -> pd.DataFrame:
     if book.leads.empty:
         return pd.DataFrame(columns=columns)
     leads = book.leads.reset_index(drop=True)
-    band = scoring.score(book.scorecard, leads).frame["band"]
+    band = scoring.score(usable(book.scorecard, book.leaks.found), leads).frame["band"]
     caught = leads.assign(lost=(band == book.scorecard.bands[0].name).astype(float))
     table = rates_by(caught, caught["lead_days"].astype(int), replicates=replicates, seed=seed)
     return table.assign(lead_days=table["group"].astype(int))[columns].sort_values("lead_days", ascending=False).reset_index(drop=True)

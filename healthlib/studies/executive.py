@@ -14,6 +14,7 @@ from healthlib.resample import NOTHING, Estimate
 from healthlib.studies import renewals, today, versions
 from healthlib.studies.alerts import alerts, raise_alerts
 from healthlib.studies.executive_facts import ExecutiveFacts
+from healthlib.studies.leaks import left_out
 from healthlib.studies.retention import moves, retention
 from healthlib.studies.summary import summary
 
@@ -46,7 +47,8 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
     calibrator, forecast = _outlook(book, seed)
     previous = versions.in_force(book, days["month"])
     frame = today.scores_frame(scored, book.scorecard, book.as_of, days["month"], book.dated, previous)
-    scores = _with_probability(frame, calibrator)
+    honest = renewals.honest_score(book, snapshot)
+    scores = _with_probability(frame, frame["account_id"].map(honest), calibrator)
     year = year_before(book.as_of)
     facts = ExecutiveFacts(
         context=_context(book, days, snapshot, seed),
@@ -61,7 +63,7 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
         groups=today.group_view(scored, book.as_of, bands),
         retention=retention(book.ledger, year, book.as_of, seed=seed),
         moves=moves(book.ledger, year, book.as_of),
-        due=_due(book, snapshot.assign(score=snapshot["measured_score"]), bands, calibrator),
+        due=_due(book, snapshot.assign(score=honest), bands, calibrator),
         forecast=forecast,
         risks=risks(scores, snapshot, book),
         causes=causes(scored, book, days["month"], previous),
@@ -116,24 +118,33 @@ def _context(book: Book, days: dict[str, pd.Timestamp | None], snapshot: pd.Data
         "horizon_days": workspace.outcome.horizon_days,
         "segment_by": today.segment_column(snapshot),
         "min_coverage": book.scorecard.min_coverage,
+        **_left_out(book),
         "evidence": book.evidence,
         **earlier,
     }
 
 
-def _with_probability(scores: pd.DataFrame, calibrator: Calibrator | None) -> pd.DataFrame:
+def _with_probability(scores: pd.DataFrame, honest: pd.Series, calibrator: Calibrator | None) -> pd.DataFrame:
     """Add renewal_probability, probability_low and probability_high after term_ends; NaN where none can be fitted.
 
-    The measured score decides, whatever a person has set: the curve was learnt from measured scores.
+    `honest` decides, see `renewals.honest_score`, whatever a person has set: the curve was learnt from such scores.
     """
     chances = np.full((len(scores), 3), np.nan)
     if calibrator is not None:
-        lost = calibrator.probability(scores["score_without_override"])
+        lost = calibrator.probability(honest)
         chances = 1 - lost[["probability_lost", "high", "low"]].to_numpy()
     place = list(scores.columns).index("term_ends") + 1
     left, right = scores.iloc[:, :place], scores.iloc[:, place:]
     names = ["renewal_probability", "probability_low", "probability_high"]
     return pd.concat([left, pd.DataFrame(chances, columns=names, index=scores.index), right], axis=1)
+
+
+def _left_out(book: Book) -> dict[str, float]:
+    """How many metrics of weight no test, fit or forecast uses, and the share of the weight they carry in the score that is shown."""
+    weights = book.scorecard.weights
+    names = [name for name in left_out(book.leaks.found) if weights.get(name, 0) > 0]
+    total = sum(weights.values())
+    return {"left_out": len(names), "left_out_share": sum(weights[name] for name in names) / total if total else 0.0}
 
 
 def profile(snapshot: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from healthlib import scoring
 from healthlib.backtest import trainable
 from healthlib.calibration import Calibrator, calibrate
 from healthlib.resample import NOTHING, Estimate
+from healthlib.studies.fit import usable
 
 if TYPE_CHECKING:
     from healthlib.studies.book import Book
@@ -24,12 +25,22 @@ DUE_COLUMNS = ("days", "band", "accounts", "arr", "expected_lost", "low", "high"
 FORECAST_COLUMNS = ("period", "accounts", "renewing_arr", "expected", "low", "high", "n", "events", "actual")
 
 
+def honest_score(book: Book, cases: pd.DataFrame) -> pd.Series:
+    """The score a forecast may rest on: that of the scorecard without what seems to know the outcome, before overrides; NaN unscored.
+
+    A metric written down after the decision ranks the past by itself, and says nothing yet of those who have still to decide.
+    """
+    if cases.empty:
+        return pd.Series(dtype="float64", index=cases.index)
+    return scoring.score(usable(book.scorecard, book.leaks.found), cases).frame["score"]
+
+
 def scored_cases(book: Book) -> pd.DataFrame:
-    """The book's cases with their present score: account_id, as_of, arr, term_ends, horizon_ends_on, lost, score (NaN unscored)."""
+    """The book's cases with their `honest_score`: account_id, as_of, arr, term_ends, horizon_ends_on, lost, score (NaN unscored)."""
     if book.cases.empty:
         return book.cases.assign(score=pd.Series(dtype="float64"))
     names = ["account_id", "as_of", "arr", "term_ends", "horizon_ends_on", "lost"]
-    return book.cases[names].assign(score=scoring.score(book.scorecard, book.cases).frame["score"]).reset_index(drop=True)
+    return book.cases[names].assign(score=honest_score(book, book.cases)).reset_index(drop=True)
 
 
 def chance_of_loss(cases: pd.DataFrame, at: pd.Timestamp, *, replicates: int = 1000, seed: int = 0) -> Calibrator | None:
