@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from healthlib.frozen import Frozen
+from healthlib.frozen import MOST_DAYS, Frozen
 
 KINDS = {
     "new_red": "fell into the worst band",
@@ -30,7 +30,7 @@ USAGE = "usage"
 class Trend(Frozen):
     """The score is lower than `days` ago by so many points, or by so many percent of what it was; 10 points where neither is given."""
 
-    days: int = Field(90, gt=0)
+    days: int = Field(90, gt=0, le=MOST_DAYS)
     points: float | None = Field(None, gt=0, le=100)
     percent: float | None = Field(None, gt=0, le=100)
 
@@ -38,7 +38,7 @@ class Trend(Frozen):
 class NoContact(Frozen):
     """No row in `touchpoints` for so many days, of an account that had one before."""
 
-    days: int = Field(60, gt=0)
+    days: int = Field(60, gt=0, le=MOST_DAYS)
 
 
 class ChampionGone(Frozen):
@@ -61,7 +61,7 @@ class RenewalNear(Frozen):
     seven groups that is nearly everybody, so a third of the weight is the default. `groups` are those that count: all where not given.
     """
 
-    days: int = Field(90, gt=0)
+    days: int = Field(90, gt=0, le=MOST_DAYS)
     group_below: float | None = Field(None, gt=0, le=100)
     of_weight: float = Field(0.33, ge=0, le=1)
     groups: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class UsageBack(Frozen):
     """Use after so many days without: rows of the table `usage`, or a metric of the scorecard above 0 again."""
 
     metric: str = Field(USAGE, min_length=1)
-    after_silent_days: int = Field(60, gt=0)
+    after_silent_days: int = Field(60, gt=0, le=MOST_DAYS)
 
 
 class AlertRules(Frozen):
@@ -90,7 +90,7 @@ class AlertRules(Frozen):
     renewal_near: RenewalNear = RenewalNear()
     usage_back: UsageBack = UsageBack()
     hysteresis: float = Field(3.0, ge=0, le=50)
-    listed_days: int = Field(90, ge=0)
+    listed_days: int = Field(90, ge=0, le=MOST_DAYS)
     off: tuple[str, ...] = ()
 
     rules: ClassVar[dict[str, type[Frozen]]] = {

@@ -208,7 +208,12 @@ def _attributes_today(tables: Tables) -> pd.DataFrame:
 
 
 def tidy(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same frame with dates as datetime64[s] at midnight, sorted by as_of and account_id where it has them."""
+    """The same frame with dates as datetime64[s] at midnight, sorted by as_of and account_id where it has them.
+
+    account_id is text also where there are no rows: without rows the database gives objects, which nothing can be joined to.
+    """
+    if frame.empty and "account_id" in frame:
+        frame = frame.astype({"account_id": "str"})
     frame = frame.assign(**{c: frame[c].astype("datetime64[s]") for c in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[c])})
     keys = [c for c in ("as_of", "account_id") if c in frame]
     return frame.sort_values(keys, kind="stable", ignore_index=True) if keys else frame

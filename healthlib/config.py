@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from healthlib.alert_rules import AlertRules
 from healthlib.errors import nearest
-from healthlib.frozen import Frozen
+from healthlib.frozen import MOST_DAYS, MOST_WEIGHT, Frozen
 from healthlib.terms import (
     MEASURES,
     OF_WHAT,
@@ -33,7 +33,7 @@ class Profile(Frozen):
     worst: End | None = None
     best: End | None = None
     steps: Steps | None = None
-    weight: float | None = Field(None, ge=0)
+    weight: float | None = Field(None, ge=0, le=MOST_WEIGHT)
 
 
 class Level(Frozen):
@@ -63,8 +63,8 @@ class Metric(Frozen):
     column: str | None = Field(None, min_length=1)
     measure: Measure
     where: str | None = Field(None, min_length=1)
-    window_days: int | None = Field(None, gt=0)
-    trend: int | None = Field(None, gt=0)
+    window_days: int | None = Field(None, gt=0, le=MOST_DAYS)
+    trend: int | None = Field(None, gt=0, le=MOST_DAYS)
     per: str | None = None
     against: Against | None = None
     better: Literal["higher", "lower"] = "higher"
@@ -74,9 +74,9 @@ class Metric(Frozen):
     levels: tuple[Level, ...] = ()
     profiles: tuple[Profile, ...] = ()
     missing: Literal["exclude", "worst", "neutral"] = "exclude"
-    stale_after_days: int | None = Field(None, gt=0)
+    stale_after_days: int | None = Field(None, gt=0, le=MOST_DAYS)
     applies_to: Condition = Field(default_factory=dict)
-    weight: float = Field(0.0, ge=0)
+    weight: float = Field(0.0, ge=0, le=MOST_WEIGHT)
     reading: str | None = None
     not_a_leak: str | None = Field(None, min_length=1)
     """Why the leak audit is overruled for this metric, in words; every report repeats it."""

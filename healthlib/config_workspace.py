@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from healthlib.address import read_address
 from healthlib.adoptions import Adopted
 from healthlib.config import Scorecard
+from healthlib.frozen import MOST_DAYS
 from healthlib.terms import Frozen, Texts, refuse
 
 
@@ -27,7 +28,7 @@ class TableSource(Frozen):
     query: str | None = Field(None, min_length=1)
     columns: dict[str, str] = Field(default_factory=dict)
     time: str | None = Field(None, min_length=1)
-    lag_days: int = Field(0, ge=0)
+    lag_days: int = Field(0, ge=0, le=MOST_DAYS)
 
 
 class FlatOutcome(Frozen):
@@ -74,9 +75,9 @@ class OutcomeSpec(Frozen):
     """What counts as an outcome, and from how far ahead it is predicted."""
 
     kind: Literal["renewal", "churn_within", "expansion"] = "renewal"
-    lead_days: int = Field(90, ge=0)
-    horizon_days: int = Field(90, gt=0)
-    grace_days: int = Field(30, ge=0)
+    lead_days: int = Field(90, ge=0, le=MOST_DAYS)
+    horizon_days: int = Field(90, gt=0, le=MOST_DAYS)
+    grace_days: int = Field(30, ge=0, le=MOST_DAYS)
     expansion_over: float = 0.0
 
 

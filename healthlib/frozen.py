@@ -6,6 +6,11 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+MOST_DAYS = 36_500
+"""A hundred years: more days than that are a slip of the finger, and far more do not fit into a date."""
+MOST_WEIGHT = 1_000_000
+"""The largest weight of a metric: only shares count, and a sum of far larger ones is infinite."""
+
 
 class Frozen(BaseModel):
     """A part of the configuration: unknown keys refused, nothing assignable after parsing.

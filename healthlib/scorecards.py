@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from .studies.compare import compare
 from .studies.suggest import Suggestion, suggest_scales
 
 SCORECARD = "scorecard.yaml"
+RESERVED = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+"""Words that some reader of YAML takes for something else than text."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,20 @@ def scales_yaml(found: Suggestion) -> str:
         said = f"  # {row['said']}" if row["said"] else ""
         lines += [f"  {row['metric']}:{said}", f"    worst: {row['worst']:g}", f"    best: {row['best']:g}"]
     lines.append("bands:")
-    lines += [f"  - {{name: {name}, from: {start:g}}}" for name, start in zip(found.cuts["band"], found.cuts["from_proposed"], strict=True)]
+    lines += [
+        f"  - {{name: {_quoted(name)}, from: {start:g}}}"
+        for name, start in zip(found.cuts["band"], found.cuts["from_proposed"], strict=True)
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(name: str) -> str:
+    """A name as YAML reads it back, in quotes where it is more than a word.
+
+    >>> _quoted("red"), _quoted("At risk: call"), _quoted("0")
+    ('red', '"At risk: call"', '"0"')
+    """
+    return name if re.fullmatch(r"[A-Za-z][A-Za-z_]*", name) and name.lower() not in RESERVED else json.dumps(name)
 
 
 def _publish(book: Any, out: Path, page: tuple[str, str, Any], files: Mapping[str, pd.DataFrame | str]) -> Path:

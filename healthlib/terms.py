@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from pydantic_core import PydanticCustomError
 
 from healthlib.errors import nearest
-from healthlib.frozen import Frozen
+from healthlib.frozen import MOST_DAYS, Frozen
 
 MEASURES = ("count", "sum", "mean", "max", "distinct", "last", "days_since", "share", "open", "age")
 OF_WHAT = {"sum": "quantity", "mean": "score", "max": "quantity", "distinct": "user_id", "last": "rating", "share": "severity = 'urgent'"}
@@ -119,7 +119,7 @@ Steps = Annotated[dict[Annotated[float, BeforeValidator(_step_start)], Annotated
 class Against(Frozen):
     """What a value is compared with: the account's own past (`past_days` before the window), or its `peers` (who share this attribute)."""
 
-    past_days: int | None = Field(None, gt=0)
+    past_days: int | None = Field(None, gt=0, le=MOST_DAYS)
     peers: str | None = Field(None, min_length=1)
     at_least: int = Field(10, ge=2)
 

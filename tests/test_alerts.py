@@ -79,6 +79,10 @@ def test_a_fall_of_two_bands_at_once_is_one_alert() -> None:
     assert told(raised(story(a=[80, 20]))) == [("a", "new_red", 2)]
 
 
+def test_with_every_kind_off_nothing_is_raised() -> None:
+    assert list(raised(story(a=[80, 60, 40]), off=tuple(KINDS)).columns) == list(RAISED)
+
+
 def test_a_score_that_trembles_around_an_edge_raises_nothing() -> None:
     trembling = [71, 69, 71, 68, 70, 67.5, 72, 69, 70, 68]
     assert told(raised(story(a=trembling))) == []

@@ -396,3 +396,13 @@ def test_what_the_demo_lacks_is_measured_on_a_few_rows(tmp_path: Path) -> None:
     tables = load_tables(load_workspace(tmp_path))
     on_file = accounts_of(tables, ["a", "b"], pd.Series({("a", day): day, ("b", day): day}))
     assert {name: [READ[name](account) for account in on_file.values()] for name in SEEN} == SEEN
+
+
+@pytest.mark.parametrize("groups", [".nan", "5", "adoption", "true"])
+def test_groups_that_are_no_list_are_one_fault_and_no_traceback(tmp_path: Path, groups: str) -> None:
+    path = tmp_path / "scorecard.yaml"
+    path.write_text(
+        f"groups: {groups}\nmetrics:\n  seats_used: {{use: catalogue/active_seats, weight: 1}}\nbands: [{{name: red, from: 0}}]\n"
+    )
+    with pytest.raises(SpecError, match="groups"):
+        load_scorecard(path)

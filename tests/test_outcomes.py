@@ -135,3 +135,14 @@ def test_spine_is_unique(tmp_path: Path) -> None:
     opened = book(tmp_path)
     for frame in (opened.cases, opened.history):
         assert not frame.duplicated(["account_id", "as_of"]).any()
+
+
+def test_nobody_left_can_still_be_joined_to_who_is_here(tmp_path: Path) -> None:
+    """A frame without rows comes from the database as objects, which merge_asof refuses to join to text: no report for a company
+    that nobody has left yet."""
+    opened = book(tmp_path, at="2024-06-30")
+    assert opened.churned.empty
+    here = opened.history[["account_id", "as_of"]].sort_values("as_of")
+    found = pd.merge_asof(here, opened.churned, left_on="as_of", right_on="ended_on", by="account_id", direction="forward")
+    assert len(found) > 0
+    assert found["ended_on"].isna().all()

@@ -11,9 +11,10 @@ import yaml
 
 from healthlib import cli, scoring
 from healthlib.demo import make_demo
+from healthlib.scorecards import scales_yaml
 from healthlib.spec import Band, Gate, Metric, Range, Scorecard, load_workspace
 from healthlib.studies.compare import CAUSES, compare
-from healthlib.studies.suggest import suggest_scales, with_scales
+from healthlib.studies.suggest import Suggestion, suggest_scales, with_scales
 
 from .small_company import AS_OF, history, scorecard
 from .test_scoring import CARD, card, cases, metric
@@ -173,3 +174,10 @@ def test_suggest_scales_as_a_command_leaves_yaml_that_can_be_pasted(company: Pat
     written.pop("alerts")  # its `off` would be dumped as the false that YAML reads it as
     (tmp_path / "new.yaml").write_text(yaml.safe_dump(written, sort_keys=False))
     assert load_workspace(company, tmp_path / "new.yaml").scorecard.metrics["csm_rating"].best == proposed["metrics"]["csm_rating"]["best"]
+
+
+@pytest.mark.parametrize("name", ["At risk: call", "- x", "#1", "no", "0", "true", '"', "a, b}", "<b>"])
+def test_a_proposed_band_is_read_back_under_its_own_name(name: str) -> None:
+    cuts = pd.DataFrame({"band": [name], "from_proposed": [0.0]})
+    found = Suggestion(pd.Timestamp(AS_OF), (name,), pd.DataFrame(), pd.DataFrame(), cuts, ())
+    assert yaml.safe_load(scales_yaml(found))["bands"] == [{"name": name, "from": 0}]

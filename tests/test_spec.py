@@ -376,3 +376,24 @@ def test_no_value_makes_a_traceback(tmp_path_factory, value, key):
     folder = write(tmp_path_factory.mktemp("any", numbered=True), text)
     with contextlib.suppress(SpecError):
         load_workspace(folder)
+
+
+@pytest.mark.parametrize(
+    ("scorecard", "workspace", "place"),
+    [
+        (f"{SCORECARD}alerts: {{trend: {{days: 1000000000000000000000}}}}\n", WORKSPACE, "alerts.trend.days"),
+        (SCORECARD.replace("window_days: 30", "window_days: 40000"), WORKSPACE, "metrics.seats_used.window_days"),
+        (SCORECARD, f"{WORKSPACE}outcome: {{lead_days: 1000000000000000000000}}\n", "outcome.lead_days"),
+    ],
+)
+def test_days_that_no_date_can_hold_are_a_fault_and_no_traceback(tmp_path, scorecard, workspace, place):
+    found = faults(tmp_path, scorecard, workspace)
+    assert len(found) == 1
+    assert place in found[0]
+    assert "expected a number of at most 36500" in found[0]
+
+
+def test_a_weight_whose_points_would_be_infinite_is_a_fault(tmp_path):
+    (found,) = faults(tmp_path, SCORECARD.replace("weight: 20", "weight: 1.0e308"))
+    assert "metrics.seats_used.weight" in found
+    assert "expected a number of at most 1e+06" in found

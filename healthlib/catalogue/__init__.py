@@ -112,7 +112,9 @@ def _written_out(document: Document, name: str, faults: list[Fault]) -> dict[str
     # After a misspelt name the nearest entry stands in, so that nothing but the name is complained of.
     chosen = known.get(short) or known[near or "tenure"]
     base = dict(chosen.settings)
-    if "group" not in own and base["group"] not in (groups := document.data.get("groups") or ()):
+    groups = document.data.get("groups")
+    groups = groups if isinstance(groups, tuple) else ()
+    if "group" not in own and base["group"] not in groups:
         found = f"no group, and none called {base['group']!r}, which the catalogue suggests"
         faults.append(document.fault((*place, "group"), found, "name one of your groups"))
         base["group"] = next((str(group) for group in groups), "")

@@ -54,7 +54,7 @@ def path_of(name: str) -> Path:
     if name not in PRESETS:
         near = nearest(name, PRESETS)
         hint = f"; did you mean {near!r}?" if near else ""
-        raise HealthlibError(f"no preset is called {name!r}{hint} There are {', '.join(PRESETS)}")
+        raise HealthlibError(f"no preset is called {name!r}{hint or ';'} there are {', '.join(PRESETS)}")
     return FOLDER / f"{name}.yaml"
 
 

@@ -74,6 +74,8 @@ def replay_alerts(past: Past, scorecard: Scorecard, rules: AlertRules) -> pd.Dat
         return pd.DataFrame(columns=list(RAISED))
     grid = grid_of(past.rows)
     parts = [_episodes(grid, condition) for condition in _conditions(grid, past, scorecard, rules) if condition.kind not in rules.off]
+    if not parts:  # every kind is off
+        return pd.DataFrame(columns=list(RAISED))
     found = _once(pd.concat(parts, ignore_index=True), rules.listed_days)
     return found.assign(account_id=past.rows["account_id"].array.take(found["row"].to_numpy(dtype=np.intp)))
 
