@@ -122,7 +122,7 @@ def test_rows_are_not_metrics():
         ("score_history", "too_good", "x", "incumbent", False, ""), ("accounts.status", "overwritten", "x", "attribute", False, ""),
         ("usage.*", "after_leaving", "x", "table", False, ""),
     )  # fmt: skip
-    assert claims_leaks.counting(found) == "1 metric that seems to know the future, kept out of the fit."
+    assert claims_leaks.counting(found) == "1 metric that seems to know the future, left out of tests, fits and forecasts but still shown."
     assert "“accounts.status” and “usage.*”" in claims_leaks.elsewhere(found)
     assert claims_leaks.counting(found.tail(2)) == ""
     scores = pd.DataFrame({"score": [1.0]})
