@@ -55,9 +55,7 @@ def counting(leaks: pd.DataFrame) -> str:
     said = []
     if out:
         verb = "seems" if out == 1 else "seem"
-        said.append(
-            f"{counted(out, 'metric')} that {verb} to know the future: left out of tests, fits and forecasts, not of the score shown."
-        )
+        said.append(f"{counted(out, 'metric')} that {verb} to know the future, left out of tests, fits and forecasts but still shown.")
     if stay:
         said.append(
             f"{counted(stay, 'metric')} that {'seems' if stay == 1 else 'seem'} to know the future, used because the scorecard says so."
