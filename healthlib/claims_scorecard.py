@@ -30,6 +30,13 @@ def changed(found: Comparison, currency: str) -> str:
         return f"All {wording.counted(total, 'account')} {same} under {found.name_b} as under {found.name_a}."
     arr = float(moved["arr"].sum())
     cause = found.by_cause.sort_values("accounts", ascending=False, kind="stable").iloc[0]
+    if len(found.bands_a) != len(found.bands_b):
+        before, after = len(found.bands_a) - 1, len(found.bands_b) - 1
+        mean = wording.change(float((found.accounts["score_b"] - found.accounts["score_a"]).mean()), 1)
+        return (
+            f"{found.name_a} has {wording.counted(before, 'band')} and {found.name_b} {after}, so that bands cannot be compared one "
+            f"by one; the score of {wording.counted(total, 'account')} changes by {mean} points on average."
+        )
     which = "all" if cause["accounts"] == len(moved) else wording.count(cause["accounts"])
     part = f" ({wording.share(arr / money)} of ARR)" if money > 0 else ""
     return (

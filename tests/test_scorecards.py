@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from healthlib import cli, scoring
+from healthlib import claims_scorecard, cli, scoring
 from healthlib.demo import make_demo
 from healthlib.scorecards import scales_yaml
 from healthlib.spec import Band, Gate, Metric, Range, Scorecard, load_workspace
@@ -79,6 +79,15 @@ def test_the_same_scorecard_moves_nobody() -> None:
     assert found.by_cause["accounts"].sum() == 0
 
 
+def test_bands_called_otherwise_are_compared_by_rank_and_other_numbers_of_bands_not_at_all() -> None:
+    named = CARD.model_copy(update={"bands": tuple(band.model_copy(update={"name": f"<{band.name}>"}) for band in CARD.bands)})
+    found = compare(("old", CARD, TODAY), ("new", named, TODAY))
+    assert (found.accounts["cause"] == "").all()
+    assert set(found.accounts["band_a"]) <= {"<red>", "<yellow>", "<green>"}
+    two = compare(("old", CARD, TODAY), ("new", CARD.model_copy(update={"bands": CARD.bands[:2]}), TODAY))
+    assert "3 bands and new 2, so that bands cannot be compared" in claims_scorecard.changed(two, "USD")
+
+
 def test_other_accounts_are_refused() -> None:
     with pytest.raises(ValueError, match="same accounts"):
         compare(("a", CARD, TODAY), ("b", CARD, TODAY.head(3)))
@@ -121,6 +130,16 @@ def test_out_of_proportion_bands_are_said_and_the_proposed_cuts_mend_them() -> N
         assert one.cuts["share_proposed"].iloc[0] <= 0.2
         assert one.cuts["share_proposed"].iloc[-1] <= 0.8
         assert one.cuts["from_proposed"].is_monotonic_increasing
+
+
+def test_a_handful_of_accounts_gives_no_cuts_and_what_cannot_be_met_is_said() -> None:
+    snapshots, _ = history(accounts=12)
+    assert (suggest_scales(scorecard(), snapshots, AS_OF).cuts[["from_now", "from_proposed"]].nunique(axis=1) == 1).all()
+    many, _ = history(accounts=300)
+    two = scorecard().model_copy(update={"bands": (Band(name="red", start=0), Band(name="green", start=50))})
+    found = suggest_scales(two, many, AS_OF)
+    over = found.cuts["share_proposed"].iloc[-1] > 0.8
+    assert any(said.startswith("Even with the proposed thresholds") for said in found.warnings) == over
 
 
 def test_the_shares_are_those_of_the_proposed_scorecard() -> None:

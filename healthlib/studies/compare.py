@@ -61,11 +61,14 @@ def compare(a: tuple[str, Scorecard, pd.DataFrame], b: tuple[str, Scorecard, pd.
     An account's change of band belongs to the cause from which on its band is that of B. Another order could give a shared effect to
     another cause; this one goes as a score is made, from value to band.
 
+    Bands that are called otherwise but are as many are compared by rank, under the names of B; where their number differs, by name.
+
     Parameters
     ----------
     a, b : name, scorecard with numbers as scale ends, and the snapshots as measured for it: the same accounts of one day
     """
     (name_a, card_a, cases_a), (name_b, card_b, cases_b) = a, b
+    card_a = _with_names_of(card_a, card_b)
     cases_a, cases_b = (cases.sort_values("account_id", ignore_index=True) for cases in (cases_a, cases_b))
     if list(cases_a["account_id"]) != list(cases_b["account_id"]):
         raise ValueError("the two snapshots do not hold the same accounts")
@@ -85,6 +88,16 @@ def compare(a: tuple[str, Scorecard, pd.DataFrame], b: tuple[str, Scorecard, pd.
         migration=_migration(accounts, *names),
         by_band=_by_band(accounts, list(dict.fromkeys([*names[0][:-1], *names[1]]))),
     )
+
+
+def _with_names_of(a: Scorecard, b: Scorecard) -> Scorecard:
+    """The scorecard A with the band names of B, where it has as many; its gates and playbooks follow."""
+    if len(a.bands) != len(b.bands):
+        return a
+    names = {mine.name: theirs.name for mine, theirs in zip(a.bands, b.bands, strict=True)}
+    bands = tuple(band.model_copy(update={"name": names[band.name]}) for band in a.bands)
+    gates = tuple(gate.model_copy(update={"band": names.get(gate.band, gate.band)}) if gate.band else gate for gate in a.gates)
+    return a.model_copy(update={"bands": bands, "gates": gates})
 
 
 def chain(a: Scorecard, b: Scorecard, cases_a: pd.DataFrame, cases_b: pd.DataFrame) -> list[tuple[Scorecard, pd.DataFrame]]:

@@ -18,7 +18,7 @@ ENDS = 0.1, 0.9
 MOST_GREEN, MOST_RED = 0.8, 0.2
 """Conventions: with more accounts in the best band, or in the worst, a band tells nobody whom to call."""
 FEWEST = 30
-"""Measured values from which a scale is proposed."""
+"""Measured values from which a scale is proposed, and scored accounts from which cuts are."""
 CROWDED = 0.6
 """Share of accounts with one and the same value above which a straight line between two ends cannot spread them."""
 
@@ -158,7 +158,7 @@ def _better_cuts(starts: NDArray[np.float64], scores: NDArray[np.float64]) -> ND
 
     Cuts between move in proportion; all are whole points.
     """
-    if not len(scores) or len(starts) < 2:
+    if len(scores) < FEWEST or len(starts) < 2:
         return starts
     low, high = starts[1], starts[-1]
     if (scores < low).mean() > MOST_RED:
@@ -184,7 +184,11 @@ def _shares(scores: NDArray[np.float64], starts: NDArray[np.float64], arr: NDArr
 def _warnings(cuts: pd.DataFrame) -> tuple[str, ...]:
     """What is out of proportion, under the present scorecard and under the proposed scales."""
     said = []
-    for column, when in (("share_now", "Today"), ("share_scales", "With the proposed scales and the present thresholds")):
+    for column, when in (
+        ("share_now", "Today"),
+        ("share_scales", "With the proposed scales and the present thresholds"),
+        ("share_proposed", "Even with the proposed thresholds"),
+    ):
         worst, best = cuts.iloc[0], cuts.iloc[-1]
         if best[column] > MOST_GREEN:
             said.append(f"{when}, {best[column]:.0%} of the scored accounts are {best['band']}: more than {MOST_GREEN:.0%} (a convention).")
