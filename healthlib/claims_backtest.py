@@ -73,13 +73,29 @@ def bands(backtest: BacktestFacts) -> str:
     if table.empty:
         return empty(backtest)
     said = [f"{row['band']} {_rate(row)} of {count(row['accounts'])}" for _, row in table.iterrows()]
-    mixed = [
-        f"{above['band']} from {below['band']}"
-        for (_, above), (_, below) in zip(table.iloc[:-1].iterrows(), table.iloc[1:].iterrows(), strict=True)
-        if above["churn_low"] <= below["churn_high"]
-    ]
-    tail = f" The intervals cannot tell {listed(mixed, 'or')}." if mixed else " Every band can be told from the next."
-    return f"Churn by band: {listed(said)}.{tail}"
+    return f"Churn by band: {listed(said)}.{_told_apart(backtest.differences)}"
+
+
+def _told_apart(table: pd.DataFrame) -> str:
+    """Which neighbours differ for sure and which one cannot tell apart, by the interval of their difference."""
+    if table.empty:
+        return ""
+    said: dict[str, list[str]] = {"Told apart": [], "Cannot be told apart": [], "The wrong way round": []}
+    for _, row in table.iterrows():
+        answer = "Told apart" if row["low"] > 0 else "The wrong way round" if row["high"] < 0 else "Cannot be told apart"
+        said[answer].append(
+            f"{row['band']} minus {row['next_band']} {_points_range(row['difference'], row['low'], row['high'])} points "
+            f"({_points_range(row['arr_difference'], row['arr_low'], row['arr_high'])} by ARR)"
+        )
+    return "".join(f" {answer}, by the difference of their churn rates: {listed(pairs)}." for answer, pairs in said.items() if pairs)
+
+
+def _points_range(value: float, low: float, high: float) -> str:
+    """`4.7 (1.8 to 8.7)`, in points of 100."""
+    if unknown(value):
+        return "unknown"
+    ends = "no interval" if unknown(low) or unknown(high) else f"{100 * low:.1f} to {100 * high:.1f}"
+    return f"{100 * value:.1f} ({ends})".replace("-", "−")
 
 
 def caught(backtest: BacktestFacts) -> str:
