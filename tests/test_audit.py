@@ -160,6 +160,10 @@ def test_movements_by_hand() -> None:
     rows = [("a", 0, 10.0), ("a", 1, 15.0), ("a", 2, 15.0), ("b", 0, 9.0), ("b", 1, 9.0), ("b", 2, 5.0), ("c", 0, 7.0)]
     ledger = pd.DataFrame([(name, months[place], arr) for name, place, arr in rows], columns=["account_id", "month", "arr"])
     churned = pd.DataFrame({"account_id": ["c"], "ended_on": [pd.Timestamp("2025-03-01")], "arr": [7.0], "reason": ["price"]})
+    new = pd.DataFrame({"account_id": ["d"], "ended_on": [pd.Timestamp("2025-09-01")], "arr": [3.0], "reason": ["price"]})
+    both = leaving.movements(ledger, pd.concat([churned, new])).iloc[-1]
+    assert both[["left_of_start", "accounts_start", "left_accounts"]].tolist() == [1, 3, 2], "`d` came and left within the year"
+    assert both["left_rate"] == pytest.approx(1 / 3)
     year = leaving.movements(ledger, churned).iloc[-1]
     assert year[["arr_start", "left_arr", "down_arr", "up_arr"]].tolist() == [26.0, 7.0, 4.0, 5.0]
     assert year["left_rate"] == pytest.approx(1 / 3)
