@@ -158,7 +158,7 @@ def band_differences(cases: pd.DataFrame, table: pd.DataFrame, draws: Replicates
     rows: dict[str, Any] = {"band": held["band"].to_numpy()[:-1], "next_band": held["band"].to_numpy()[1:]}
     for weight, prefix, (low, high) in ((np.ones(len(cases)), "", ("low", "high")), (arr, "arr_", ("arr_low", "arr_high"))):
         three = held[[f"{prefix}churn_rate", f"{prefix}churn_low", f"{prefix}churn_high"]].to_numpy(dtype=float)
-        rest = np.minimum(held["churned"], held["accounts"] - held["churned"]).to_numpy()
+        rest = np.minimum(held["churned"].to_numpy(), (held["accounts"] - held["churned"]).to_numpy())
         drawn = _drawn_rates(place, lost, weight, draws, len(held))
         ends = [
             percentile(three[i, 0] - three[i + 1, 0], drawn[i] - drawn[i + 1])

@@ -83,11 +83,12 @@ def _told_apart(table: pd.DataFrame) -> str:
     said: dict[str, list[str]] = {"Told apart": [], "Cannot be told apart": [], "The wrong way round": []}
     for _, row in table.iterrows():
         answer = "Told apart" if row["low"] > 0 else "The wrong way round" if row["high"] < 0 else "Cannot be told apart"
-        said[answer].append(
-            f"{row['band']} minus {row['next_band']} {_points_range(row['difference'], row['low'], row['high'])} points "
-            f"({_points_range(row['arr_difference'], row['arr_low'], row['arr_high'])} by ARR)"
-        )
-    return "".join(f" {answer}, by the difference of their churn rates: {listed(pairs)}." for answer, pairs in said.items() if pairs)
+        money = _points_range(row["arr_difference"], row["arr_low"], row["arr_high"])
+        agrees = np.sign(row["arr_low"]) == np.sign(row["arr_high"]) == np.sign(row["low"])
+        unsure = "" if agrees or answer == "Cannot be told apart" else ", which is not sure"
+        points = _points_range(row["difference"], row["low"], row["high"])
+        said[answer].append(f"{row['band']} minus {row['next_band']} {points} points, by ARR {money}{unsure}")
+    return "".join(f" {answer}, by the difference of their churn rates: {'; '.join(pairs)}." for answer, pairs in said.items() if pairs)
 
 
 def _points_range(value: float, low: float, high: float) -> str:

@@ -191,9 +191,10 @@ def test_bands_are_told_apart_by_their_difference_and_the_sentence_gives_it(many
     assert pair["difference"] == pytest.approx(rates[pair["band"]] - rates[pair["next_band"]])
     said = {"sure": (0.018, 0.087), "unsure": (-0.01, 0.087), "wrong": (-0.087, -0.018)}
     for low, high in said.values():
-        shown = backtest.differences.head(1).assign(low=low, high=high)
+        shown = backtest.differences.head(1).assign(low=low, high=high, arr_low=-0.02, arr_high=0.05)
         text = claims_backtest.bands(replace(backtest, differences=shown))
         assert ("Told apart" in text, "Cannot be told apart" in text, "The wrong way round" in text) == (low > 0, low < 0 < high, high < 0)
+        assert ("(−2.0 to 5.0), which is not sure." in text) == (low * high > 0), "by ARR it cannot be told"
         assert f"({100 * low:.1f} to {100 * high:.1f}) points".replace("-", "−") in text
 
 
