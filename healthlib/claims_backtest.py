@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from healthlib.claims import undated
-from healthlib.studies.alert_value import ANY
+from healthlib.studies.alert_value import ANY, NEAR
 from healthlib.wording import count, counted, listed, number, share, share_range, unknown, upper_first
 
 if TYPE_CHECKING:
@@ -73,13 +73,30 @@ def bands(backtest: BacktestFacts) -> str:
     if table.empty:
         return empty(backtest)
     said = [f"{row['band']} {_rate(row)} of {count(row['accounts'])}" for _, row in table.iterrows()]
-    mixed = [
-        f"{above['band']} from {below['band']}"
-        for (_, above), (_, below) in zip(table.iloc[:-1].iterrows(), table.iloc[1:].iterrows(), strict=True)
-        if above["churn_low"] <= below["churn_high"]
-    ]
-    tail = f" The intervals cannot tell {listed(mixed, 'or')}." if mixed else " Every band can be told from the next."
-    return f"Churn by band: {listed(said)}.{tail}"
+    return f"Churn by band: {listed(said)}.{_told_apart(backtest.differences)}"
+
+
+def _told_apart(table: pd.DataFrame) -> str:
+    """Which neighbours differ for sure and which one cannot tell apart, by the interval of their difference."""
+    if table.empty:
+        return ""
+    said: dict[str, list[str]] = {"Told apart": [], "Cannot be told apart": [], "The wrong way round": []}
+    for _, row in table.iterrows():
+        answer = "Told apart" if row["low"] > 0 else "The wrong way round" if row["high"] < 0 else "Cannot be told apart"
+        money = _points_range(row["arr_difference"], row["arr_low"], row["arr_high"])
+        agrees = np.sign(row["arr_low"]) == np.sign(row["arr_high"]) == np.sign(row["low"])
+        unsure = "" if agrees or answer == "Cannot be told apart" else ", which is not sure"
+        points = _points_range(row["difference"], row["low"], row["high"])
+        said[answer].append(f"{row['band']} minus {row['next_band']} {points} points, by ARR {money}{unsure}")
+    return "".join(f" {answer}, by the difference of their churn rates: {'; '.join(pairs)}." for answer, pairs in said.items() if pairs)
+
+
+def _points_range(value: float, low: float, high: float) -> str:
+    """`4.7 (1.8 to 8.7)`, in points of 100."""
+    if unknown(value):
+        return "unknown"
+    ends = "no interval" if unknown(low) or unknown(high) else f"{100 * low:.1f} to {100 * high:.1f}"
+    return f"{100 * value:.1f} ({ends})".replace("-", "−")
 
 
 def caught(backtest: BacktestFacts) -> str:
@@ -172,19 +189,28 @@ def alerts(backtest: BacktestFacts) -> str:
     if table.empty:
         return "No alert was ever raised, so what they are worth cannot be told."
     base, whole = table.iloc[-1], table[table["kind"] == ANY].iloc[0]
+    near = table[table["kind"] == NEAR]
     kinds = table[table["kind"].isin(list(ALERT_NAMES))]
     if unknown(base["rate"]) or not base["lost"]:
         return (
             f"{counted(whole['raised'], 'alert')} would have been raised; what they are worth cannot be told: no loss has been seen since."
         )
     better, worse = kinds[kinds["lift_low"] > 1], kinds[kinds["lift_high"] < 1]
-    said = [f"{ALERT_NAMES[kind]} {number(lift, 1)} times" for kind, lift in zip(better["kind"], better["lift"], strict=True)]
-    than = f"all like accounts ({_alert_rate(base)} of all lost within {base['horizon_days']:.0f} days)"
-    more = f"Lost more often than {than}: {listed(said)}. " if said else ""
-    less = f"Lost less often than all like accounts: {_names(worse)}. " if len(worse) else ""
+    by_base = [(base, "all accounts", kinds["kind"] != "renewal_near")]
+    by_base += [(near.iloc[0], "accounts near a renewal", kinds["kind"] == "renewal_near")] if len(near) else []
+    more, less = ("".join(_against(found, *like, how) for like in by_base) for found, how in ((better, "more"), (worse, "less")))
     unsure = kinds[~kinds.index.isin([*better.index, *worse.index])]
     cannot = f"Cannot tell: {_names(unsure)}." if len(unsure) else ""
     return (more + less + cannot).strip()
+
+
+def _against(found: pd.DataFrame, base: pd.Series, whom: str, like: pd.Series, how: str) -> str:
+    """Those of the kinds found that are held against this base, with its rate."""
+    here = found[like.loc[found.index]]
+    if here.empty:
+        return ""
+    said = [f"{ALERT_NAMES[kind]} {number(lift, 1)} times" for kind, lift in zip(here["kind"], here["lift"], strict=True)]
+    return f"Lost {how} often than {whom} ({_alert_rate(base)} lost within {base['horizon_days']:.0f} days): {listed(said)}. "
 
 
 def flaps(backtest: BacktestFacts) -> str:
@@ -202,7 +228,35 @@ def flaps(backtest: BacktestFacts) -> str:
     return (
         f"{number(whole['per_month'], 0)} alerts a month on average. {said}"
         "An alert that was heeded and saved the account counts against its kind: the rates are what was seen, not what alerts cause."
+        f"{_flattered(backtest)}"
     )
+
+
+def _flattered(backtest: BacktestFacts) -> str:
+    """That the score behind the alerts still counts what seems to know the outcome."""
+    if not backtest.without or not backtest.without_share:
+        return ""
+    return (
+        f" Alerts are replayed with the score as it is shown, which still counts {_left_out_names(backtest)}: "
+        "what they told of the past is flattered by it."
+    )
+
+
+def left_out_note(facts: BacktestFacts) -> str:
+    """Which metrics the bands of this report do without, and the share of the weight they carry; empty where none."""
+    if not facts.without:
+        return ""
+    be, carry = ("was", "carries") if len(facts.without) == 1 else ("were", "carry")
+    shown = " Scores shown elsewhere still count what is left out here." if facts.without_share else ""
+    weight = f"{share(facts.without_share)} of the scorecard’s weight" if facts.without_share else "none of the scorecard’s weight"
+    return (
+        f"Bands and scores here are those of the scorecard without {_left_out_names(facts)}, which {be} left out for seeming to know the "
+        f"outcome and {carry} {weight}.{shown}"
+    )
+
+
+def _left_out_names(backtest: BacktestFacts) -> str:
+    return listed([f"“{name}”" for name in backtest.without])
 
 
 def _names(kinds: pd.DataFrame) -> str:
@@ -214,7 +268,7 @@ def _alert_rate(row: pd.Series) -> str:
 
 
 def scorecards(backtest: BacktestFacts) -> str:
-    """The lowest band of every scorecard, at equal band sizes."""
+    """The lowest band of every scorecard, each cut on earlier cases."""
     table = worst_of_each(backtest)
     if len(table) < 2:
         return "Only the present scorecard could be replayed."
@@ -222,7 +276,12 @@ def scorecards(backtest: BacktestFacts) -> str:
         f"{row['scorecard']} {number(row['lift'], 1)} ({number(row['lift_low'], 1)}–{number(row['lift_high'], 1)})"
         for _, row in table.iterrows()
     ]
-    return f"Lift of the lowest band, cut at equal sizes: {listed(said)}."
+    return f"Lift of the lowest band, {cut_how(backtest)}: {listed(said)}."
+
+
+def cut_how(facts: BacktestFacts) -> str:
+    """How the bands of other weights were cut: as large as the present ones where the cut was chosen, not where it was tried."""
+    return f"cut on {'the other folds’' if facts.split == 'accounts' else 'earlier'} cases to be as large there as the present scorecard’s"
 
 
 def worst_of_each(backtest: BacktestFacts) -> pd.DataFrame:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LISTED = 50
 """Accounts of a list shown by name, largest ARR first; the caption says how many there are."""
 
+LATEST = "listed, the latest of each account"
+"""What a list by name holds of the cases that its caption counts."""
+
 
 def by_account(frame: pd.DataFrame) -> pd.DataFrame:
     """The latest case of each account, largest ARR first, at most `LISTED`."""
@@ -120,14 +123,15 @@ def movements(audit: AuditFacts) -> Piece:
     frame = ranges(audit.movements, left_said=("left_rate", "left_low", "left_high")).assign(year=claims_audit.years(audit))
     columns: Columns = {
         "year": ("Year", "text"),
-        "left_said": ("Left, of those at start", interval),
-        "left_arr": ("ARR left", money),
+        "left_said": ("Left, share of those at start", interval),
+        "left_arr": ("ARR left in all", money),
         "down_arr": ("ARR downsold", money),
         "up_arr": ("ARR expanded", money),
-        "left_accounts": ("Left", "count"),
+        "left_of_start": ("Left, of those at start", "count"),
+        "accounts_start": ("Accounts at start", "count"),
+        "left_accounts": ("Left in all, newcomers too", "count"),
         "down_accounts": ("Downsold", "count"),
         "up_accounts": ("Expanded", "count"),
-        "accounts_start": ("Accounts at start", "count"),
     }
     return report.table(frame, columns, caption="Movements by calendar year, as far as the exports go")
 
@@ -201,8 +205,7 @@ def watermelons(audit: AuditFacts) -> Piece:
     return report.table(
         by_account(audit.watermelons),
         columns,
-        n=len(audit.watermelons),
-        caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}; the latest case of each account",
+        caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}: {wording.counted(len(audit.watermelons), 'case')}; {LATEST}",
         layout="cards fold",
     )
 
@@ -222,8 +225,7 @@ def false_alarms(audit: AuditFacts) -> Piece:
     return report.table(
         by_account(audit.false_alarms),
         columns,
-        n=len(audit.false_alarms),
-        caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}; the latest case of each account",
+        caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}: {wording.counted(len(audit.false_alarms), 'case')}; {LATEST}",
         layout="cards fold",
     )
 

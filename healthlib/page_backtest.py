@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from healthlib import claims_backtest, report, wording
-from healthlib.page_audit import by_account, interval, named_columns, ranges
+from healthlib.page_audit import LATEST, by_account, interval, named_columns, ranges
 from healthlib.pieces import Columns, Kind, Piece
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ ANSWERS = {"met": "▲ met", "not_met": "▼ not met", "cannot_tell": "◆ canno
 def opening(backtest: BacktestFacts) -> Piece:
     """The first sentence and the headline figures."""
     lead, base, table = report.lead(claims_backtest.opening(backtest)), claims_backtest.whole(backtest), claims_backtest.scored(backtest)
+    said = claims_backtest.left_out_note(backtest)
     if base is None or table.empty:
         return lead
     worst, best = table.iloc[0], table.iloc[-1]
@@ -43,7 +44,7 @@ def opening(backtest: BacktestFacts) -> Piece:
             ("Churned ARR caught", wording.share(worst["share_of_churned_arr"]), f"was {worst['band']}"),
         ]
     )
-    return report.show(lead, tiles)
+    return report.show(lead, *([report.note(said)] if said else []), tiles)
 
 
 def bands(backtest: BacktestFacts) -> Piece:
@@ -130,15 +131,15 @@ def floors(backtest: BacktestFacts) -> Piece:
 def misses(backtest: BacktestFacts, audit: AuditFacts) -> Piece:
     """Highest band, then lost, by name."""
     frame = by_account(backtest.misses).merge(audit.names, how="left", on="account_id")
-    caption = "Not seen: highest band, then left"
-    return report.table(frame, _list_columns(frame, audit), caption=caption, n=backtest.misses_count, layout="cards fold")
+    caption = f"Not seen: highest band, then left: {wording.counted(backtest.misses_count, 'case')}; {LATEST}"
+    return report.table(frame, _list_columns(frame, audit), caption=caption, layout="cards fold")
 
 
 def false_alarms(backtest: BacktestFacts, audit: AuditFacts) -> Piece:
     """Lowest band, yet kept, by name."""
     frame = by_account(backtest.false_alarms).merge(audit.names, how="left", on="account_id")
-    caption = "Alarms: lowest band, yet stayed"
-    return report.table(frame, _list_columns(frame, audit), caption=caption, n=backtest.false_alarms_count, layout="cards fold")
+    caption = f"Alarms: lowest band, yet stayed: {wording.counted(backtest.false_alarms_count, 'case')}; {LATEST}"
+    return report.table(frame, _list_columns(frame, audit), caption=caption, layout="cards fold")
 
 
 def alerts(backtest: BacktestFacts) -> Piece:
@@ -198,7 +199,8 @@ def scorecards(backtest: BacktestFacts) -> Piece:
         "arr_left": ("Of churned ARR", interval),
         "accounts": ("Cases", "count"),
     }
-    return report.table(frame, columns, caption="Lowest band of each scorecard, cut so that the bands are equally large")
+    caption = f"Lowest band of each scorecard, {claims_backtest.cut_how(backtest)}"
+    return report.table(frame, columns, caption=caption[0].upper() + caption[1:])
 
 
 def _chips(backtest: BacktestFacts) -> Kind:

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -394,12 +395,27 @@ def test_the_pages_say_it(company: Any) -> None:
     facts = backtest_study(company.cases.head(0), company.leads, company.scorecard, fit_study(company.cases.head(0), company.scorecard))
     facts = replace(facts, alerts=alert_value(company, replicates=50))
     told_of, spared = claims_backtest.alerts(facts), claims_backtest.flaps(facts)
-    assert told_of.startswith("Lost more often than all like accounts (")
+    rates = facts.alerts.set_index("kind")["rate"]
+    assert told_of.startswith(f"Lost more often than all accounts ({100 * rates[EVERY]:.0f}")
     assert "a fall into the worst band" in told_of
     assert re.search(r"spared \d+ of \d+ falls by a band", spared)
     assert page_backtest.alerts(facts).html.count("<tr") == 1 + len(facts.alerts)
     assert claims_backtest.alerts(replace(facts, alerts=facts.alerts.head(0))).startswith("No alert was ever raised")
     assert page_backtest.alerts(replace(facts, alerts=facts.alerts.head(0))).html == ""
+
+
+def test_each_kind_is_held_against_its_own_base(company: Any) -> None:
+    """A renewal near against accounts near a renewal, a fall against all accounts; both rates are said."""
+    table = alert_value(company, replicates=50).set_index("kind")
+    table.loc["renewal_near"] = table.loc["new_red"]
+    table.loc[["renewal_near", "new_red"], ["lift", "lift_low", "lift_high"]] = [[1.4, 1.1, 1.8], [3.0, 2.0, 4.0]]
+    table.loc[EVERY, ["rate", "low", "high"]], table.loc[NEAR, ["rate", "low", "high"]] = [0.06, 0.04, 0.08], [0.13, 0.09, 0.17]
+    said = claims_backtest.alerts(SimpleNamespace(alerts=table.reset_index(), split="time"))  # ty: ignore[invalid-argument-type]
+    more = said.split("Lost less")[0]
+    assert re.search(r"than all accounts \(6% \(4–8%\) lost within 180 days\): [^:]*a fall into the worst band 3\.0 times", more)
+    assert re.search(
+        r"than accounts near a renewal \(13% \(9–17%\) lost within 180 days\): a renewal near with red groups 1\.4 times", more
+    )
 
 
 def test_one_day_of_history_raises_nothing(company: Any) -> None:

@@ -12,13 +12,13 @@ import pytest
 from healthlib import overrides, recency
 from healthlib.beginnings import NEVER
 from healthlib.spec import Band, Measure, Metric, OutcomeSpec, Scorecard
-from healthlib.studies import alone, before_end, leaving, lists
+from healthlib.studies import alone, before_end, leaving, lists, survival
 from healthlib.studies.audit import audit_study
 from healthlib.studies.groups import dimensions
 from healthlib.studies.leaks import screen
 from healthlib.studies.rates import overall, rates_by
 from healthlib.studies.readiness import readiness
-from healthlib.studies.survival import MONTH, curve, lifetimes, retained_after
+from healthlib.studies.survival import curve, lifetimes, retained_after
 
 # 6-MP arm: weeks in remission of 21 children with leukaemia; 1 relapsed, 0 still in remission when last seen.
 WEEKS = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
@@ -101,7 +101,7 @@ def test_survival_equals_the_published_curve() -> None:
     """Freireich et al. (1963), Blood 21, 699-716, 6-MP arm. S(6)=0.857, S(7)=0.807, S(10)=0.753, S(13)=0.690, S(16)=0.627, S(22)=0.538,
     S(23)=0.448 in Kleinbaum & Klein, Survival Analysis, table 2.3; standard errors 0.0764 at 6, 0.0963 at 10 and 0.1346 at 23.
     """
-    lives = pd.DataFrame({"days": np.array(WEEKS) * MONTH, "left": RELAPSED, "entry_days": 0, "arr": 1.0, "account_id": range(21)})
+    lives = pd.DataFrame({"tenure_months": np.array(WEEKS), "left": RELAPSED, "entry_months": 0, "arr": 1.0, "account_id": range(21)})
     table = curve(lives, "6-MP").set_index("months")
     expected = {6: 0.857, 7: 0.807, 10: 0.753, 13: 0.690, 16: 0.627, 22: 0.538, 23: 0.448}
     got = {round(month): round(share, 3) for month, share in table["share"].items() if month and table.loc[month, "left"]}
@@ -113,7 +113,7 @@ def test_survival_equals_the_published_curve() -> None:
 
 
 def test_weighted_survival_agrees_with_the_curve_and_weighs_money() -> None:
-    lives = pd.DataFrame({"days": np.array(WEEKS) * MONTH, "left": RELAPSED, "entry_days": 0, "arr": 1.0, "account_id": range(21)})
+    lives = pd.DataFrame({"tenure_months": np.array(WEEKS), "left": RELAPSED, "entry_months": 0, "arr": 1.0, "account_id": range(21)})
     found = retained_after(lives, 16)
     assert round(found["share"], 3) == 0.627
     assert found["arr_share"] == pytest.approx(found["share"])
@@ -121,6 +121,27 @@ def test_weighted_survival_agrees_with_the_curve_and_weighs_money() -> None:
     heavy = retained_after(lives.assign(arr=np.where(np.array(RELAPSED) == 1, 1.0, 1000.0)), 16)
     assert heavy["arr_share"] > 0.95
     assert np.isnan(retained_after(lives, 34)["share"]), "two accounts followed that long are too few to say"
+
+
+def test_an_end_on_the_anniversary_has_not_renewed_leap_year_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight accounts by hand: `a` ends after 3 calendar years with a leap day (1096 days), `b` after 3 without (1095), `c` after one with
+    (366), `d` a day after its third anniversary; `e` to `h` stay. Still here after 1 year 7 of 8, after 2 the same, after 3 5 of 8.
+    """
+    monkeypatch.setattr(survival, "FOLLOWED", 1)
+    started = pd.to_datetime(["2021-03-01", "2020-03-01", "2020-02-01", "2021-03-01", *["2020-02-29"] * 4])
+    ended = pd.to_datetime(["2024-03-01", "2023-03-01", "2021-02-01", "2024-03-02"])
+    as_of, names = pd.Timestamp("2025-12-31"), list("abcdefgh")
+    history = pd.DataFrame({"account_id": names, "as_of": started, "age_days": 0.0, "arr": [10.0, 20.0, 30.0, 40.0, *[25.0] * 4]})
+    ledger = pd.DataFrame({"account_id": names, "month": started + pd.offsets.MonthEnd(0), "arr": history["arr"]})
+    churned = pd.DataFrame({"account_id": names[:4], "ended_on": ended, "arr": 1.0, "reason": "price"})
+    lives = lifetimes(history, churned, ledger, as_of)
+    assert lives.set_index("account_id")["days"].loc[names[:4]].tolist() == [1096, 1095, 366, 1097]
+    found = {months: retained_after(lives, months, replicates=20) for months in (12, 24, 36)}
+    assert [found[months]["share"] for months in found] == pytest.approx([7 / 8, 7 / 8, 5 / 8])
+    assert [found[months]["arr_share"] for months in found] == pytest.approx([170 / 200, 170 / 200, 140 / 200])
+    drawn = curve(lives, "all")
+    for months, shares in found.items():
+        assert drawn[drawn["months"] <= months]["share"].iloc[-1] == pytest.approx(shares["share"]), "the table agrees with the chart"
 
 
 def test_accounts_from_before_the_exports_count_from_when_they_came_into_view() -> None:
@@ -139,6 +160,10 @@ def test_movements_by_hand() -> None:
     rows = [("a", 0, 10.0), ("a", 1, 15.0), ("a", 2, 15.0), ("b", 0, 9.0), ("b", 1, 9.0), ("b", 2, 5.0), ("c", 0, 7.0)]
     ledger = pd.DataFrame([(name, months[place], arr) for name, place, arr in rows], columns=["account_id", "month", "arr"])
     churned = pd.DataFrame({"account_id": ["c"], "ended_on": [pd.Timestamp("2025-03-01")], "arr": [7.0], "reason": ["price"]})
+    new = pd.DataFrame({"account_id": ["d"], "ended_on": [pd.Timestamp("2025-09-01")], "arr": [3.0], "reason": ["price"]})
+    both = leaving.movements(ledger, pd.concat([churned, new])).iloc[-1]
+    assert both[["left_of_start", "accounts_start", "left_accounts"]].tolist() == [1, 3, 2], "`d` came and left within the year"
+    assert both["left_rate"] == pytest.approx(1 / 3)
     year = leaving.movements(ledger, churned).iloc[-1]
     assert year[["arr_start", "left_arr", "down_arr", "up_arr"]].tolist() == [26.0, 7.0, 4.0, 5.0]
     assert year["left_rate"] == pytest.approx(1 / 3)

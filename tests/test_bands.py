@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from healthlib.bands import TABLE_COLUMNS, Replicates, assign, band_names, band_table, matched_starts, starts_for_shares
+from healthlib.bands import TABLE_COLUMNS, Replicates, assign, band_differences, band_names, band_table, matched_starts, starts_for_shares
 from healthlib.demo import simulated_scorecard
 from healthlib.resample import account_weights
 
@@ -66,3 +66,43 @@ def test_matched_thresholds_put_the_same_number_in_each_band():
 def test_thresholds_of_nothing_are_undefined():
     assert np.isnan(starts_for_shares([np.nan], [0.2, 0.5])).all()
     assert np.isnan(matched_starts([1.0], [np.nan], CARD)[1:]).all()
+
+
+def overlapping() -> tuple[pd.DataFrame, Replicates]:
+    """60 of 200 red and 40 of 200 yellow cases left, each account once; of 100 green ones nobody."""
+    lost = np.r_[np.arange(200) < 60, np.arange(200) < 40, np.zeros(100, bool)].astype(float)
+    frame = pd.DataFrame({"band": np.repeat(["red", "yellow", "green"], [200, 200, 100]), "lost": lost, "arr": 100.0 + np.arange(500) % 7})
+    frame = frame.assign(account_id=[f"{i:03d}" for i in range(500)])
+    return frame, Replicates(*account_weights(frame["account_id"], 500))
+
+
+def test_the_difference_of_neighbours_equals_a_bootstrap_drawn_by_hand():
+    frame, draws = overlapping()
+    frame["account_id"] = [f"{i % 150:03d}" for i in range(500)]  # accounts with cases in two bands and more
+    draws = Replicates(*account_weights(frame["account_id"], 60))
+    found = band_differences(frame, band_table(frame, band_names(CARD), draws), draws)
+    assert found[["band", "next_band"]].values.tolist() == [["red", "yellow"], ["yellow", "green"]]
+    by_count, by_arr = [], []
+    for replicate in range(60):
+        drawn = frame.loc[np.repeat(np.arange(500), draws.counts[draws.codes, replicate])]
+        red, yellow = (drawn[drawn["band"] == band] for band in ("red", "yellow"))
+        by_count.append(red["lost"].mean() - yellow["lost"].mean())
+        by_arr.append(np.average(red["lost"], weights=red["arr"]) - np.average(yellow["lost"], weights=yellow["arr"]))
+    assert found.loc[0, "difference"] == pytest.approx(0.1)
+    assert found.loc[0, ["low", "high"]].tolist() == pytest.approx(np.quantile(by_count, [0.025, 0.975]).tolist())
+    assert found.loc[0, ["arr_low", "arr_high"]].tolist() == pytest.approx(np.quantile(by_arr, [0.025, 0.975]).tolist())
+
+
+def test_intervals_may_overlap_though_the_difference_is_sure():
+    frame, draws = overlapping()
+    table = band_table(frame, band_names(CARD), draws)
+    rates, found = table.set_index("band"), band_differences(frame, table, draws)
+    assert rates.loc["red", "churn_low"] < rates.loc["yellow", "churn_high"], "the intervals overlap"
+    assert 0 < found.loc[0, "low"] < 0.03, "by hand: 0.1 - 1.96 sqrt(0.3 * 0.7 / 200 + 0.2 * 0.8 / 200) = 0.0157"
+    assert 0.1 < found.loc[1, "low"] < 0.2 < found.loc[1, "high"], "nobody left green: its own interval still counts"
+    alone = frame[frame["band"] == "red"].reset_index(drop=True)
+    assert band_differences(alone, band_table(alone, band_names(CARD), draws_of(alone)), draws_of(alone)).empty
+
+
+def draws_of(frame: pd.DataFrame) -> Replicates:
+    return Replicates(*account_weights(frame["account_id"], 50))

@@ -182,3 +182,39 @@ def test_phrases() -> None:
     assert claims.score_range(Estimate(0.7, np.nan, np.nan)) == "0.70"
     assert claims.against(0.1, 0.3, 0.2) == "cannot tell"
     assert claims.words("expansion")["lost"] == "did not expand"
+
+
+def test_bands_are_told_apart_by_their_difference_and_the_sentence_gives_it(many: tuple) -> None:
+    backtest = many[2]
+    pair = backtest.differences.iloc[0]
+    rates = backtest.bands.set_index("band")["churn_rate"]
+    assert pair["difference"] == pytest.approx(rates[pair["band"]] - rates[pair["next_band"]])
+    said = {"sure": (0.018, 0.087), "unsure": (-0.01, 0.087), "wrong": (-0.087, -0.018)}
+    for low, high in said.values():
+        shown = backtest.differences.head(1).assign(low=low, high=high, arr_low=-0.02, arr_high=0.05)
+        text = claims_backtest.bands(replace(backtest, differences=shown))
+        assert ("Told apart" in text, "Cannot be told apart" in text, "The wrong way round" in text) == (low > 0, low < 0 < high, high < 0)
+        assert ("(−2.0 to 5.0), which is not sure." in text) == (low * high > 0), "by ARR it cannot be told"
+        assert f"({100 * low:.1f} to {100 * high:.1f}) points".replace("-", "−") in text
+
+
+def test_the_backtest_says_which_metrics_it_does_without() -> None:
+    """`seats` is said to know the outcome: the page names it with its share of the weight; without one nothing is said."""
+    cases = company(0.3, 120)
+    fit = fit_study(cases, CARD, replicates=20)
+    leads = cases.head(0).assign(lead_days=[], ended_on=pd.to_datetime([]))
+    leaky = pd.DataFrame(
+        [("seats", "edited", "x", "metric", False, "")], columns=["metric", "kind", "evidence", "of", "overruled", "reason"]
+    )
+    facts = backtest_study(cases, leads, CARD, replace(fit, leaks=leaky), replicates=20)
+    label, weight = CARD.metrics["seats"].label, CARD.weights["seats"] / sum(CARD.weights.values())
+    assert facts.without == (label,)
+    assert facts.without_share == pytest.approx(weight)
+    page = page_backtest.opening(facts).html
+    assert f"without “{label}”, which was left out" in page
+    assert f"carries {weight:.0%} of" in page
+    clean = backtest_study(cases, leads, CARD, replace(fit, leaks=leaky.assign(overruled=True)), replicates=20)
+    assert (clean.without, claims_backtest.left_out_note(clean)) == ((), "")
+    raised = pd.DataFrame({"kind": ["any of these", "new_red"], "per_month": [3.0, 1.0], "raised": [3.0, 1.0], "raised_plain": [3.0, 1.0]})
+    assert f"still counts “{label}”" in claims_backtest.flaps(replace(facts, alerts=raised))
+    assert "flattered" not in claims_backtest.flaps(replace(clean, alerts=raised))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from healthlib import scoring
 from healthlib.backtest import has_quantiles
-from healthlib.bands import UNSCORED, Replicates, assign, band_colours, band_names, band_table
+from healthlib.bands import DIFFERENCE_COLUMNS, UNSCORED, Replicates, assign, band_colours, band_differences, band_names, band_table
 from healthlib.calibration import reliability
+from healthlib.levels import readers
 from healthlib.resample import NOTHING, Estimate, account_weights, shares
 from healthlib.spec import Scorecard
 from healthlib.studies.fit import FitFacts, usable
+from healthlib.studies.leaks import left_out
 from healthlib.studies.monitoring import SHIFTS
 
 BACKTEST_COLUMNS = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
@@ -48,6 +51,9 @@ class BacktestFacts:
     flaps : changed, flapped: see `monitoring.flaps`; empty without history
     band_colours : each of the scorecard's bands with a colour of its own, "" where it has none
     alerts : what the alerts of the past were followed by, see `alert_value`; filled in by `studies.compute`
+    differences : of the present scorecard's adjacent bands: `bands.DIFFERENCE_COLUMNS`
+    without, without_share : labels of the metrics that were left out because they seem to know the outcome, and the share of the
+        scorecard's weight that they carry (0..1)
     """
 
     table: pd.DataFrame
@@ -67,6 +73,9 @@ class BacktestFacts:
     flaps: dict[str, Estimate] = field(default_factory=dict)
     band_colours: dict[str, str] = field(default_factory=dict)
     alerts: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    differences: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(DIFFERENCE_COLUMNS)), repr=False)
+    without: tuple[str, ...] = ()
+    without_share: float = 0.0
 
 
 def backtest_study(
@@ -98,7 +107,21 @@ def backtest_study(
         misses.head(LISTED), alarms.head(LISTED), len(misses), len(alarms),
         reliability(seen["probability"], seen["lost"], seen["account_id"], replicates=replicates, seed=seed),
         fit.reason if fit.folds.empty else "", fit.split, band_colours=band_colours(scorecard),
+        differences=_differences(now.reset_index(drop=True), current, seed, replicates), **_without(scorecard, fit),
     )  # fmt: skip
+
+
+def _differences(now: pd.DataFrame, table: pd.DataFrame, seed: int, replicates: int) -> pd.DataFrame:
+    """Adjacent bands of the present scorecard, on the replicates its table rests on."""
+    return band_differences(now, table, Replicates(*account_weights(now["account_id"], replicates, seed)))
+
+
+def _without(scorecard: Scorecard, fit: FitFacts) -> dict[str, Any]:
+    """`without` and `without_share` of the facts."""
+    names, weights = readers(scorecard, left_out(fit.leaks)), scorecard.weights
+    total = sum(weights.values())
+    carried = sum(weights.get(name, 0.0) for name in names) / total if total else 0.0
+    return {"without": tuple(scorecard.metrics[name].label or name for name in names), "without_share": carried}
 
 
 def _banded(fit: FitFacts, card: Scorecard) -> pd.DataFrame:

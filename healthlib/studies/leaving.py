@@ -12,6 +12,7 @@ MOVEMENT_COLUMNS = (
     "year",
     "arr_start",
     "accounts_start",
+    "left_of_start",
     "left_accounts",
     "left_arr",
     "left_rate",
@@ -53,8 +54,9 @@ def movements(ledger: pd.DataFrame, churned: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with `MOVEMENT_COLUMNS`; accounts count once a year and kind. The base of `left_rate` (accounts, Wilson interval) is the
-    accounts at the start of the year, or at the first month-end seen.
+    DataFrame with `MOVEMENT_COLUMNS`; accounts count once a year and kind. `left_rate` (Wilson interval) is
+    `left_of_start` over `accounts_start`, the accounts at the start of the year, or at the first month-end seen; `left_accounts` and
+    `left_arr` are of all that left, those that came within the year included.
     """
     if ledger.empty:
         return pd.DataFrame(columns=list(MOVEMENT_COLUMNS))
@@ -77,6 +79,7 @@ def _year(year: int, wide: pd.DataFrame, years: np.ndarray, churned: pd.DataFram
         "year": year,
         "arr_start": float(start.sum()),
         "accounts_start": len(start),
+        "left_of_start": of_start,
         "left_accounts": len(gone),
         "left_arr": float(gone["arr"].sum()) if len(gone) else 0.0,
         "left_rate": rate,

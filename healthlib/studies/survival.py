@@ -7,8 +7,8 @@ import pandas as pd
 
 from healthlib.resample import account_weights, wilson
 
-MONTH = 30.4375
-"""Days in an average month."""
+DAYS_OF_A_MONTH = 31
+"""Parts a calendar month is divided into, so that the same day of a later month is a whole number of months away."""
 
 FOLLOWED = 10
 """Fewer accounts followed that long, and what is left after so many months is not stated (a convention)."""
@@ -24,11 +24,11 @@ def lifetimes(history: pd.DataFrame, churned: pd.DataFrame, ledger: pd.DataFrame
 
     Returns
     -------
-    DataFrame: account_id, started (Timestamp), entry_days, days, left (1 left, 0 still a customer on `as_of`), arr (at first sight), then
-    the attributes as first known.
+    DataFrame: account_id, started (Timestamp), entry_days, days, entry_months, tenure_months (calendar months, see `months_since`), left
+    (1 left, 0 still a customer on `as_of`), arr (at first sight), then the attributes as first known.
     """
     if history.empty:
-        return pd.DataFrame(columns=["account_id", "started", "entry_days", "days", "left", "arr"])
+        return pd.DataFrame(columns=["account_id", "started", "entry_days", "days", "entry_months", "tenure_months", "left", "arr"])
     first = history.sort_values("as_of", kind="stable").drop_duplicates("account_id")
     seen = ledger.groupby("account_id")["month"].min().rename("seen").reset_index()
     ended = churned[["account_id", "ended_on"]].sort_values("ended_on").drop_duplicates("account_id", keep="last")
@@ -36,11 +36,31 @@ def lifetimes(history: pd.DataFrame, churned: pd.DataFrame, ledger: pd.DataFrame
     frame["seen"] = frame["seen"].fillna(frame["as_of"])
     frame["started"] = frame["as_of"] - pd.to_timedelta(frame["age_days"].fillna(0), unit="D")
     frame["left"] = (frame["ended"].notna() & (frame["ended"] <= as_of)).astype(int)
-    frame["days"] = (frame["ended"].where(frame["left"] == 1, as_of) - frame["started"]).dt.days
+    until = frame["ended"].where(frame["left"] == 1, as_of)
+    frame["days"], frame["tenure_months"] = (until - frame["started"]).dt.days, months_since(frame["started"], until)
     first_month = ledger["month"].min() if len(ledger) else frame["as_of"].min()
     before_view = frame["started"] < first_month - pd.Timedelta(days=31)
     frame["entry_days"] = (frame["seen"] - frame["started"]).dt.days.where(before_view, 0)
-    return frame[frame["days"] > frame["entry_days"]].drop(columns=["as_of", "ended", "seen"]).reset_index(drop=True)
+    frame["entry_months"] = months_since(frame["started"], frame["seen"]).where(before_view, 0.0)
+    return frame[frame["tenure_months"] > frame["entry_months"]].drop(columns=["as_of", "ended", "seen"]).reset_index(drop=True)
+
+
+def months_since(started: pd.Series, until: pd.Series) -> pd.Series:
+    """Calendar months from one day to another; the same day of a later month is a whole number, whatever leap days lie between.
+
+    Days within a month count 1/31 each. A start on 29 February counts from 1 March, its anniversary in most years.
+
+    >>> days = pd.Series(pd.to_datetime(["2021-03-01", "2022-03-01", "2024-02-29", "2024-01-01"]))
+    >>> months_since(days, pd.Series(pd.to_datetime(["2024-03-01", "2025-03-01", "2025-03-01", "2024-02-01"]))).tolist()
+    [36.0, 36.0, 12.0, 1.0]
+    """
+    leap_day = (started.dt.month == 2) & (started.dt.day == 29)
+    return ((_place(until) - _place(started + pd.to_timedelta(leap_day.astype(int), unit="D"))) / DAYS_OF_A_MONTH).clip(lower=0.0)
+
+
+def _place(day: pd.Series) -> pd.Series:
+    """Days since year 0 as if every month had 31."""
+    return (day.dt.year * 12 + day.dt.month) * DAYS_OF_A_MONTH + day.dt.day
 
 
 def curve(lives: pd.DataFrame, group: str) -> pd.DataFrame:
@@ -51,20 +71,20 @@ def curve(lives: pd.DataFrame, group: str) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with `CURVE_COLUMNS`, beginning at month 0 and ending where the last account is followed to.
+    DataFrame with `CURVE_COLUMNS` (calendar months), beginning at month 0 and ending where the last account is followed to.
     """
     if lives.empty:
         return pd.DataFrame(columns=list(CURVE_COLUMNS))
     from statsmodels.duration.survfunc import SurvfuncRight
 
-    entry = lives["entry_days"].to_numpy(float)
-    fitted = SurvfuncRight(lives["days"].to_numpy(float), lives["left"].to_numpy(int), entry=entry if entry.any() else None)
+    entry = lives["entry_months"].to_numpy(float)
+    fitted = SurvfuncRight(lives["tenure_months"].to_numpy(float), lives["left"].to_numpy(int), entry=entry if entry.any() else None)
     share, error = np.asarray(fitted.surv_prob, float), np.asarray(fitted.surv_prob_se, float)
     low, high = log_log_interval(share, error)
     return pd.DataFrame(
         {
             "group": group,
-            "months": np.r_[0.0, fitted.surv_times / MONTH],
+            "months": np.r_[0.0, fitted.surv_times],
             "share": np.r_[1.0, share],
             "low": np.r_[1.0, low],
             "high": np.r_[1.0, high],
@@ -84,21 +104,23 @@ def log_log_interval(share: np.ndarray, error: np.ndarray, *, z: float = 1.95996
 
 
 def retained_after(lives: pd.DataFrame, months: float, *, replicates: int = 400, seed: int = 0) -> dict[str, float]:
-    """Share of accounts, and of the ARR they started with, still here after so many months, with 95 % intervals.
+    """Share of accounts, and of the ARR they started with, still here after so many calendar months, with 95 % intervals.
 
+    The last day counts: an account whose end falls on that anniversary has not renewed, and is not still here.
     Kaplan-Meier with weights (1, or starting ARR) per account; intervals from account resamples. NaN where fewer than
     `FOLLOWED` were followed that long.
     """
     names = ("share", "low", "high", "arr_share", "arr_low", "arr_high")
-    if (lives["days"] >= months * MONTH).sum() < FOLLOWED:
+    if (lives["tenure_months"] >= months).sum() < FOLLOWED:
         return dict.fromkeys(names, float("nan"))
     _, counts = account_weights(lives["account_id"], replicates, seed)
     arr = np.nan_to_num(lives["arr"].to_numpy(float))
     columns = np.c_[np.ones(len(lives)), counts]
     ends: list[float] = []
+    gone = int(((lives["left"] == 1) & (lives["tenure_months"] <= months)).sum())
     for weight in (np.ones(len(lives)), arr):
-        survival = _weighted_survival(lives, weight[:, None] * columns, months * MONTH)
-        ends += [float(survival[0]), *_ends(survival, weight, int(((lives["left"] == 1) & (lives["days"] <= months * MONTH)).sum()))]
+        survival = _weighted_survival(lives, weight[:, None] * columns, months)
+        ends += [float(survival[0]), *_ends(survival, weight, gone)]
     return dict(zip(names, ends, strict=True))
 
 
@@ -112,15 +134,15 @@ def _ends(survival: np.ndarray, weight: np.ndarray, left: int) -> tuple[float, f
 
 
 def _weighted_survival(lives: pd.DataFrame, weights: np.ndarray, until: float) -> np.ndarray:
-    """S(until) for each column of account weights: one sort, one cumulative sum a clock."""
-    days, entry, left = (lives[name].to_numpy(float) for name in ("days", "entry_days", "left"))
-    times = np.unique(days[(left == 1) & (days <= until)])
+    """S(until) for each column of account weights, months `until` included: one sort, one cumulative sum a clock."""
+    tenure, entry, left = (lives[name].to_numpy(float) for name in ("tenure_months", "entry_months", "left"))
+    times = np.unique(tenure[(left == 1) & (tenure <= until)])
     if not len(times):
         return np.ones(weights.shape[1])
     leaving = np.zeros((len(times), weights.shape[1]))
-    gone = (left == 1) & (days <= until)
-    np.add.at(leaving, np.searchsorted(times, days[gone]), weights[gone])
-    at_risk = _weight_from(days, weights, times) - _weight_from(entry, weights, times)
+    gone = (left == 1) & (tenure <= until)
+    np.add.at(leaving, np.searchsorted(times, tenure[gone]), weights[gone])
+    at_risk = _weight_from(tenure, weights, times) - _weight_from(entry, weights, times)
     return np.prod(1 - np.divide(leaving, at_risk, out=np.zeros_like(leaving), where=at_risk > 0), axis=0)
 
 
