@@ -42,16 +42,31 @@ def comparison(fit: FitFacts) -> str:
     known = {name: estimate for name, estimate in fit.auc.items() if np.isfinite(estimate.value)}
     if not known:
         return tested(fit.split, "The scorecards cannot be compared out of time: no fold had both lost and kept cases to test on.")
-    first = next(iter(known.values()))
     said = [f"{name} {score_range(estimate)}" for name, estimate in known.items()]
-    basis = f"n = {counted(first.n, 'account')}, {count(first.events)} lost; 0.5 is a coin toss"
+    basis = f"n = {compared(next(iter(known.values())), fit.n_compared, fit.n_lost_accounts)}; 0.5 is a coin toss"
     doubt = claims_leaks.incumbent(fit.leaks) if "incumbent" in known else ""
     return f"{tested(fit.split, 'Out of time')} the AUC is {listed(said)} ({basis})." + (f" {doubt}" if doubt else "")
 
 
+def compared(auc: Estimate, cases: int, lost_accounts: int) -> str:
+    """What an AUC rests on: an account may be several cases, and be lost in several of them.
+
+    >>> from healthlib.resample import Estimate
+    >>> compared(Estimate(0.7, 0.6, 0.8, 1135, 576), 4000, 324), compared(Estimate(0.7, 0.6, 0.8, 40, 9), 40, 9)
+    ('1,135 accounts (4,000 cases), 576 lost cases of 324 accounts', '40 accounts, 9 lost')
+    """
+    if cases == auc.n:
+        return f"{counted(auc.n, 'account')}, {count(auc.events)} lost"
+    of = f"{counted(auc.n, 'account')} ({counted(cases, 'case')})"
+    return f"{of}, {counted(auc.events, 'lost case')} of {counted(lost_accounts, 'account')}"
+
+
 def differences(fit: FitFacts) -> str:
     """The paired differences, and whether they can be told from nothing."""
-    said = [_difference(*names, estimate) for names, estimate in _paired(fit) if np.isfinite(estimate.low)]
+    found = _paired(fit)
+    if against(fit.equal_minus_current.low, fit.equal_minus_current.high, 0.0) in ("above", "below"):
+        found = [*found, (("equal", "current"), fit.equal_minus_current)]
+    said = [_difference(*names, estimate) for names, estimate in found if np.isfinite(estimate.low)]
     return " ".join(said) if said else "Whether fitted weights would do better cannot be told yet."
 
 
@@ -73,15 +88,18 @@ def _difference(one: str, other: str, estimate: Estimate) -> str:
 
 
 def weights(fit: FitFacts) -> str:
-    """The largest moves that the interval supports."""
-    table = fit.weights.dropna(subset=["fitted", "low", "high"])
+    """The largest moves that the interval supports, against the weights in use scaled over the metrics that stay."""
+    table = staying(fit).dropna(subset=["fitted", "low", "high"])
+    gone = removed(taken(fit), fit.recommendation)
+    before = f"{gone[:1].upper()}{gone[1:]}. " if gone else ""
     if table.empty:
         return "No weights could be fitted; the current ones stand."
     low, high = table["low"] - 0.5, table["high"] + 0.5
     up, down = table[low > table["current"]], table[high < table["current"]]
     if up.empty and down.empty:
+        scaled = ", scaled up" if gone else ""
         return (
-            f"No weight's 95% interval excludes the weight in use: on {counted(fit.n_lost, 'lost case')} none of the "
+            f"{before}No weight's 95% interval excludes the weight in use{scaled}: on {counted(fit.n_lost, 'lost case')} none of the "
             f"{len(table)} moves is certain (cannot tell)."
         )
     parts = [
@@ -89,7 +107,29 @@ def weights(fit: FitFacts) -> str:
         for way, rows in ((1, up), (-1, down))
         if len(rows)
     ]
-    return f"The outcomes put {listed(parts)}."
+    return f"{before}{'Against the rest scaled up, the' if gone else 'The'} outcomes put {listed(parts)}."
+
+
+def taken(fit: FitFacts) -> pd.DataFrame:
+    """Rows of `weights` that have a weight in use and none in the fit: they seem to know the outcome, or are made of what does."""
+    return fit.weights[(fit.weights["equal"] == 0) & (fit.weights["current"] > 0)]
+
+
+def staying(fit: FitFacts) -> pd.DataFrame:
+    """The other rows, with `current` scaled up to the points that all had together: what the fit is compared with."""
+    out = taken(fit)
+    rest = fit.weights.drop(out.index)
+    points = rest["current"].sum()
+    return rest.assign(current=rest["current"] * fit.weights["current"].sum() / points) if len(out) and points > 0 else rest
+
+
+def removed(out: pd.DataFrame, recommendation: str) -> str:
+    """What was `taken` out and that the rest was scaled up; empty where nothing was."""
+    if out.empty:
+        return ""
+    who = f"{counted(len(out), 'metric')} that {'seems' if len(out) == 1 else 'seem'} to know the outcome"
+    was = f"{'was' if len(out) == 1 else 'were'} taken out ({number(out['current'].sum(), 0)} of 100 points) and the rest scaled up"
+    return f"{'' if recommendation == 'adopt' else 'no change by outcomes: '}{who} {was}"
 
 
 def _largest(rows: pd.DataFrame) -> pd.DataFrame:

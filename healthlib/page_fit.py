@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NAMED = {
     "fitted_minus_current": "fitted − current",
     "fitted_minus_equal": "fitted − equal",
+    "equal_minus_current": "equal − current",
     "free_minus_current": "fitted without any pull − current",
 }
 
@@ -47,13 +48,15 @@ def comparison(fit: FitFacts) -> Piece:
             "lost": [one.events for one in fit.auc.values()],
         }
     )
+    pairs, by_arr = (
+        {**found, "equal_minus_current": also}
+        for found, also in ((fit.differences, fit.equal_minus_current), (fit.arr_differences, fit.arr_equal_minus_current))
+    )
     gaps = pd.DataFrame(
         {
-            "name": [NAMED.get(name, name.replace("_", " ")) for name in fit.differences],
-            "auc": [signed_range(one) for one in fit.differences.values()],
-            "by_arr": [
-                signed_range(fit.arr_differences[name]) if name in fit.arr_differences else wording.NOTHING for name in fit.differences
-            ],
+            "name": [NAMED.get(name, name.replace("_", " ")) for name in pairs],
+            "auc": [signed_range(one) for one in pairs.values()],
+            "by_arr": [signed_range(by_arr[name]) if name in by_arr else wording.NOTHING for name in pairs],
         }
     )
     columns: Columns = {
@@ -64,14 +67,17 @@ def comparison(fit: FitFacts) -> Piece:
         "lost": ("Cases lost", "count"),
     }
     paired: Columns = {"name": ("Difference", "text"), "auc": ("AUC", interval), "by_arr": ("AUC by ARR", interval)}
-    return report.table(
-        aucs, columns, caption=wording.tested(fit.split, "Out of time, 95% intervals from resampling accounts")
-    ) + report.table(gaps, paired, caption="Differences on the same accounts")
+    first = next(iter(fit.auc.values()), NOTHING)
+    rests_on = claims_fit.compared(first, fit.n_compared, fit.n_lost_accounts)
+    caption = wording.tested(fit.split, f"Out of time, 95% intervals from resampling accounts; n = {rests_on}")
+    return report.table(aucs, columns, caption=caption) + report.table(gaps, paired, caption="Differences on the same accounts")
 
 
 def weights(fit: FitFacts) -> Piece:
     """Every weight: in use, fitted with interval, what is recommended, and equal."""
-    frame = fit.weights.copy()
+    frame = fit.weights.assign(rest=claims_fit.staying(fit)["current"]).fillna({"rest": 0.0})
+    gone = claims_fit.removed(claims_fit.taken(fit), fit.recommendation)
+    scaled: Columns = {"rest": ("In use, scaled up", "points")} if gone else {}
     frame["said"] = [
         f"{value:.0f} ({low:.0f}–{high:.0f})" if pd.notna(value) else wording.NOTHING
         for value, low, high in zip(frame["fitted"], frame["low"], frame["high"], strict=True)
@@ -79,6 +85,7 @@ def weights(fit: FitFacts) -> Piece:
     columns: Columns = {
         "label": ("Metric", "text"),
         "current": ("In use", "points"),
+        **scaled,
         "said": ("Fitted", interval),
         "recommended": ("Recommended", "points"),
         "equal": ("Equal", "number"),
@@ -88,7 +95,7 @@ def weights(fit: FitFacts) -> Piece:
     caption = (
         "Weights in points of 100, fitted with 95% interval; “chosen in” is the share of account resamples that give the metric weight"
     )
-    return report.table(frame, columns, caption=caption, n=fit.n_lost)
+    return report.table(frame, columns, caption=f"{caption}; {gone}" if gone else caption, n=fit.n_lost)
 
 
 def folds(fit: FitFacts) -> Piece:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from healthlib import wording
 from healthlib.claims import largest
-from healthlib.claims_fit import telling
+from healthlib.claims_fit import staying, taken, telling
 from healthlib.plots_audit import ACCENT, BAD, GOOD, GREY, LINE, MUTED, PAPER, blank, canvas, dots, percent, short, titled
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ def comparison(fit: FitFacts) -> Axes:
 
 
 def weights(fit: FitFacts) -> Axes:
-    """Weight in use (hollow) against the fitted weight with its interval, largest fitted first; metrics without any weight are left out."""
-    table = fit.weights.dropna(subset=["fitted"])
+    """Weight in use (hollow) against the fitted weight with its interval, largest fitted first; metrics without any weight, and those taken
+    out as seeming to know the outcome, are left out, and the weights in use of the others are scaled up accordingly."""
+    gone = taken(fit)
+    table = staying(fit).dropna(subset=["fitted"])
     table = table[(table["current"] > 0) | (table["high"] >= 1)].sort_values(["fitted", "current"], ascending=False, kind="stable")
     if table.empty:
         return blank("No fitted weights to draw.")
@@ -53,9 +55,13 @@ def weights(fit: FitFacts) -> Axes:
     dots(ax, table.rename(columns={"fitted": "value"}), [short(label, 25) for label in table["label"]], colours=colours)
     ax.scatter(table["current"], np.arange(len(table))[::-1], marker="D", s=52, facecolor=PAPER, edgecolor=MUTED, lw=1.8, zorder=4)
     ax.set_xlim(left=-1)
-    ax.set_xlabel("points of 100: ◇ in use, ● fitted with 95% interval")
+    ax.set_xlabel(f"points of 100: ◇ in use{', scaled up' if len(gone) else ''}, ● fitted with 95% interval")
     certain = sum(up or down for up, down in moved)
     differ = "weight surely differs" if certain == 1 else "weights surely differ"
+    if len(gone) and fit.recommendation != "adopt":
+        points = wording.number(gone["current"].sum(), 0)
+        titled(ax, f"No change by outcomes: {wording.counted(len(gone), 'metric')} taken out ({points} of 100 points), the rest scaled up")
+        return ax
     titled(
         ax, f"{certain} of {len(table)} {differ} from the one in use" if certain else "No fitted weight surely differs from the one in use"
     )

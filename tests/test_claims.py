@@ -170,7 +170,7 @@ def test_a_metric_that_knows_the_outcome_is_never_named_the_best(many: tuple) ->
 def test_differences_are_told_apart_by_their_interval_alone() -> None:
     fit = SimpleNamespace(differences={
         "fitted_minus_current": Estimate(0.05, 0.01, 0.09, 100, 20), "fitted_minus_equal": Estimate(0.05, -0.01, 0.11, 100, 20),
-    })  # fmt: skip
+    }, equal_minus_current=Estimate(0.0, -0.05, 0.05, 100, 20))  # fmt: skip
     assert claims_fit.differences(fit) == (  # ty: ignore[invalid-argument-type]
         "The fitted weights beat the current ones: +0.050 (+0.010 to +0.090) AUC on the same accounts. "
         "The fitted weights cannot be told from the equal ones: +0.050 (−0.010 to +0.110) AUC on the same accounts."

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from healthlib import claims_fit, page_fit, plots_fit
 from healthlib.demo import simulate_cases, simulated_scorecard
 from healthlib.resample import Estimate
 from healthlib.spec import Limit
@@ -148,13 +152,13 @@ def odd_companies():
         "nobody kept": (cases[cases["lost"] == 1], card, "15 more kept"),
         "three churns": (three, card, "12 more lost"),
         "one case": (cases.iloc[:1], card, "15 more lost"),
-        "nothing measured": (cases.assign(**dict.fromkeys(metrics, np.nan)), card, "No churn could be tested"),
-        "one account": (cases.assign(account_id="A"), card, "churns"),
+        "nothing measured": (cases.assign(**dict.fromkeys(metrics, np.nan)), card, "No lost case could be tested"),
+        "one account": (cases.assign(account_id="A"), card, "lost case"),
         "one metric": (cases, simulated_scorecard({"depth": 1.0}), "nothing to choose"),
-        "one metric never measured": (cases.assign(depth=np.nan), card, "churns"),
-        "one metric constant": (cases.assign(depth=50.0), card, "churns"),
-        "no weights yet": (cases, simulated_scorecard(dict.fromkeys(metrics, 0.0)), "churns"),
-        "no arr": (cases.assign(arr=np.nan), card, "churns"),
+        "one metric never measured": (cases.assign(depth=np.nan), card, "lost case"),
+        "one metric constant": (cases.assign(depth=50.0), card, "lost case"),
+        "no weights yet": (cases, simulated_scorecard(dict.fromkeys(metrics, 0.0)), "lost case"),
+        "no arr": (cases.assign(arr=np.nan), card, "lost case"),
     }  # fmt: skip
 
 
@@ -170,3 +174,63 @@ def test_odd_companies_get_facts_and_a_reason_never_an_exception(name):
     found = backtest_study(cases, leads_of(cases), card, facts, replicates=60)
     assert len(found.floors) == 4
     assert (found.reason != "") == facts.folds.empty
+
+
+def test_lost_accounts_are_counted_once_each_and_the_page_says_so(company, facts):
+    seen = facts.predictions
+    assert facts.n_lost_accounts == seen.loc[seen["lost"] == 1, "account_id"].nunique() > 0
+    assert facts.n_compared == len(seen)
+    first = facts.auc["current"]
+    assert (first.n, first.events) == (seen["account_id"].nunique(), seen["lost"].sum())
+    said = f"{first.n:,.0f} accounts ({len(seen):,} cases), {first.events:,.0f} lost cases of {facts.n_lost_accounts:,} accounts"
+    assert said in claims_fit.comparison(facts)
+    assert said in page_fit.comparison(facts).html
+
+
+def test_equal_minus_current_is_on_the_page_and_not_in_the_summary(facts):
+    gain = facts.auc["equal"].value - facts.auc["current"].value
+    assert facts.equal_minus_current.value == pytest.approx(gain)
+    assert facts.equal_minus_current.low < gain < facts.equal_minus_current.high
+    assert set(facts.differences) == set(facts.arr_differences) == {"fitted_minus_current", "fitted_minus_equal"}
+    assert "equal − current" in page_fit.comparison(facts).html
+
+
+def left_out(recommendation: str):
+    """15, 20 and 20 points stay, 30 and 15 were taken out: 15 of 55 are 27 of 100."""
+    table = pd.DataFrame(
+        [
+            ("a", 15, 33.3, 27, 15, 40),
+            ("b", 20, 33.3, 37, 25, 48),
+            ("c", 20, 33.4, 36, 25, 48),
+            ("d", 30, 0, 0, 0, 0),
+            ("e", 15, 0, 0, 0, 0),
+        ],
+        columns=["metric", "current", "equal", "fitted", "low", "high"],
+    )
+    table = table.assign(label=table["metric"].str.upper(), group="g", selected_share=1.0, recommended=table["fitted"])
+    return SimpleNamespace(weights=table, recommendation=recommendation, n_lost=60)
+
+
+def test_weights_scaled_up_for_what_was_taken_out_are_no_change_by_outcomes():
+    fit: Any = left_out("keep")
+    gone = "No change by outcomes: 2 metrics that seem to know the outcome were taken out (45 of 100 points) and the rest scaled up."
+    assert claims_fit.staying(fit)["current"].tolist() == pytest.approx([100 * 15 / 55, 100 * 20 / 55, 100 * 20 / 55])
+    assert claims_fit.weights(fit).startswith(f"{gone} No weight's 95% interval excludes the weight in use, scaled up: on 60 lost cases")
+    title = " ".join(plots_fit.weights(fit).figure.get_suptitle().split())
+    assert title == "No change by outcomes: 2 metrics taken out (45 of 100 points), the rest scaled up"
+    assert "In use, scaled up" in page_fit.weights(fit).html
+
+
+def test_moves_are_measured_from_the_weights_scaled_up():
+    fit: Any = left_out("insufficient_evidence")
+    fit.weights.loc[0, ["fitted", "low", "high"]] = [40.0, 30.0, 50.0]
+    assert "Against the rest scaled up, the outcomes put more on A (27 → 40, 95% 30–50)." in claims_fit.weights(fit)
+    fit.recommendation = "adopt"
+    assert claims_fit.weights(fit).startswith("2 metrics that seem to know the outcome were taken out (45 of 100 points)")
+    assert plots_fit.weights(fit).figure.get_suptitle().startswith("1 of 3 weight")
+
+
+def test_nothing_taken_out_is_not_mentioned(facts):
+    assert claims_fit.removed(claims_fit.taken(facts), "keep") == ""
+    assert "scaled up" not in claims_fit.weights(facts) + page_fit.weights(facts).html
+    pd.testing.assert_frame_equal(claims_fit.staying(facts), facts.weights)

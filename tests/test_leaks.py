@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 
 from healthlib import claims_executive, claims_fit, claims_leaks, page_fit, plots_leaks
 from healthlib.demo import simulate_cases, simulated_scorecard
+from healthlib.resample import Estimate
 from healthlib.studies import leak_months, summary
 from healthlib.studies.fit import fit_study
+from healthlib.studies.leak_signs import percents
 from healthlib.studies.leaks import KINDS, LEAK_COLUMNS, Background, find_leaks, left_out, screen
 from healthlib.traces import no_traces
+from healthlib.wording import share_range
 from study import leak_study as study
 
 
@@ -213,3 +217,18 @@ def test_clean_cases_accuse_hardly_anybody():
     """15 companies of 120 accounts: at most 5 % of clean metrics."""
     accused, metrics = study.false_alarms_of_cases(range(15), 120)
     assert accused <= 0.05 * metrics
+
+
+def test_evidence_says_percent_as_every_other_page_does():
+    assert percents(Estimate(0.83, 0.76, 0.88, 40.0)) == "83% (76–88%)"
+    assert percents(Estimate(0.003, 0.001, 0.009, 900.0)) == share_range(0.003, 0.001, 0.009)
+
+
+def test_no_sentence_of_the_audit_has_percent_in_another_style(company):
+    cases, card, rng = company
+    lost = cases["lost"] == 1
+    extra = np.where(rng.random(len(cases)) < np.where(lost, 0.03, 0.6), 50.0, np.nan) + rng.normal(0, 5, len(cases))
+    said = " ".join(screen(cases.assign(extra=extra), card).found["evidence"])
+    assert "%" in said
+    assert " %" not in said
+    assert not re.search(r"\d to \d+%", said)

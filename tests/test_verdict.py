@@ -27,7 +27,7 @@ def test_how_many_more_churns():
     """A gain of 0.02 +- 0.04 on 100 churns: four times the churns halve the interval to +- 0.02, so 300 more."""
     found = say((0.02, -0.02, 0.06), (0.04, 0.0, 0.08), free=(0.02, -0.02, 0.06))
     assert found.recommendation == "insufficient_evidence"
-    assert "about 300 more churns would be enough to adopt" in found.reason
+    assert "about 300 more lost cases would be enough to adopt" in found.reason
     assert "+0.020 (-0.020 to +0.060)" in found.reason
 
 
@@ -42,4 +42,63 @@ def test_few_churns_get_figures_but_no_verdict():
 def test_nothing_to_compare(n_lost):
     found = recommend({"fitted_minus_current": NOTHING, "fitted_minus_equal": NOTHING}, NOTHING, n_lost)
     assert found.recommendation == "insufficient_evidence"
-    assert "churn" in found.reason
+    assert "lost case" in found.reason
+
+
+def pair(current, equal, n_lost=100):
+    return {"fitted_minus_current": Estimate(*current, 500, n_lost), "fitted_minus_equal": Estimate(*equal, 500, n_lost)}
+
+
+WORSE = pair((0.0, -0.02, 0.02), (-0.047, -0.083, -0.014))
+"""Complyflow's: fitted weights surely below equal ones."""
+
+
+def test_equal_weights_that_did_better_are_said_to():
+    found = recommend(WORSE, Estimate(0.03, -0.02, 0.05), 100, equal_minus_current=Estimate(0.02, -0.01, 0.05))
+    assert found.recommendation == "insufficient_evidence"
+    assert "Equal weights did better than the fitted ones by +0.047 (+0.014 to +0.083) AUC." in found.reason
+    assert "both" not in found.reason
+    assert "equally good" not in found.reason
+    assert "too few to tell" not in found.reason
+
+
+def test_equal_weights_that_did_better_than_both():
+    found = recommend(WORSE, Estimate(0.03, -0.02, 0.05), 100, equal_minus_current=Estimate(0.05, 0.01, 0.09))
+    expected = "better than both, the fitted ones by +0.047 (+0.014 to +0.083) and the current ones by +0.050 (+0.010 to +0.090) AUC."
+    assert expected in found.reason
+
+
+def test_a_keep_says_that_equal_weights_did_better():
+    found = recommend(pair((0.0, 0.0, 0.0), (-0.03, -0.05, -0.01)), Estimate(-0.01, -0.03, 0.01), 100)
+    assert found.recommendation == "keep"
+    assert "Equal weights did better than the fitted ones by +0.030 (+0.010 to +0.050) AUC." in found.reason
+
+
+def test_schemes_that_cannot_be_told_apart_are_still_called_equally_good():
+    assert "equally good" in recommend(pair((0.03, -0.01, 0.07), (0.0, -0.04, 0.04)), Estimate(0.03, -0.02, 0.08), 100).reason
+
+
+@pytest.mark.parametrize(
+    ("by_arr", "said"),
+    [
+        (pair((0.03, 0.01, 0.05), (0.04, 0.02, 0.06)), "It holds by ARR too: +0.030 (+0.010 to +0.050) over the current ones and +0.040"),
+        (
+            pair((0.02, -0.03, 0.07), (0.04, -0.02, 0.1)),
+            "(-0.030 to +0.070) over the current ones and +0.040 (-0.020 to +0.100) over equal",
+        ),
+        (pair((0.02, -0.03, 0.07), (0.04, -0.02, 0.1)), "over equal weights, which cannot be told from none."),
+        (pair((0.02, -0.03, 0.07), (0.04, 0.02, 0.06)), "over the current ones, which cannot be told from none, and +0.040"),
+        (pair((-0.05, -0.08, -0.02), (-0.05, -0.08, -0.02)), "which is a loss."),
+        ({}, "By ARR the gain cannot be computed."),
+    ],
+)
+def test_adopting_says_what_the_money_says_and_does_not_let_it_decide(by_arr, said):
+    found = recommend(pair((0.04, 0.01, 0.07), (0.05, 0.02, 0.08)), Estimate(0.04, 0.01, 0.07), 100, by_arr)
+    assert found.recommendation == "adopt"
+    assert said in found.reason
+
+
+def test_one_lost_case_is_not_called_churns():
+    found = say((0.2, 0.1, 0.3), (0.2, 0.1, 0.3), n_lost=1)
+    assert found.reason.startswith("Only 1 lost case could be tested")
+    assert "churns" not in say((0.04, 0.01, 0.07), (0.05, 0.02, 0.08)).reason

@@ -29,6 +29,7 @@ DIFFERENCES = {
     "fitted_minus_current": ("fitted", "current"),
     "fitted_minus_equal": ("fitted", "equal"),
     "free_minus_current": ("free", "current"),
+    "equal_minus_current": ("equal", "current"),
 }
 
 MANY = 20_000
@@ -60,6 +61,8 @@ class FitFacts:
     notes : what could not be done, in plain words
     split : what keeps training and test apart: time, or accounts alone (cross-validation, where cases have a `fold`)
     gates : `gates.GATE_COLUMNS`: each gate against what was lost
+    n_compared, n_lost_accounts : cases that the AUCs compare (their `n` are accounts, `events` lost cases), and distinct accounts lost
+    equal_minus_current, arr_equal_minus_current : paired as `differences`; it decides nothing
     """
 
     weights: pd.DataFrame
@@ -86,6 +89,10 @@ class FitFacts:
     split: Literal["time", "accounts"] = "time"
     leak_figures: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
     gates: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(GATE_COLUMNS)))
+    n_compared: int = 0
+    n_lost_accounts: int = 0
+    equal_minus_current: Estimate = NOTHING
+    arr_equal_minus_current: Estimate = NOTHING
 
 
 def fit_study(
@@ -122,6 +129,7 @@ def fit_study(
         len(done), counts.shape[0], n_lost, rate(done["lost"], codes, counts), rate(done["lost"], codes, counts, case_weight=done["arr"]),
         metric_cohorts(done, scorecard, seed=seed), leaks, (*_notes(done, scorecard, past, leaks), *audit.notes),
         split, audit.figures, gate_table(done, scorecard, leaks, (codes, counts)),
+        comparison["cases"], comparison["lost_accounts"], comparison["equal_minus_current"], comparison["arr_equal_minus_current"],
     )  # fmt: skip
 
 
@@ -152,7 +160,7 @@ def _compare(predictions: pd.DataFrame, seed: int, replicates: int) -> dict[str,
     names = [name for name in ("current", "equal", "fitted", "incumbent") if name in predictions]
     paired = predictions.dropna(subset=[name for name in names if name != "incumbent"]).reset_index(drop=True)
     codes, counts = account_weights(paired["account_id"], replicates, seed)
-    found = {}
+    found: dict[str, Any] = {"cases": len(paired), "lost_accounts": int(paired.loc[paired["lost"] == 1, "account_id"].nunique())}
     for kind, weight in (("", None), ("arr_", paired["arr"].to_numpy(dtype=float))):
         points, draws = {}, {}
         for name in [*names, "free"]:
@@ -162,6 +170,7 @@ def _compare(predictions: pd.DataFrame, seed: int, replicates: int) -> dict[str,
         found[f"{kind}differences"] = {
             key: percentile(points[a] - points[b], draws[a] - draws[b], n=n, events=events) for key, (a, b) in DIFFERENCES.items()
         }
+        found[f"{kind}equal_minus_current"] = found[f"{kind}differences"].pop("equal_minus_current")
     return found
 
 
@@ -187,7 +196,7 @@ def _verdict(comparison: dict[str, Any], past: Replay, done: pd.DataFrame) -> Ve
         return Verdict("insufficient_evidence", _no_replay(lost, kept))
     if past.weights["metric"].nunique() == 1:
         return Verdict("keep", "Only one metric has a weight, so there is nothing to choose between.")
-    return recommend(comparison["differences"], free, int(free.events))
+    return recommend(comparison["differences"], free, int(free.events), comparison["arr_differences"], comparison["equal_minus_current"])
 
 
 def _no_replay(lost: int, kept: int) -> str:

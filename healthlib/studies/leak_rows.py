@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from healthlib.resample import Estimate, account_weights, rate
 from healthlib.studies.leak_signs import FEWEST, Finished, Sign, by_presence, percents, sides
 from healthlib.traces import LATE_DAYS, SETTLED_DAYS, Traces
+from healthlib.wording import share
 
 FEW_EARLY = 0.2
 """From this share of rows before the first contract on, a table is said to reach back too far (a convention)."""
@@ -54,16 +55,16 @@ def decided_cases(data: Finished, decided: NDArray[np.bool_]) -> list[Sign]:
     lost = data.lost == 1
     if lost.sum() < FEWEST:
         return []
-    share = rate(decided[lost], data.codes[lost], data.counts)
-    if share.low <= 0.1:
+    early = rate(decided[lost], data.codes[lost], data.counts)
+    if early.low <= 0.1:
         return []
-    said = f"{percents(share)} of lost cases (n = {share.n:.0f} accounts) had been decided by the day the score was read: read it earlier"
+    said = f"{percents(early)} of lost cases (n = {early.n:.0f} accounts) had been decided by the day the score was read: read it earlier"
     return [
         Sign(
             "cases",
             "after_decision",
             said,
-            (("share decided by then", "lost", np.nan, share.value, share.low, share.high, share.n),),
+            (("share decided by then", "lost", np.nan, early.value, early.low, early.high, early.n),),
             "cases",
         )
     ]
@@ -80,7 +81,7 @@ def _begins_with_decision(name: str, rows: pd.DataFrame, traces: Traces) -> list
     if found.low > 0.5 and found.low > 3 * time:
         said = (
             f"of its rows in the year before the end, {percents(found)} lie on or after the day the leaving was decided (n = {found.n:.0f} "
-            f"accounts that left), which is {100 * time:.0f} % of the time"
+            f"accounts that left), which is {share(time)} of the time"
         )
         figure = (
             ("share of rows from the decision on", "rows", np.nan, found.value, found.low, found.high, found.n),
@@ -156,5 +157,5 @@ def _share(rows: pd.DataFrame, part: str, whole: pd.Series) -> Estimate:
     """Sum of `part` over sum of `whole`, with its interval over accounts."""
     weight = whole.to_numpy(dtype=float)
     codes, counts = account_weights(rows["account_id"], 200, 0)
-    share: Any = np.divide(rows[part].to_numpy(dtype=float), weight, out=np.zeros(len(rows)), where=weight > 0)
-    return rate(share, codes, counts, case_weight=weight)
+    parts: Any = np.divide(rows[part].to_numpy(dtype=float), weight, out=np.zeros(len(rows)), where=weight > 0)
+    return rate(parts, codes, counts, case_weight=weight)

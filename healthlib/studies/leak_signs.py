@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from healthlib.resample import Estimate, account_weights, percentile, rate
 from healthlib.stats import auc, auc_replicates
+from healthlib.wording import share_range
 
 TOO_GOOD = 0.90
 """No honest metric read months ahead tells lost from kept this well: AUC alone, lower end of its interval above 0.85 (a convention)."""
@@ -218,5 +219,5 @@ def span(estimate: Estimate) -> str:
 
 
 def percents(estimate: Estimate) -> str:
-    """`83 % (76 to 88 %)`."""
-    return f"{100 * estimate.value:.0f} % ({100 * estimate.low:.0f} to {100 * estimate.high:.0f} %)"
+    """`83% (76–88%)`, as on every page."""
+    return share_range(estimate.value, estimate.low, estimate.high)

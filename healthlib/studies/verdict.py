@@ -7,13 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from healthlib.resample import Estimate
+from healthlib.resample import NOTHING, Estimate
+from healthlib.wording import counted
 
 WORTH = 0.02
 """A gain in AUC below this is not worth a change of weights (a convention)."""
 
 FEWEST = 20
-"""Below this many churns tested out of time neither answer is given: intervals from so few cannot be relied on (a convention)."""
+"""Below this many lost cases tested out of time neither answer is given: intervals from so few cannot be relied on (a convention)."""
 
 Answer = Literal["adopt", "keep", "insufficient_evidence"]
 
@@ -26,18 +27,27 @@ class Verdict:
     reason: str
 
 
-def recommend(differences: dict[str, Estimate], free: Estimate, n_lost: int) -> Verdict:
+def recommend(
+    differences: dict[str, Estimate],
+    free: Estimate,
+    n_lost: int,
+    arr_differences: dict[str, Estimate] | None = None,
+    equal_minus_current: Estimate = NOTHING,
+) -> Verdict:
     """Adopt, keep, or say that the evidence is insufficient.
 
     Adopt only if the fitted weights beat both the current and the equal weights out of time, both intervals above zero. Keep if neither the
     fitted weights nor those fitted without any pull towards the current ones (`free`) can plausibly gain `WORTH`: without the second half
-    a strong pull would prove itself right. Otherwise insufficient, with how many more churns would settle it.
+    a strong pull would prove itself right. Otherwise insufficient, with how many more lost cases would settle it.
+    The accounts decide; what the money says goes into the reason.
 
     Parameters
     ----------
     differences : fitted_minus_current and fitted_minus_equal, AUC out of time, paired
     free : AUC of unpulled weights minus current, paired
     n_lost : lost cases the comparison rests on
+    arr_differences : as `differences`, weighted by ARR; they decide nothing
+    equal_minus_current : AUC of equal weights minus current, paired; it decides nothing
     """
     current, equal = differences["fitted_minus_current"], differences["fitted_minus_equal"]
     if not np.isfinite([current.value, current.low, equal.low, free.high]).all():
@@ -46,19 +56,50 @@ def recommend(differences: dict[str, Estimate], free: Estimate, n_lost: int) -> 
         return Verdict("insufficient_evidence", f"{_too_little(n_lost)} {_gains(current, equal)}.")
     if current.low > 0 and equal.low > 0:
         beaten = f"the current ones by {_span(current)} AUC and equal weights by {_span(equal)}"
-        return Verdict("adopt", f"Out of time, on {n_lost} churns, the fitted weights beat {beaten}.")
+        said = f"Out of time, on {_lost(n_lost)}, the fitted weights beat {beaten}."
+        return Verdict("adopt", f"{said}{_by_arr(arr_differences or {})}")
     if max(current.high, free.high) < WORTH:
         return Verdict(
             "keep",
             f"Out of time the fitted weights gain {_span(current)} AUC over the current ones, weights fitted freely {_span(free)}: "
-            f"on {n_lost} churns, a gain of {WORTH} or more can be ruled out.",
+            f"on {_lost(n_lost)}, a gain of {WORTH} or more can be ruled out.{_equal(equal, equal_minus_current)}",
         )
-    return Verdict("insufficient_evidence", _undecided(current, equal, free, n_lost))
+    return Verdict("insufficient_evidence", _undecided(differences, free, equal_minus_current, n_lost))
 
 
-def _undecided(current: Estimate, equal: Estimate, free: Estimate, n_lost: int) -> str:
+def _undecided(differences: dict[str, Estimate], free: Estimate, equal_minus_current: Estimate, n_lost: int) -> str:
+    current, equal = differences["fitted_minus_current"], differences["fitted_minus_equal"]
     text = f"{_gains(current, equal)}; weights fitted freely gain {_span(free)}"
-    return f"{text}: {n_lost} churns are too few to tell. {_more(current, equal, free, n_lost)}"
+    known = _equal(equal, equal_minus_current)
+    tell = "" if known else f": {_lost(n_lost)} are too few to tell"
+    return f"{text}{tell}.{known} {_more(current, equal, free, n_lost)}"
+
+
+def _equal(fitted_minus_equal: Estimate, equal_minus_current: Estimate) -> str:
+    """What equal weights did surely better than; empty where they did not."""
+    better = Estimate(-fitted_minus_equal.value, -fitted_minus_equal.high, -fitted_minus_equal.low)
+    pairs = (("the fitted ones", better), ("the current ones", equal_minus_current))
+    beaten = [f"{name} by {_span(gain)}" for name, gain in pairs if gain.low > 0]
+    return f" Equal weights did better than {'both, ' if len(beaten) == 2 else ''}{' and '.join(beaten)} AUC." if beaten else ""
+
+
+def _by_arr(gains: dict[str, Estimate]) -> str:
+    """Whether a gain by accounts is one by ARR too."""
+    found = {name: gains.get(f"fitted_minus_{name}", NOTHING) for name in ("current", "equal")}
+    current, equal = found.values()
+    if not np.isfinite([current.low, current.high, equal.low, equal.high]).all():
+        return " By ARR the gain cannot be computed."
+    said = (f"{_span(current)} over the current ones", f"{_span(equal)} over equal weights")
+    holds = [_holds(current), _holds(equal)]
+    if holds == ["holds"] * 2:
+        return f" It holds by ARR too: {said[0]} and {said[1]}."
+    if holds[0] == holds[1]:
+        return f" By ARR the gain is {said[0]} and {said[1]}, which {holds[0]}."
+    return f" By ARR the gain is {said[0]}, which {holds[0]}, and {said[1]}, which {holds[1]}."
+
+
+def _holds(gain: Estimate) -> str:
+    return "holds" if gain.low > 0 else "is a loss" if gain.high < 0 else "cannot be told from none"
 
 
 def _gains(current: Estimate, equal: Estimate) -> str:
@@ -68,13 +109,15 @@ def _gains(current: Estimate, equal: Estimate) -> str:
 
 
 def _more(current: Estimate, equal: Estimate, free: Estimate, n_lost: int) -> str:
-    """How many more churns until the interval, narrowing with their square root, leaves zero or leaves `WORTH` behind."""
+    """How many more lost cases until the interval, narrowing with their square root, leaves zero or leaves `WORTH` behind."""
     adopt = max(_needed(d.value, d.value - d.low, n_lost) for d in (current, equal))
     keep = max(_needed(WORTH - d.value, d.high - d.value, n_lost) for d in (current, free))
     if min(adopt, keep) == np.inf:
-        return "If the differences stay as they are, no number of churns will settle it: the schemes are about equally good."
+        alike = all(d.low <= 0 <= d.high for d in (current, equal))
+        why = "the schemes are about equally good" if alike else "more of the same will not make the fitted weights the best"
+        return f"If the differences stay as they are, no number of lost cases will settle it: {why}."
     what = "to adopt" if adopt <= keep else "to keep the current weights"
-    return f"If the differences stay as they are, about {_round(min(adopt, keep))} more churns would be enough {what}."
+    return f"If the differences stay as they are, about {counted(_round(min(adopt, keep)), 'more lost case')} would be enough {what}."
 
 
 def _needed(distance: float, half_width: float, n_lost: int) -> float:
@@ -92,9 +135,14 @@ def _round(number: float) -> int:
 
 def _too_little(n_lost: int) -> str:
     if n_lost == 0:
-        return "No churn could be tested out of time, so weights cannot be compared."
-    more = f"; at least {FEWEST - n_lost} more are needed" if n_lost < FEWEST else ""
-    return f"Only {n_lost} churns could be tested out of time, too few for a comparison that can be relied on{more}."
+        return "No lost case could be tested out of time, so weights cannot be compared."
+    more = f"; at least {FEWEST - n_lost} more {'is' if FEWEST - n_lost == 1 else 'are'} needed" if n_lost < FEWEST else ""
+    return f"Only {_lost(n_lost)} could be tested out of time, too few for a comparison that can be relied on{more}."
+
+
+def _lost(number: int) -> str:
+    """Lost cases, which may be several of one account: never called churns."""
+    return counted(number, "lost case")
 
 
 def _span(estimate: Estimate) -> str:
