@@ -53,11 +53,11 @@ def compared(auc: Estimate, cases: int, lost_accounts: int) -> str:
 
     >>> from healthlib.resample import Estimate
     >>> compared(Estimate(0.7, 0.6, 0.8, 1135, 576), 4000, 324), compared(Estimate(0.7, 0.6, 0.8, 40, 9), 40, 9)
-    ('1,135 accounts (4,000 cases), 576 lost cases of 324 accounts', '40 accounts, 9 lost')
+    ('1,135 accounts with 4,000 cases, 576 lost cases of 324 accounts', '40 accounts, 9 lost')
     """
     if cases == auc.n:
         return f"{counted(auc.n, 'account')}, {count(auc.events)} lost"
-    of = f"{counted(auc.n, 'account')} ({counted(cases, 'case')})"
+    of = f"{counted(auc.n, 'account')} with {counted(cases, 'case')}"
     return f"{of}, {counted(auc.events, 'lost case')} of {counted(lost_accounts, 'account')}"
 
 

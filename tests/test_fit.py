@@ -182,7 +182,7 @@ def test_lost_accounts_are_counted_once_each_and_the_page_says_so(company, facts
     assert facts.n_compared == len(seen)
     first = facts.auc["current"]
     assert (first.n, first.events) == (seen["account_id"].nunique(), seen["lost"].sum())
-    said = f"{first.n:,.0f} accounts ({len(seen):,} cases), {first.events:,.0f} lost cases of {facts.n_lost_accounts:,} accounts"
+    said = f"{first.n:,.0f} accounts with {len(seen):,} cases, {first.events:,.0f} lost cases of {facts.n_lost_accounts:,} accounts"
     assert said in claims_fit.comparison(facts)
     assert said in page_fit.comparison(facts).html
 
