@@ -18,10 +18,8 @@ import pandas as pd
 from . import artifacts, catalogue, execution, publish, store, studies
 from .errors import HealthlibError
 
-NOTEBOOKS = {"audit": "01_audit", "fit": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report"}
-"""Study -> the notebook that shows it; a notebook starts as soon as its facts and those before it are known."""
-PAGES = {"audit": "audit", "fit": "weights", "backtest": "backtest", "executive": "executive"}
-"""Study -> name of its page."""
+NOTEBOOKS = {"audit": "01_audit", "weights": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report"}
+"""Page -> the notebook that makes it; a notebook starts as soon as the facts of its page and those before it are known."""
 SEED = 0
 PACKAGES = (
     "healthlib", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib", "duckdb", "pyarrow", "papermill", "nbconvert",
@@ -97,7 +95,7 @@ def run(
     check_notebooks(home)
     workspace = load_workspace(Path(folder))
     shelf = Path(out) / workspace_name(Path(folder))
-    clock = Clock(tell, total=11)
+    clock = Clock(tell, total=3 + len(studies.STUDIES) + len(NOTEBOOKS))
     with publish.lock(shelf), ThreadPoolExecutor(max_workers=2) as pool:
         pool.submit(execution.warm_up)
         with clock.step("open the workspace"):
@@ -161,13 +159,15 @@ def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock
                 with clock.step(f"study {name}"):
                     facts[name] = studies.compute(name, book, facts)
                     store.save(facts[name], scratch / "facts" / name)
-                given = {**shown, "facts": str(scratch / "facts")}
-                notebook, executed = places.home / f"{NOTEBOOKS[name]}.ipynb", scratch / f"{PAGES[name]}.ipynb"
-                running[name] = places.pool.submit(execution.execute, notebook, executed, given, shown=shown)
-            for name, future in running.items():
-                with clock.step(f"notebook {NOTEBOOKS[name]}"):
-                    shutil.move(future.result(), places.aside / f"{PAGES[name]}.ipynb")
-                    export(places.aside / f"{PAGES[name]}.ipynb", page_context(book))
+                page = studies.REGISTRY[name].page
+                if name == studies.last_of(page):
+                    given = {**shown, "facts": str(scratch / "facts")}
+                    notebook, executed = places.home / f"{NOTEBOOKS[page]}.ipynb", scratch / f"{page}.ipynb"
+                    running[page] = places.pool.submit(execution.execute, notebook, executed, given, shown=shown)
+            for page, future in running.items():
+                with clock.step(f"notebook {NOTEBOOKS[page]}"):
+                    shutil.move(future.result(), places.aside / f"{page}.ipynb")
+                    export(places.aside / f"{page}.ipynb", page_context(book))
         except execution.NotebookError as error:
             raise execution.NotebookError(f"{error}{_keep_failed(scratch, places.shelf)}") from error
         finally:

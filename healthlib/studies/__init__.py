@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ..errors import HealthlibError, nearest
 
-STUDIES = ("audit", "fit", "backtest", "executive")
+
+@dataclass(frozen=True)
+class Study:
+    """How a study is made, and where it is shown.
+
+    Attributes
+    ----------
+    module : of this package; its `of(book, done)` gives the facts
+    page : the page of a run that shows it first; "" where no run computes it
+    needs : the studies whose facts it reads in `done`
+    """
+
+    module: str
+    page: str = ""
+    needs: tuple[str, ...] = ()
+
+
+REGISTRY = {
+    "audit": Study("audit", "audit"),
+    "fit": Study("fit", "weights"),
+    "backtest": Study("backtest_bands", "backtest", ("fit",)),
+    "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
+    "presets": Study("presets"),
+}
 """In the order they are computed; each may use the facts of those before it."""
+STUDIES = tuple(name for name, study in REGISTRY.items() if study.page)
+"""What a run computes."""
 CHECK = "check"
 """The study of the data themselves: it needs the tables as well as the book."""
-ON_REQUEST = (CHECK, "presets")
-"""Studies that no run computes, only whoever asks for them."""
 
 
 def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
@@ -22,7 +46,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Parameters
     ----------
-    name : audit, fit, backtest, executive, check or presets
+    name : one of `REGISTRY`, or check
     workspace : folder with the exports and the two YAML files; a relative one is also looked for above the working directory, so that
         a notebook opened in its own folder finds it
     as_of : ISO date; empty for the last day the data cover
@@ -37,7 +61,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
     HealthlibError
         For an unknown study, and whatever the workspace has wrong.
     """
-    known = (*STUDIES, *ON_REQUEST)
+    known = (*REGISTRY, CHECK)
     if name not in known:
         raise HealthlibError(f"no study is called {name!r}; there are {', '.join(known)} (nearest: {nearest(name, known)})")
     if facts and (name in STUDIES or (Path(facts) / name).exists()):
@@ -52,32 +76,16 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
 
     Parameters
     ----------
-    name : one of `STUDIES` or `ON_REQUEST`
+    name : one of `REGISTRY`
     book : a Book
     done : study -> facts of the studies before this one
     """
-    if name == "audit":
-        from .audit import audit_study
+    return import_module(f"{__name__}.{REGISTRY[name].module}").of(book, done)
 
-        return audit_study(book)
-    if name == "fit":
-        from .fit import fit_study
 
-        return fit_study(book.compared_cases, book.workspace.scorecard, audit=book.leaks)
-    if name == "backtest":
-        from .alert_value import alert_value
-        from .backtest_bands import backtest_study
-        from .monitoring import watch
-
-        replayed = backtest_study(book.cases, book.leads, book.workspace.scorecard, done["fit"])
-        return replace(replayed, alerts=alert_value(book), **watch(book.scorecard, book.history, book.cases, book.as_of))
-    if name == "presets":
-        from .presets import presets_study
-
-        return presets_study(book)
-    from .executive import executive_study
-
-    return executive_study(book, done["audit"], done["fit"], done["backtest"])
+def last_of(page: str) -> str:
+    """The study after which everything that a page shows first is known."""
+    return [name for name in STUDIES if REGISTRY[name].page == page][-1]
 
 
 def find_workspace(folder: str | Path) -> Path:
@@ -102,6 +110,5 @@ def _computed(name: str, workspace: str, as_of: str | None) -> Any:
         from .check import check_study, open_for_check
 
         return check_study(open_for_check(workspace, as_of))
-    needs = {"backtest": ("fit",), "executive": ("audit", "fit", "backtest")}.get(name, ())
-    done = {need: _computed(need, workspace, as_of) for need in needs}
+    done = {need: _computed(need, workspace, as_of) for need in REGISTRY[name].needs}
     return compute(name, _book(workspace, as_of), done)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,13 @@ from healthlib.calibration import reliability
 from healthlib.levels import readers
 from healthlib.resample import NOTHING, Estimate, account_weights, shares
 from healthlib.spec import Scorecard
+from healthlib.studies.alert_value import alert_value
 from healthlib.studies.fit import FitFacts, usable
 from healthlib.studies.leaks import left_out
-from healthlib.studies.monitoring import SHIFTS
+from healthlib.studies.monitoring import SHIFTS, watch
+
+if TYPE_CHECKING:
+    from healthlib.studies.book import Book
 
 BACKTEST_COLUMNS = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
 LEAD_COLUMNS = ("lead_days", "band", "accounts_churned", "share_of_churned_accounts", "share_of_churned_arr", "low", "high")
@@ -50,7 +54,7 @@ class BacktestFacts:
     shifts : how far today's book moved from the period of the outcomes: `monitoring.SHIFTS`; empty without history
     flaps : changed, flapped: see `monitoring.flaps`; empty without history
     band_colours : each of the scorecard's bands with a colour of its own, "" where it has none
-    alerts : what the alerts of the past were followed by, see `alert_value`; filled in by `studies.compute`
+    alerts : what the alerts of the past were followed by, see `alert_value`; filled in by `of`
     differences : of the present scorecard's adjacent bands: `bands.DIFFERENCE_COLUMNS`
     without, without_share : labels of the metrics that were left out because they seem to know the outcome, and the share of the
         scorecard's weight that they carry (0..1)
@@ -76,6 +80,12 @@ class BacktestFacts:
     differences: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(DIFFERENCE_COLUMNS)), repr=False)
     without: tuple[str, ...] = ()
     without_share: float = 0.0
+
+
+def of(book: Book, done: dict[str, Any]) -> BacktestFacts:
+    """The facts of `backtest_study` on a book, with what its alerts were worth and how still it stands, for `studies.compute`."""
+    replayed = backtest_study(book.cases, book.leads, book.workspace.scorecard, done["fit"])
+    return replace(replayed, alerts=alert_value(book), **watch(book.scorecard, book.history, book.cases, book.as_of))
 
 
 def backtest_study(

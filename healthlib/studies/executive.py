@@ -30,6 +30,11 @@ FLAG_DAYS = 90
 SOON_DAYS = 180
 
 
+def of(book: Book, done: dict[str, Any]) -> ExecutiveFacts:
+    """The facts of `executive_study`, for `studies.compute`."""
+    return executive_study(book, done["audit"], done["fit"], done["backtest"])
+
+
 def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: BacktestFacts, *, seed: int = 0) -> ExecutiveFacts:
     """Compute the executive facts of one opened workspace.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,9 @@ from healthlib.studies.verdict import Verdict, recommend
 from healthlib.weight_intervals import weight_intervals
 from healthlib.weights import Fit, candidates, fit, whole
 from healthlib.wording import tested
+
+if TYPE_CHECKING:
+    from healthlib.studies.book import Book
 
 WEIGHT_COLUMNS = ("metric", "group", "label", "current", "equal", "fitted", "low", "high", "selected_share", "recommended")
 
@@ -93,6 +96,11 @@ class FitFacts:
     n_lost_accounts: int = 0
     equal_minus_current: Estimate = NOTHING
     arr_equal_minus_current: Estimate = NOTHING
+
+
+def of(book: Book, done: dict[str, Any]) -> FitFacts:
+    """The facts of `fit_study` on the cases of a book, for `studies.compute`."""
+    return fit_study(book.compared_cases, book.workspace.scorecard, audit=book.leaks)
 
 
 def fit_study(

@@ -56,6 +56,11 @@ class PresetFacts:
     silent: pd.DataFrame
 
 
+def of(book: Book, done: dict[str, Any]) -> PresetFacts:
+    """The facts of `presets_study`, for `studies.compute`."""
+    return presets_study(book)
+
+
 def presets_study(book: Book, *, replicates: int = 400, seed: int = 0) -> PresetFacts:
     """Score the workspace with each preset, as far as its tables carry it.
 
