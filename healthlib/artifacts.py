@@ -34,6 +34,10 @@ SCORES_LAST = (
 )  # fmt: skip
 """Columns of scores.csv after those of the contract."""
 WEIGHTS = ("metric", "group", "current", "equal", "fitted", "low", "high", "selected_share", "recommended")
+CONTEST = (
+    "scheme", "measure", "by", "value", "low", "high", "cases", "accounts", "lost",
+    "minus_current", "minus_current_low", "minus_current_high", "minus_boosting", "minus_boosting_low", "minus_boosting_high", "suspected",
+)  # fmt: skip
 LEAD_TIME = ("lead_days", "band", "accounts_churned", "share_of_churned_accounts", "share_of_churned_arr", "low", "high")
 BACKTEST = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
 ALERTS = (
@@ -71,7 +75,8 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
 
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
-    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights), backtest (lead_time, backtest)."""
+    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights), contest,
+    backtest (lead_time, backtest)."""
     if "executive" in facts:
         scores = facts["executive"].scores
         write_csv(scores, folder / "scores.csv", scores_columns(scores))
@@ -79,6 +84,8 @@ def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
         write_json(alerts_json(facts["executive"]), folder / "alerts.json")
     if "fit" in facts:
         write_csv(facts["fit"].weights, folder / "weights.csv", WEIGHTS)
+    if "contest" in facts:
+        write_csv(facts["contest"].table, folder / "contest.csv", CONTEST)
     if "backtest" in facts:
         write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", LEAD_TIME)
         write_csv(facts["backtest"].table, folder / "backtest.csv", BACKTEST)

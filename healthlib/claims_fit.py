@@ -194,36 +194,42 @@ def _gate(row: dict[Hashable, Any]) -> str:
 
 
 def cohorts(fit: FitFacts) -> str:
-    """The metric whose deciles differ most in what was lost."""
+    """The metric whose worst fifth differs most from the rest, and what its ends lost."""
     table = telling(fit)
     if table.empty or not fit.n_lost:
         return "No metric can be shown to divide the lost from the kept: it takes finished cases of both kinds."
-    name = table.iloc[0]["metric"]
-    part = fit.metric_cohorts[(fit.metric_cohorts["metric"] == name) & (fit.metric_cohorts["decile"] > 0)]
+    first = table.iloc[0]
+    part = fit.metric_cohorts[(fit.metric_cohorts["metric"] == first["metric"]) & (fit.metric_cohorts["decile"] > 0)]
     high, low = largest(part, "rate"), smallest(part, "rate")
+    fraction = FRACTIONS.get(len(part), "group")
     return (
-        f"{part['label'].iloc[0]} divides most: {share_range(high['rate'], high['low'], high['high'])} of "
-        f"{counted(high['cases'], 'case')} were lost in one tenth of its "
+        f"{first['label']} divides most: its worst fifth loses {times(first)} what an average fifth does. "
+        f"{share_range(high['rate'], high['low'], high['high'])} of {counted(high['cases'], 'case')} were lost in one {fraction} of its "
         f"values, {share_range(low['rate'], low['low'], low['high'])} of {count(low['cases'])} in another, against "
         f"{ranged(fit.base_rate)} overall."
     )
 
 
+FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth", 10: "tenth"}
+
+
+def times(row: pd.Series, by: str = "") -> str:
+    """A lift with its interval, in a row of `telling`; `by` "arr_" for money.
+
+    >>> times(pd.Series({"lift": 2.345, "lift_low": 1.9, "lift_high": 2.8}))
+    '2.3× (1.9–2.8)'
+    """
+    value, low, high = (row[f"{by}lift{end}"] for end in ("", "_low", "_high"))
+    return f"{number(value, 1)}× ({number(low, 1)}–{number(high, 1)})" if np.isfinite(low) else f"{number(value, 1)}×"
+
+
 def telling(fit: FitFacts) -> pd.DataFrame:
-    """Metrics by how much the loss rate of their lower deciles differs from that of the upper, widest first, leaks left out."""
-    table = fit.metric_cohorts[(fit.metric_cohorts["decile"] > 0) & ~fit.metric_cohorts["metric"].isin(left_out(fit.leaks))]
-    rows = []
-    for name, part in table.groupby("metric", sort=False):
-        middle = (part["decile"].min() + part["decile"].max()) / 2
-        ends = [part[part["decile"] < middle], part[part["decile"] > middle]]
-        if all(len(end) for end in ends):
-            rates = [end["lost"].sum() / end["cases"].sum() for end in ends]
-            rows.append((name, part["label"].iloc[0], abs(rates[0] - rates[1])))
-    return (
-        pd.DataFrame(rows, columns=["metric", "label", "spread"])
-        .sort_values("spread", ascending=False, kind="stable")
-        .reset_index(drop=True)
-    )
+    """A row a metric with two groups or more, leaks left out: the one whose worst fifth's lift is farthest from 1 first."""
+    table = fit.metric_cohorts
+    table = table[(table["decile"] > 0) & ~table["metric"].isin(left_out(fit.leaks)) & table["lift"].notna()]
+    first = table[table.groupby("metric", sort=False)["decile"].transform("size") > 1].drop_duplicates("metric")
+    far = (first["lift"] - 1).abs().astype(float)
+    return first.loc[far.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
 
 
 def evidence(fit: FitFacts) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .studies.check import Opened
     from .studies.check_facts import CheckFacts
 
-NEEDS = {"score": ("audit", "fit", "backtest", "executive"), "fit": ("fit",), "backtest": ("fit", "backtest")}
+NEEDS = {"score": ("audit", "fit", "backtest", "executive"), "fit": ("fit", "contest"), "backtest": ("fit", "backtest")}
 """Part -> the studies it takes."""
 KEYS = {"fit": ("leaks", "weights"), "backtest": ("backtest",)}
 """Part -> its keys of summary.json; `score` has all the others that it computes."""
@@ -65,12 +65,13 @@ def _write(part: str, book: Any, facts: dict[str, Any], folder: Path) -> None:
     from .studies import summary
 
     study = {"score": "executive"}.get(part, part)
-    artifacts.write_tables({study: facts[study]}, folder)
+    artifacts.write_tables({name: facts[name] for name in (study, *(("contest",) if part == "fit" else ()))}, folder)
     if part == "score":
         others = {key for keys in KEYS.values() for key in keys}
         artifacts.add_to_summary({k: v for k, v in facts["executive"].summary.items() if k not in others}, folder)
     elif part == "fit":
-        artifacts.add_to_summary(summary.known({"leaks": summary.leaks(facts["fit"]), "weights": summary.weights(facts["fit"])}), folder)
+        found = summary.known({"leaks": summary.leaks(facts["fit"]), "weights": summary.weights(facts["fit"])})
+        artifacts.add_to_summary(summary.with_contest(found, facts["contest"]), folder)
     else:
         artifacts.add_to_summary(summary.known({"backtest": summary.replay(facts["backtest"])}), folder)
     made = {"workspace": book.workspace.name, "as_of": book.as_of, "data_through": book.data_through}

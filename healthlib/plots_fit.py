@@ -9,7 +9,7 @@ import pandas as pd
 
 from healthlib import wording
 from healthlib.claims import largest
-from healthlib.claims_fit import staying, taken, telling
+from healthlib.claims_fit import staying, taken, telling, times
 from healthlib.plots_audit import ACCENT, BAD, GOOD, GREY, LINE, MUTED, PAPER, blank, canvas, dots, percent, short, titled
 
 if TYPE_CHECKING:
@@ -69,23 +69,37 @@ def weights(fit: FitFacts) -> Axes:
 
 
 def cohorts(fit: FitFacts, *, most: int = 6) -> Axes:
-    """Loss rate by decile of the metrics that divide most: small multiples with intervals and the overall rate."""
+    """Loss rate by tenth (fewer groups where few were lost) of the metrics that divide most: small multiples with intervals, each named
+    with the lift of its worst fifth: grey where that cannot be told from 1, red where it is the wrong way round; dashed: all."""
     found = telling(fit).head(most)
     if found.empty:
         return blank("No cohorts: no metric has two different values among the finished cases.")
     rows = (len(found) + 1) // 2
-    grid = canvas(0.9 + 1.7 * rows, rows, 2 if len(found) > 1 else 1, sharey=True)
-    for ax, name, label in zip(grid.flat, found["metric"], found["label"], strict=False):
-        part = fit.metric_cohorts[(fit.metric_cohorts["metric"] == name) & (fit.metric_cohorts["decile"] > 0)]
+    grid = canvas(1.1 + 1.95 * rows, rows, 2 if len(found) > 1 else 1, sharey=True)
+    for ax, (_, row) in zip(grid.flat, found.iterrows(), strict=False):
+        part = fit.metric_cohorts[(fit.metric_cohorts["metric"] == row["metric"]) & (fit.metric_cohorts["decile"] > 0)]
+        sure = ACCENT if row["lift_low"] > 1 else BAD if row["lift_high"] < 1 else GREY
         ax.axhline(fit.base_rate.value, color=MUTED, lw=1.2, ls=(0, (4, 3)))
-        ax.vlines(part["decile"], part["low"], part["high"], color=ACCENT, lw=1.8)
-        ax.plot(part["decile"], part["rate"], color=ACCENT, marker="o", ms=5, lw=1)
-        ax.set_title(short(label, 24), fontsize=11, loc="left", fontweight="normal")
-        ax.set_xticks([part["decile"].min(), part["decile"].max()], ["low", "high"])
+        ax.vlines(part["decile"], part["low"], part["high"], color=sure, lw=1.8)
+        ax.plot(part["decile"], part["rate"], color=sure, marker="o", ms=5, lw=1)
+        ax.set_title(f"{short(row['label'], 25)}\nworst fifth {times(row)}", fontsize=10.5, loc="left", fontweight="normal")
+        ends = [wording.number(value, _digits(part["mean_value"])) for value in part["mean_value"].iloc[[0, -1]]]
+        ax.set_xticks([part["decile"].iloc[0], part["decile"].iloc[-1]], [f"low {ends[0]}", f"high {ends[1]}"])
+        for label, side in zip(ax.get_xticklabels(), ("left", "right"), strict=True):
+            label.set_horizontalalignment(side)
         ax.grid(axis="y", color=LINE, lw=0.6)
     for ax in list(grid.flat)[len(found) :]:
         ax.axis("off")
     percent(grid[0, 0].yaxis)
     grid[0, 0].set_ylim(bottom=0)
-    titled(grid[0, 0], f"{found['label'].iloc[0]} divides most; dashed: overall {wording.share(fit.base_rate.value)}")
+    titled(
+        grid[0, 0],
+        f"Share lost by value of each metric: {found['label'].iloc[0]} divides most; dashed: all, {wording.share(fit.base_rate.value)}",
+    )
     return grid[0, 0]
+
+
+def _digits(values: pd.Series) -> int:
+    """Digits that tell the ends of a metric apart."""
+    spread = float(values.max() - values.min())
+    return 0 if spread >= 10 else 1 if spread >= 1 else 2

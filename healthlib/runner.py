@@ -209,9 +209,11 @@ def export(ipynb: Path, context: dict[str, Any]) -> Path:
 
 def write_artifacts(book: Any, facts: dict[str, Any], folder: Path) -> None:
     """Every CSV and ``summary.json`` of a run, and the scorecard it was made with, word for word."""
+    from .studies.summary import with_contest
+
     artifacts.write_tables(facts, folder)
     artifacts.write_rejected(book.rejected, folder)
-    artifacts.write_json(facts["executive"].summary, folder / "summary.json")
+    artifacts.write_json(with_contest(facts["executive"].summary, facts["contest"]), folder / "summary.json")
     shutil.copyfile(book.workspace.folder / "scorecard.yaml", folder / "scorecard.yaml")
 
 

@@ -80,7 +80,7 @@ def auc(score: ArrayLike, lost: ArrayLike, case_weight: ArrayLike | None = None)
     w = _weights(case_weight, len(y))
     _, level = np.unique(np.asarray(score, dtype=float), return_inverse=True)
     bad, good = np.bincount(level, weights=w * y).astype(float), np.bincount(level, weights=w * (1 - y)).astype(float)
-    return float(_auc(bad[:, None], good[:, None])[0]) if len(y) else float("nan")
+    return float(auc_by_level(bad[:, None], good[:, None])[0]) if len(y) else float("nan")
 
 
 def auc_replicates(
@@ -104,15 +104,44 @@ def auc_replicates(
     draws = np.full(counts.shape[1], np.nan)
     for part in blocks(counts.shape[1], max(shape[0] * 4, 1)):
         drawn = counts[:, part].astype(float)
-        draws[part] = _auc(bad @ drawn, good @ drawn)
+        draws[part] = auc_by_level(bad @ drawn, good @ drawn)
     return draws
 
 
-def _auc(bad: Array, good: Array) -> Array:
+def auc_by_level(bad: Array, good: Array) -> Array:
     """AUC of columns of weight by score level, lowest level first."""
     below = np.cumsum(bad, axis=0) - bad / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         return (good * below).sum(axis=0) / (good.sum(axis=0) * bad.sum(axis=0))
+
+
+def caught(score: ArrayLike, lost: ArrayLike, share: float, case_weight: ArrayLike | None = None) -> float:
+    """Share of what was lost that lies among the worst `share` of the cases; NaN where nothing was lost.
+
+    The worst are taken by number of cases, because that is what a team can call; `case_weight` (ARR) weighs only what was lost. Cases of
+    equal score at the cut count with the part of them that still fits, the mean over all orders of breaking the tie.
+
+    >>> caught([10, 20, 20, 30], [1, 1, 0, 0], 0.5)
+    0.75
+    """
+    y = np.asarray(lost, dtype=float)
+    level = np.unique(np.asarray(score, dtype=float), return_inverse=True)[1]
+    every, bad = np.bincount(level).astype(float), np.bincount(level, weights=_weights(case_weight, len(y)) * y)
+    return float(caught_by_level(every[:, None], bad[:, None].astype(float), share)[0]) if len(y) else float("nan")
+
+
+def caught_by_level(every: Array, bad: Array, share: float) -> Array:
+    """Share of `bad` in the first `share` of `every`: columns of weight by score level, lowest level first; a cut level counts in part.
+
+    >>> caught_by_level(np.array([[1.0], [2.0], [1.0]]), np.array([[1.0], [1.0], [0.0]]), 0.5).tolist()
+    [0.75]
+    """
+    upto, gone = np.cumsum(every, axis=0), np.cumsum(bad, axis=0)
+    cut = share * upto[-1]
+    at, column = np.minimum((upto < cut).sum(axis=0), len(upto) - 1), np.arange(upto.shape[1])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left = (upto[at, column] - cut) / every[at, column]
+        return (gone[at, column] - np.where(every[at, column] > 0, left, 0.0) * bad[at, column]) / gone[-1]
 
 
 def effective_n(codes: NDArray[np.intp], case_weight: ArrayLike | None = None) -> float:

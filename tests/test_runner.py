@@ -25,6 +25,7 @@ AS_OF = "2026-10-31"
 PAGES = ("audit", "weights", "backtest", "executive")
 TABLES = {
     "weights.csv": artifacts.WEIGHTS,
+    "contest.csv": artifacts.CONTEST,
     "lead_time.csv": artifacts.LEAD_TIME,
     "backtest.csv": artifacts.BACKTEST,
     "alerts.csv": artifacts.ALERTS,

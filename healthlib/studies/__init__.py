@@ -30,6 +30,7 @@ class Study:
 REGISTRY = {
     "audit": Study("audit", "audit"),
     "fit": Study("fit", "weights"),
+    "contest": Study("contest", "weights", ("fit",)),
     "backtest": Study("backtest_bands", "backtest", ("fit",)),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
     "presets": Study("presets"),
@@ -54,7 +55,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Returns
     -------
-    AuditFacts, FitFacts, BacktestFacts, ExecutiveFacts, CheckFacts or PresetFacts
+    AuditFacts, FitFacts, ContestFacts, BacktestFacts, ExecutiveFacts, CheckFacts or PresetFacts
 
     Raises
     ------

@@ -57,7 +57,7 @@ class FitFacts:
     strength_losses : strength, log_loss (out of time), cases
     n_cases, n_accounts, n_lost : finished cases, their accounts, and those lost
     base_rate, arr_base_rate : share of finished cases, and of their ARR, that was lost
-    metric_cohorts : metric, label, decile, mean_value, cases, lost, rate, low, high
+    metric_cohorts : `cohorts.COHORT_COLUMNS`
     leaks : as `leaks.LeakAudit.found`: metrics that seem to know the outcome are left out of every comparison, the fit and the
         recommendation, unless the scorecard overrules that
     leak_figures : the numbers of their pictures

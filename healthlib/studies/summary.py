@@ -12,6 +12,7 @@ from healthlib.resample import Estimate
 if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
     from healthlib.studies.backtest_bands import BacktestFacts
+    from healthlib.studies.contest import ContestFacts
     from healthlib.studies.executive_facts import ExecutiveFacts
     from healthlib.studies.fit import FitFacts
 
@@ -117,6 +118,21 @@ def leaks(fit: FitFacts) -> list[dict[str, Any]]:
 def weights(fit: FitFacts) -> dict[str, Any]:
     """The recommendation and what it rests on."""
     return {"recommendation": fit.recommendation, "reason": fit.reason, "auc": fit.auc, "difference": fit.differences}
+
+
+def contest(facts: ContestFacts) -> list[dict[str, Any]]:
+    """A row an entrant of the contest: every measure by accounts, and as `arr_<measure>` by ARR; the same figures as contest.csv."""
+    rows: dict[str, dict[str, Any]] = {}
+    for row in facts.table.to_dict("records"):
+        entrant = rows.setdefault(row["scheme"], {"scorecard": row["scheme"], "suspected": bool(row["suspected"])})
+        name = row["measure"] if row["by"] == "accounts" else f"arr_{row['measure']}"
+        entrant[name] = Estimate(row["value"], row["low"], row["high"], row["accounts"], row["lost"])
+    return list(rows.values())
+
+
+def with_contest(figures: dict[str, Any], facts: ContestFacts) -> dict[str, Any]:
+    """The figures with `contest` under `weights`."""
+    return {**figures, "weights": {**figures.get("weights", {}), "contest": known(contest(facts))}}
 
 
 def replay(backtest: BacktestFacts) -> dict[str, Any]:
