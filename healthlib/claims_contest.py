@@ -107,7 +107,7 @@ def _price(contest: ContestFacts, scheme: str) -> str:
         return f"{first} give up {span} {cost} against {machine}{price}."
     if side == "above":
         fed = f": {counted(contest.lost, 'lost case')} are too few to feed a machine" if contest.lost < MANY_LOST else ""
-        return f"{first} rank better than {machine} by {span} {gain}{fed}."
+        return f"{first} rank better than {machine.removesuffix(', which nobody could explain')} by {span} {gain}{fed}."
     moved = f"give up {span} {cost}" if found.value < 0 else f"gain {span} {gain}"
     return f"{first} {moved} against {machine}: not told from nothing."
 
@@ -167,7 +167,9 @@ def _machines(contest: ContestFacts) -> str:
         of = counted(contest.folds, "fold" if contest.split == "accounts" else "cut-off")
         names = [f"{label} at {count(folds)}" for label, folds in zip(contest.chosen["label"], contest.chosen["folds"], strict=True)]
         single = f" The best single metric is the one that ranked the training cases best: {named(names)} of {of}."
-    often = "" if contest.refits == contest.folds else f", fitted at {count(contest.refits)} of {count(contest.folds)} cut-offs"
+    often = (
+        "" if contest.refits == contest.folds else f", fitted once a quarter, at {count(contest.refits)} of {count(contest.folds)} cut-offs"
+    )
     return (
         f"The machines see the same {counted(contest.metrics, 'metric')} as the fit, without those that seem to know the outcome, and "
         f"learn from the same cases. Logistic regression: scikit-learn, no bounds, a gap is the mean and a flag. Gradient boosting: "

@@ -136,6 +136,8 @@ def caught_by_level(every: Array, bad: Array, share: float) -> Array:
     >>> caught_by_level(np.array([[1.0], [2.0], [1.0]]), np.array([[1.0], [1.0], [0.0]]), 0.5).tolist()
     [0.75]
     """
+    if not len(every):
+        return np.full(every.shape[1], np.nan)
     upto, gone = np.cumsum(every, axis=0), np.cumsum(bad, axis=0)
     cut = share * upto[-1]
     at, column = np.minimum((upto < cut).sum(axis=0), len(upto) - 1), np.arange(upto.shape[1])

@@ -29,11 +29,6 @@ SIZES: tuple[dict[str, Any], ...] = (
 
 FIXED: dict[str, Any] = {"min_samples_leaf": 20, "max_bins": 64, "early_stopping": False, "random_state": 0}
 
-MOST_FITS = 16
-"""With more cut-offs than this boosting is fitted at every second, with more than twice as many at every third: once a quarter."""
-
-QUARTER = 3
-
 
 @dataclass(frozen=True)
 class Challengers:
@@ -71,7 +66,7 @@ def challenge(done: pd.DataFrame, scorecard: Scorecard) -> Challengers:
     parts = splits(done) if names else []
     fixed = None if has_quantiles(scorecard) or not parts else _points(done, scorecard)
     raw, lost = done[list(names)].to_numpy(dtype=float), done["lost"].to_numpy(dtype=float)
-    booster = _Booster(lost, step=1 if "fold" in done else min(QUARTER, -(-len(parts) // MOST_FITS)))
+    booster = _Booster(lost)
     tested, chosen = [pd.DataFrame(columns=["best_metric", "logistic", "boosting"], dtype=float)], []
     with threadpool_limits(limits=1):
         for part in parts:
@@ -137,20 +132,25 @@ def _logistic(x: Array, lost: Array, new: Array) -> Array:
 
 
 class _Booster:
-    """Gradient boosting walked along the splits: both sizes are fitted, and the one speaks that did better in earlier tests."""
+    """Gradient boosting walked along the splits: both sizes are fitted, and the one speaks that did better in earlier tests.
 
-    def __init__(self, lost: Array, step: int):
-        self.lost, self.step = lost, step
+    In time it is fitted at the first cut-off of each quarter, because it is slow; without time on every fold.
+    """
+
+    def __init__(self, lost: Array):
+        self.lost = lost
         self.losses = np.full((len(lost), len(SIZES)), np.nan)
         self.models: list[_Trees] = []
-        self.at = self.refits = 0
+        self.of: pd.Timestamp | str = ""
+        self.refits = 0
 
     def log_odds(self, raw: Array, part: Split) -> Array:
         """Log-odds of loss of the tested cases; the size is chosen on training cases tested before, without time on one inner fold."""
-        if self.at % self.step == 0:
+        quarter = part.name.to_period("Q").start_time if isinstance(part.name, pd.Timestamp) else part.name
+        if quarter != self.of:
+            self.of = quarter
             self.models = [_Trees(raw[part.train], self.lost[part.train], size) for size in SIZES]
             self.refits += 1
-        self.at += 1
         losses = self._inner(raw, part.inner[0]) if part.inner else self.losses
         known = part.train & np.isfinite(losses[:, 0])
         said = np.column_stack([model.log_odds(raw[part.test]) for model in self.models])

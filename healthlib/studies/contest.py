@@ -51,8 +51,8 @@ class ContestFacts:
 
     Attributes
     ----------
-    table : `duels.COLUMNS` and suspected: a row per entrant, measure (`duels.MEASURES`) and `by` (accounts, arr), with 95 % intervals, and its
-        difference from `current` and from `boosting` on the cases that both score
+    table : `duels.COLUMNS` and suspected: a row per entrant, measure (`duels.MEASURES`) and `by` (accounts, arr), with 95 % intervals, and
+        its difference from `current` and from `boosting` on the cases that both score
     entrants : scheme, label, scored (cases), of (cases compared), suspected (it seems to know the outcome)
     chosen : metric, label, folds: the best single metric by the training cases, and at how many cut-offs it was
     rating : name of the CSM's rating; "" without one
@@ -62,6 +62,8 @@ class ContestFacts:
     tested, compared : cases tested, and those of them that current, equal and fitted weights all score
     lost, lost_accounts : of the compared: lost cases, and the accounts they are of
     split : as in FitFacts
+    predictions : account_id, as_of, lost, arr of each compared case, and every entrant's score, higher healthier
+    promises : P(lost) of the same cases, a column an entrant, see `promised`
     """
 
     table: pd.DataFrame
@@ -78,6 +80,7 @@ class ContestFacts:
     lost_accounts: int
     split: Literal["time", "accounts"] = "time"
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    promises: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
 
 def of(book: Book, done: dict[str, Any]) -> ContestFacts:
@@ -108,7 +111,8 @@ def contest_study(cases: pd.DataFrame, scorecard: Scorecard, fit: FitFacts, *, s
     use = entered[list(PAIRED)].notna().all(axis=1).to_numpy() if len(entered) else np.zeros(0, dtype=bool)
     promises, without = promised(entered[names], done, use)
     paired = entered[use].reset_index(drop=True)
-    found = duels(paired, promises[use].reset_index(drop=True), REFERENCES, seed=seed, replicates=replicates)
+    promises = promises[use].reset_index(drop=True)
+    found = duels(paired, promises, REFERENCES, seed=seed, replicates=replicates)
     suspects = suspected(fit.leaks, rating.name if rating else "")
     found = found.assign(suspected=found["scheme"].isin(suspects))
     labels = {name: metric.label for name, metric in scorecard.metrics.items()}
@@ -116,7 +120,7 @@ def contest_study(cases: pd.DataFrame, scorecard: Scorecard, fit: FitFacts, *, s
         found, _entrants(paired, names, suspects), _chosen(walked.chosen, labels), rating.name if rating else "",
         len(candidates(card)), walked.refits, walked.folds, int(without[use].sum()), len(entered), len(paired),
         int(paired["lost"].sum()) if len(paired) else 0, int(paired.loc[paired["lost"] == 1, "account_id"].nunique()) if len(paired) else 0,
-        fit.split, paired[["account_id", "as_of", "lost", "arr", *names]],
+        fit.split, paired[["account_id", "as_of", "lost", "arr", *names]], promises,
     )  # fmt: skip
 
 
