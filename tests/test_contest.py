@@ -147,20 +147,20 @@ def test_the_aucs_are_those_of_the_fit_study(contested):
 
 
 def test_intervals_of_differences_cover_the_truth():
-    """120 books of 200 accounts with one to three cases and an effect of their own; the truth from one of 60,000 accounts.
+    """100 books of 200 accounts with one to three cases and an effect of their own; the truth from one of 60,000 accounts.
 
-    95 % less three standard errors of the study is 89 %; twice as wide an interval would cover every time.
+    95 % less three standard errors of the study is 88 %; twice as wide an interval would cover every time.
     """
     truth = duels(*book(60_000, 0), ["current"], replicates=4)
     truth = truth[(truth["scheme"] == "rival") & (truth["by"] == "accounts")].set_index("measure")["minus_current"]
     inside = dict.fromkeys(truth.index, 0)
-    for seed in range(1, 121):
-        found = duels(*book(200, seed), ["current"], replicates=300)
+    for seed in range(1, 101):
+        found = duels(*book(200, seed), ["current"], replicates=200)
         found = found[(found["scheme"] == "rival") & (found["by"] == "accounts")].set_index("measure")
         for key in inside:
             inside[key] += found.loc[key, "minus_current_low"] <= truth[key] <= found.loc[key, "minus_current_high"]
-    assert all(0.89 <= count / 120 <= 1 for count in inside.values()), inside
-    assert 0.92 <= np.mean(list(inside.values())) / 120 <= 0.985
+    assert all(0.88 <= count / 100 <= 1 for count in inside.values()), inside
+    assert 0.92 <= np.mean(list(inside.values())) / 100 <= 0.985
 
 
 def book(accounts: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -229,10 +229,10 @@ def test_an_incumbent_that_leaks_is_flagged_and_beats_nobody():
 
 
 def test_the_rating_of_the_csm_enters_also_without_weight(linear):
-    card = simulated_scorecard({**WRONG, "rated": 0.0})
+    card, some = simulated_scorecard({**WRONG, "rated": 0.0}), linear.iloc[:700]
     rated = card.metrics["rated"].model_copy(update={"table": "ratings", "reading": None})
     card = card.model_copy(update={"metrics": {**card.metrics, "rated": rated}})
-    _, contest = held(linear.assign(rated=np.where(np.arange(len(linear)) % 3 == 0, np.nan, linear["a"])), card, replicates=50)
+    _, contest = held(some.assign(rated=np.where(np.arange(len(some)) % 3 == 0, np.nan, some["a"])), card, replicates=50)
     assert contest.rating == "rated"
     entered = contest.entrants.set_index("scheme")
     assert 0 < entered.loc["csm_rating", "scored"] < entered.loc["csm_rating", "of"]
