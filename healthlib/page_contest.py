@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHARES = ("caught_10", "caught_20")
 HEADINGS = {
-    "auc": "AUC", "caught_10": "Lost in the worst 10%", "caught_20": "in the worst 20%", "brier": "Brier (lower is better)",
+    "auc": "AUC", "caught_10": "Worst 10% held", "caught_20": "Worst 20% held", "brier": "Brier (lower is better)",
     "log_loss": "Log loss (lower is better)",
 }  # fmt: skip
 OTHERS = {"current": "the weights in use", "boosting": "gradient boosting"}
