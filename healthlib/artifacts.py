@@ -71,7 +71,7 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
 
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
-    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights), backtest (lead_time, backtest)."""
+    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights), growth, backtest (lead_time, backtest)."""
     if "executive" in facts:
         scores = facts["executive"].scores
         write_csv(scores, folder / "scores.csv", scores_columns(scores))
@@ -79,6 +79,8 @@ def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
         write_json(alerts_json(facts["executive"]), folder / "alerts.json")
     if "fit" in facts:
         write_csv(facts["fit"].weights, folder / "weights.csv", WEIGHTS)
+    if "growth" in facts:
+        write_csv(facts["growth"].table, folder / "growth.csv")
     if "backtest" in facts:
         write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", LEAD_TIME)
         write_csv(facts["backtest"].table, folder / "backtest.csv", BACKTEST)

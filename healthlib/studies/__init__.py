@@ -30,6 +30,8 @@ class Study:
 REGISTRY = {
     "audit": Study("audit", "audit"),
     "fit": Study("fit", "weights"),
+    "growth": Study("growth", "weights"),
+    "feedback": Study("feedback", "weights"),
     "backtest": Study("backtest_bands", "backtest", ("fit",)),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
     "presets": Study("presets"),
