@@ -36,9 +36,10 @@ def read(tables: Tables, at: pd.Timestamp) -> pd.DataFrame:
     day = f"DATE '{at:%Y-%m-%d}'"
     found = tables.engine.query(
         f"""SELECT account_id, CAST(day AS TIMESTAMP) AS said_on, {said} FROM known.feedback
-        WHERE known <= {day} AND day <= {day} ORDER BY day, account_id, should_be, why, said_by"""
+        WHERE known <= {day} AND day <= {day}"""
     )
-    return asof.tidy(found)[list(COLUMNS)]
+    order = ["said_on", "account_id", "should_be", "why", "said_by"]
+    return asof.tidy(found).sort_values(order, kind="stable", ignore_index=True)[list(COLUMNS)]
 
 
 def as_points(should_be: pd.Series, scorecard: Scorecard) -> pd.Series:

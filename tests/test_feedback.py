@@ -98,15 +98,14 @@ def verdict(demo: Book) -> str:
 
 
 def test_who_knows_is_told_from_who_guesses(demo: Book) -> None:
-    """Right in 85 of 100: always found. Pointing up or down whatever will happen: at most one in ten is called a help or a harm."""
-    assert [verdict(told(demo, 0.85, seed)) for seed in range(6)] == ["helped"] * 6
-    rng_free = replace(demo, cases=demo.cases)
+    """Right in 85 of 100: always found. Pointing up or down whatever will happen: one in twenty is called a help or a harm."""
+    assert [verdict(told(demo, 0.85, seed)) for seed in range(4)] == ["helped"] * 4
     blind = []
-    for seed in range(20):
-        known = told(rng_free, 0.85, 100 + seed)
+    for seed in range(12):
+        known = told(demo, 0.85, 100 + seed)
         score = known.feedback["should_be"].astype(float).sample(frac=1, random_state=seed).to_numpy()
         blind.append(verdict(replace(known, feedback=known.feedback.assign(should_be=score.astype(str)))))
-    assert sum(answer != "cannot tell" for answer in blind) <= 3
+    assert sum(answer != "cannot tell" for answer in blind) <= 2
 
 
 def test_sentences_stand_with_and_without_remarks(demo: Book) -> None:
