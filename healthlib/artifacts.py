@@ -75,8 +75,7 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
 
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
-    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights), contest,
-    backtest (lead_time, backtest)."""
+    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights), contest, growth, backtest (lead_time, ...)."""
     if "executive" in facts:
         scores = facts["executive"].scores
         write_csv(scores, folder / "scores.csv", scores_columns(scores))
@@ -86,6 +85,8 @@ def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
         write_csv(facts["fit"].weights, folder / "weights.csv", WEIGHTS)
     if "contest" in facts:
         write_csv(facts["contest"].table, folder / "contest.csv", CONTEST)
+    if "growth" in facts:
+        write_csv(facts["growth"].table, folder / "growth.csv")
     if "backtest" in facts:
         write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", LEAD_TIME)
         write_csv(facts["backtest"].table, folder / "backtest.csv", BACKTEST)

@@ -15,6 +15,9 @@ NASTY_NAMES = (
 """Given to customers whose term ends within 90 days, so that every report shows them and must show them as plain text."""
 DIRTY_ROWS = {"tickets": 4, "usage": 2, "surveys": 1}
 """Rows planted to be rejected, by table."""
+FEEDBACK_RIGHT = 2 / 3
+DOUBTS = ("budget under review", "our sponsor is leaving", "they asked for a competitor's price", "promised rollout never came")
+HOPES = ("new sponsor in place", "usage moved to the API", "two more teams want in", "quiet because it works")
 CSM_LEAVES = {0: 700, 1: 1250}
 TIME_OF_DAY = {"tickets": ("opened_at", "closed_at")}
 
@@ -40,6 +43,7 @@ def export_tables(
     tables["ratings"] = pd.concat([tables["ratings"], _afterthoughts(rng, known)]).sort_values(["rated_at", "account"], kind="stable")
     tables["tickets"] = tables["tickets"].sort_values(["opened_at", "account"], kind="stable", ignore_index=True)
     tables["interventions"] = _interventions(rng, known, alive)
+    tables["feedback"] = _feedback(np.random.default_rng([seed, 400]), known, alive)
     tables["contracts"] = _contracts(known, company)
     tables["attributes"] = _attributes(rng, company, known)
     tables["accounts"] = _accounts(company, tables["attributes"], known)
@@ -97,6 +101,19 @@ def _afterthoughts(rng: np.random.Generator, terms: pd.DataFrame) -> pd.DataFram
     frame["kind"], frame["recorded_at"] = "sentiment", rows["decided"] + rng.integers(1, 30, len(rows))
     ok = (frame["rated_at"] >= rows["start"].clip(lower=EVENTS_FROM)) & (frame["recorded_at"] <= LAST_DAY)
     return frame[ok]
+
+
+def _feedback(rng: np.random.Generator, terms: pd.DataFrame, alive: np.ndarray) -> pd.DataFrame:
+    """CSMs call the score wrong on one term in twelve, in the last quarter before its end, and are right two times in three."""
+    rows = terms[rng.random(len(terms)) < 1 / 12]
+    lower = rows["lost"].to_numpy() == (rng.random(len(rows)) < FEEDBACK_RIGHT)
+    points = rows["current"].fillna(50.0).to_numpy() + np.where(lower, -1, 1) * rng.integers(15, 36, len(rows))
+    band = np.where(lower, "red", "green")
+    frame = pd.DataFrame({"account": rows["account"], "said_on": rows["end"] - rng.integers(30, 86, len(rows))})
+    frame["should_be"] = np.where(rng.random(len(rows)) < 0.2, band, np.clip(points, 0, 100).round().astype(int).astype(str))
+    frame["why"] = np.where(lower, rng.choice(DOUBTS, len(rows)), rng.choice(HOPES, len(rows)))
+    frame = frame[(frame["said_on"] >= np.maximum(rows["start"], EVENTS_FROM)) & (frame["said_on"] <= LAST_DAY)]
+    return frame[_at(alive, frame, "said_on")].sort_values(["said_on", "account"], ignore_index=True)
 
 
 def _interventions(rng: np.random.Generator, terms: pd.DataFrame, alive: np.ndarray) -> pd.DataFrame:
@@ -165,7 +182,7 @@ def _sign(tables: dict[str, pd.DataFrame], ids: np.ndarray) -> None:
     for name, number, column, letter in (("usage", "user", "user_id", "u"), ("surveys", "respondent", "respondent_id", "r")):
         frame = tables[name]
         frame[column] = [f"{ids[account]}-{letter}{i}" for account, i in zip(frame["account"], frame[number], strict=True)]
-    for name, time, column in (("ratings", "rated_at", "rated_by"), ("overrides", "set_on", "set_by")):
+    for name, time, column in (("ratings", "rated_at", "rated_by"), ("overrides", "set_on", "set_by"), ("feedback", "said_on", "said_by")):
         staff = tables["attributes"][["account", "valid_from", "csm"]].sort_values("valid_from")
         frame = tables[name].sort_values([time, "account"], kind="stable", ignore_index=True)
         frame[time] = frame[time].astype("int64")

@@ -147,6 +147,11 @@ TABLES: dict[str, TableSchema] = {
         (),
         (("set_on", "expires_on"),),
     ),
+    "feedback": TableSchema(
+        "said_on",
+        {"account_id": TEXT, "said_on": WHEN, "should_be": TEXT, "why": TEXT, "said_by": TEXT},
+        ("account_id", "said_on", "should_be"),
+    ),
     "readings": TableSchema(
         "read_on",
         {"account_id": TEXT, "read_on": WHEN, "metric": TEXT, "value": NUMBER},

@@ -31,6 +31,8 @@ REGISTRY = {
     "audit": Study("audit", "audit"),
     "fit": Study("fit", "weights"),
     "contest": Study("contest", "weights", ("fit",)),
+    "growth": Study("growth", "weights"),
+    "feedback": Study("feedback", "weights"),
     "backtest": Study("backtest_bands", "backtest", ("fit",)),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
     "presets": Study("presets"),
