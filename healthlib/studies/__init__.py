@@ -31,6 +31,7 @@ REGISTRY = {
     "audit": Study("audit", "audit"),
     "fit": Study("fit", "weights"),
     "backtest": Study("backtest_bands", "backtest", ("fit",)),
+    "forecast": Study("forecast", "backtest"),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
     "presets": Study("presets"),
 }
