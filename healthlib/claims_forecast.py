@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from healthlib.wording import count, counted, money, money_range, share, share_range
+from healthlib.wording import count, counted, money, money_range, share
 
 if TYPE_CHECKING:
     from healthlib.studies.forecast import ForecastFacts
@@ -42,11 +42,20 @@ def kept(forecast: ForecastFacts) -> str:
     told = {}
     for measure in ("GRR", "NRR"):
         rows = forecast.kept[forecast.kept["measure"] == measure]
-        told[measure] = [f"{share_range(row['value'], row['low'], row['high'])}" for _, row in rows.iterrows()]
+        told[measure] = [kept_range(row["value"], row["low"], row["high"]) for _, row in rows.iterrows()]
     return (
         f"Of today’s ARR {told['GRR'][0]} will be kept before any growth over the next quarter, {told['GRR'][-1]} over two (GRR); with "
         f"growth at renewals {told['NRR'][0]} and {told['NRR'][-1]} (NRR). What changes within a term is not forecast."
     )
+
+
+def kept_range(value: float, low: float, high: float) -> str:
+    """Shares of ARR kept lie close to 100 % on either side of it: always one decimal.
+
+    >>> kept_range(0.9963, 0.9654, 1.0276)
+    '99.6% (96.5–102.8%)'
+    """
+    return f"{value:.1%} ({100 * low:.1f}–{high:.1%})"
 
 
 def track(forecast: ForecastFacts) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from healthlib import report, wording
-from healthlib.page_audit import interval, ranges
+from healthlib.claims_forecast import kept_range
+from healthlib.page_audit import interval
 from healthlib.pieces import Columns, Piece
 
 if TYPE_CHECKING:
@@ -46,19 +47,20 @@ def quarters(forecast: ForecastFacts) -> Piece:
     """GRR and NRR ahead and in the past, beside what came."""
     if forecast.kept.empty:
         return report.show()
-    coming = ranges(forecast.kept, said=("value", "low", "high"))
+    coming = forecast.kept.assign(said=[kept_range(*row) for row in forecast.kept[["value", "low", "high"]].to_numpy(dtype=float)])
     coming["when"] = [wording.counted(q, "quarter") + " ahead" for q in coming["quarters"]]
     columns: Columns = {"when": ("Over", "text"), "measure": ("Measure", "text"), "said": ("Expected", interval)}
     piece = report.table(coming, columns, caption="Share of today’s ARR that will be left", layout="cards")
     if forecast.kept_track.empty:
         return piece
-    past = ranges(forecast.kept_track, said=("expected", "low", "high"))
+    told = forecast.kept_track[["expected", "low", "high"]].to_numpy(dtype=float)
+    past = forecast.kept_track.assign(said=[kept_range(*row) for row in told], actual=[f"{x:.1%}" for x in forecast.kept_track["actual"]])
     past["when"] = [f"to {pd.Timestamp(quarter + '-01'):%b %Y}" for quarter in past["quarter"]]
     then: Columns = {
         "when": ("Quarter", "text"),
         "measure": ("Measure", "text"),
         "said": ("Was expected", interval),
-        "actual": ("Came", "share"),
+        "actual": ("Came", "text"),
         "arr": ("Of ARR", f"money {wording.compact(forecast.currency)}"),
     }
     return piece + report.details(

@@ -37,7 +37,7 @@ def track(forecast: ForecastFacts, *, past: int = 12) -> Axes:
     days = pd.to_datetime(pd.Series([*done["period"], *ahead["period"]]) + "-01")
     shown = place[:: max(1, len(place) // 6)]
     ax.set_xticks(shown, [f"{days.iloc[i]:%b}\n{days.iloc[i]:%Y}" for i in shown])
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.money(value, forecast.currency, 2).replace("$", r"\$")))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.money(value, forecast.currency, 2)))
     ax.grid(axis="y", color=LINE, lw=0.6)
     ax.set_axisbelow(True)
     ax.set_xlabel("grey: ARR up for renewal, blue: expected with 95% range, dots: what renewed")
