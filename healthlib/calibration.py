@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,24 +50,68 @@ class Calibrator:
         low, high = np.minimum(spread[0], p), np.maximum(spread[1], p)
         return pd.DataFrame({"probability_lost": p[place], "low": low[place], "high": high[place]})
 
-    def expected_lost(self, arr: ArrayLike, score: ArrayLike, *, seed: int = 0) -> Estimate:
-        """ARR expected to be lost among these accounts, one row an account, with a 95 % prediction interval.
+    def expected_lost(
+        self, arr: ArrayLike, score: ArrayLike, *, account_ids: ArrayLike | None = None, shocks: ArrayLike = (), seed: int = 0
+    ) -> Estimate:
+        """ARR expected to be lost among these accounts with a 95 % prediction interval; `n` is accounts, `events` the number expected lost.
 
-        The interval mixes what we do not know of the curve (replicates) with chance: in each replicate every account is lost or kept
-        by its own probability. An account without a score counts at the base rate. `n` is accounts, `events` the number expected lost.
+        Parameters
+        ----------
+        arr, score : a row an account, or a term: rows of one account are lost or kept together
+        account_ids : whose row it is; every row an account of its own where not given
+        shocks, seed : see `lost_draws`
         """
-        money, points = np.nan_to_num(np.asarray(arr, dtype=float)), np.asarray(score, dtype=float)
+        money = np.nan_to_num(np.asarray(arr, dtype=float))
+        p = self.chances(score)
         if not len(money) or not np.isfinite(self.base):
             return Estimate(0.0 if not len(money) else float("nan"), *(2 * (0.0 if not len(money) else float("nan"),)), len(money), 0)
-        p = self._chance(points, self.theta[None], np.array([self.base]))[0]
-        rng = np.random.default_rng(seed)
-        lost = np.empty(len(self.draws))
-        for part in blocks(len(self.draws), len(money)):
-            chance = self._chance(points, self.draws[part], self.base_draws[part])
-            lost[part] = (rng.random(chance.shape) < chance) @ money
-        value = float(p @ money)
+        lost = self.lost_draws(arr, score, account_ids=account_ids, shocks=shocks, seed=seed)
+        value, accounts = float(p @ money), len(money) if account_ids is None else len(np.unique(np.asarray(account_ids).astype(str)))
         low, high = np.quantile(lost, [0.025, 0.975]) if len(lost) else (np.nan, np.nan)
-        return Estimate(value, float(np.fmin(low, value)), float(np.fmax(high, value)), len(money), float(p.sum()))
+        return Estimate(value, float(np.fmin(low, value)), float(np.fmax(high, value)), accounts, float(p.sum()))
+
+    def chances(self, score: ArrayLike) -> Array:
+        """P(lost) of each score; the base rate for a case without one."""
+        points = np.asarray(score, dtype=float)
+        return self._chance(points, self.theta[None], np.array([self.base]))[0]
+
+    def lost_draws(
+        self, arr: ArrayLike, score: ArrayLike, *, account_ids: ArrayLike | None = None, shocks: ArrayLike = (), seed: int = 0
+    ) -> Array:
+        """ARR lost in each of as many futures as there are replicates.
+
+        A future mixes what we do not know of the curve (a replicate), what befalls all accounts of the period alike (one normal deviate,
+        times a standard deviation on the scale of the logit) and chance: every account is lost or kept by its own probability.
+
+        Parameters
+        ----------
+        account_ids : rows of one account share their fate
+        shocks : standard deviations of the common shock to draw from, see `forecast.shocks`; none where empty
+        """
+        money = np.nan_to_num(np.asarray(arr, dtype=float))
+        lost = np.empty(len(self.draws))
+        for part, fate in self._fates(score, account_ids, shocks, seed):
+            lost[part] = fate @ money
+        return lost
+
+    def fates(self, score: ArrayLike, *, account_ids: ArrayLike | None = None, shocks: ArrayLike = (), seed: int = 0) -> NDArray[np.bool_]:
+        """Whether each row is lost in each future of `lost_draws`, shape (replicates, rows)."""
+        found = [fate for _, fate in self._fates(score, account_ids, shocks, seed)]
+        return np.concatenate(found) if found else np.empty((0, len(np.asarray(score))), dtype=bool)
+
+    def _fates(
+        self, score: ArrayLike, account_ids: ArrayLike | None, shocks: ArrayLike, seed: int
+    ) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
+        points, spread = np.asarray(score, dtype=float), np.asarray(shocks, dtype=float)
+        owner = np.arange(len(points)) if account_ids is None else np.unique(np.asarray(account_ids).astype(str), return_inverse=True)[1]
+        size, futures = int(owner.max(initial=-1)) + 1, len(self.draws)
+        rng = np.random.default_rng(seed)
+        moved = rng.choice(spread, futures) * rng.standard_normal(futures) if len(spread) else None
+        for part in blocks(futures, max(len(points), 1)):
+            chance = self._chance(points, self.draws[part], self.base_draws[part])
+            if moved is not None:
+                chance = logistic(logit(np.clip(chance, 1e-9, 1 - 1e-9)) + moved[part, None])
+            yield part, rng.random((len(chance), size))[:, owner] < chance
 
     @staticmethod
     def _chance(points: Array, draws: Array, base: Array) -> Array:

@@ -34,6 +34,7 @@ REGISTRY = {
     "growth": Study("growth", "weights"),
     "feedback": Study("feedback", "weights"),
     "backtest": Study("backtest_bands", "backtest", ("fit",)),
+    "forecast": Study("forecast", "backtest"),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
     "presets": Study("presets"),
 }

@@ -15,6 +15,7 @@ from healthlib.studies import renewals, today, versions
 from healthlib.studies.alerts import alerts, raise_alerts
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.leaks import left_out
+from healthlib.studies.renewals import Outlook
 from healthlib.studies.retention import moves, retention
 from healthlib.studies.summary import summary
 
@@ -49,11 +50,11 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
     bands = today.band_names(book.scorecard)
     days = {"now": book.as_of, **today.earlier_days(book.history, book.as_of)}
     snapshot = scored.on(book.as_of)
-    calibrator, forecast = _outlook(book, seed)
+    likely, forecast = _outlook(book, seed)
     previous = versions.in_force(book, days["month"])
     frame = today.scores_frame(scored, book.scorecard, book.as_of, days["month"], book.dated, previous)
     honest = renewals.honest_score(book, snapshot)
-    scores = _with_probability(frame, frame["account_id"].map(honest), calibrator)
+    scores = _with_probability(frame, frame["account_id"].map(honest), likely.calibrator)
     year = year_before(book.as_of)
     facts = ExecutiveFacts(
         context=_context(book, days, snapshot, seed),
@@ -68,7 +69,7 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
         groups=today.group_view(scored, book.as_of, bands),
         retention=retention(book.ledger, year, book.as_of, seed=seed),
         moves=moves(book.ledger, year, book.as_of),
-        due=_due(book, snapshot.assign(score=honest), bands, calibrator),
+        due=_due(book, snapshot.assign(score=honest), bands, likely),
         forecast=forecast,
         risks=risks(scores, snapshot, book),
         causes=causes(scored, book, days["month"], previous),
@@ -86,21 +87,21 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
     return replace(facts, summary=summary(audit, fit, backtest, facts))
 
 
-def _outlook(book: Book, seed: int) -> tuple[Calibrator | None, pd.DataFrame]:
-    """The calibrator of today and its track record; none where the outcome is not loss."""
+def _outlook(book: Book, seed: int) -> tuple[Outlook, pd.DataFrame]:
+    """What a forecast of today rests on, and the track record of those before; nothing where the outcome is not loss."""
     kind = book.workspace.kind
     if kind == "expansion" or book.cases.empty:
-        return None, pd.DataFrame(columns=list(renewals.FORECAST_COLUMNS))
+        return Outlook(None, np.empty(0)), pd.DataFrame(columns=list(renewals.FORECAST_COLUMNS))
     cases = renewals.scored_cases(book)
-    return renewals.chance_of_loss(cases, book.as_of, seed=seed), renewals.track_record(cases, book.as_of, kind, seed=seed)
+    return renewals.outlook(cases, book.as_of, kind, seed=seed), renewals.track_record(cases, book.as_of, kind, seed=seed)
 
 
-def _due(book: Book, snapshot: pd.DataFrame, bands: list[str], calibrator: Calibrator | None) -> pd.DataFrame:
+def _due(book: Book, snapshot: pd.DataFrame, bands: list[str], likely: Outlook) -> pd.DataFrame:
     """What renews within 90 and 180 days; for contracts without an end, what may be lost within the horizon."""
     outcome = book.workspace.outcome
     if book.workspace.kind == "churn_within":
-        return renewals.outlook(snapshot, bands, outcome.horizon_days, calibrator)
-    return renewals.due(snapshot, bands, book.as_of, calibrator)
+        return renewals.within(snapshot, bands, outcome.horizon_days, likely)
+    return renewals.due(snapshot, bands, book.as_of, likely)
 
 
 def _context(book: Book, days: dict[str, pd.Timestamp | None], snapshot: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from healthlib import scoring
 from healthlib.backtest import trainable
-from healthlib.calibration import Calibrator, calibrate
+from healthlib.calibration import Calibrator, calibrate, curve
+from healthlib.forecast import shocks
 from healthlib.resample import NOTHING, Estimate
+from healthlib.stats import logistic
 from healthlib.studies.fit import usable
 
 if TYPE_CHECKING:
@@ -22,6 +27,7 @@ LEAST = 5
 FORECAST_MONTHS = 12
 
 DUE_COLUMNS = ("days", "band", "accounts", "arr", "expected_lost", "low", "high", "n", "events")
+PROMISED = ("period", "at", "until", "accounts", "lost", "expected", "variance")
 FORECAST_COLUMNS = ("period", "accounts", "renewing_arr", "expected", "low", "high", "n", "events", "actual")
 
 
@@ -52,7 +58,7 @@ def chance_of_loss(cases: pd.DataFrame, at: pd.Timestamp, *, replicates: int = 1
     return calibrate(known["score"], known["lost"], known["account_id"], replicates=replicates, seed=seed)
 
 
-def due(rows: pd.DataFrame, bands: Sequence[str], as_of: pd.Timestamp, calibrator: Calibrator | None) -> pd.DataFrame:
+def due(rows: pd.DataFrame, bands: Sequence[str], as_of: pd.Timestamp, likely: Outlook) -> pd.DataFrame:
     """Terms that end within 90 and 180 days, by band of today.
 
     Parameters
@@ -62,51 +68,115 @@ def due(rows: pd.DataFrame, bands: Sequence[str], as_of: pd.Timestamp, calibrato
     Returns
     -------
     DataFrame with `DUE_COLUMNS`, a row per window and band that has a term ending, and a row "all" per window; `expected_lost` with its
-    95 % interval mixes the chance of each renewal and what is unknown of the chances; NaN where no probability can be fitted
+    95 % interval, see `Calibrator.lost_draws`; NaN where no probability can be fitted
     """
     ahead = rows["term_ends"] - as_of
-    return _by_band({days: rows[(ahead.dt.days > 0) & (ahead.dt.days <= days)] for days in WINDOWS}, bands, calibrator)
+    return _by_band({days: rows[(ahead.dt.days > 0) & (ahead.dt.days <= days)] for days in WINDOWS}, bands, likely)
 
 
-def outlook(rows: pd.DataFrame, bands: Sequence[str], horizon_days: int, calibrator: Calibrator | None) -> pd.DataFrame:
+def within(rows: pd.DataFrame, bands: Sequence[str], horizon_days: int, likely: Outlook) -> pd.DataFrame:
     """The same for contracts without an end: all accounts, and what is likely to be lost of them within the horizon."""
-    return _by_band({horizon_days: rows}, bands, calibrator) if calibrator is not None else pd.DataFrame(columns=list(DUE_COLUMNS))
+    return _by_band({horizon_days: rows}, bands, likely) if likely.calibrator is not None else pd.DataFrame(columns=list(DUE_COLUMNS))
 
 
-def _by_band(windows: dict[int, pd.DataFrame], bands: Sequence[str], calibrator: Calibrator | None) -> pd.DataFrame:
+def _by_band(windows: dict[int, pd.DataFrame], bands: Sequence[str], likely: Outlook) -> pd.DataFrame:
     table = []
     for days, ending in windows.items():
         parts = [(band, ending[ending["band"] == band]) for band in bands] + [("all", ending)]
         for band, part in parts:
             if len(part):
-                lost = expected_lost(part, calibrator)
+                lost = likely.lost(part)
                 table.append((days, band, len(part), part["arr"].sum(), lost.value, lost.low, lost.high, lost.n, lost.events))
     return pd.DataFrame(table, columns=list(DUE_COLUMNS))
 
 
-def expected_lost(part: pd.DataFrame, calibrator: Calibrator | None) -> Estimate:
-    """ARR expected to be lost of the accounts given; an unscored one counts at the base rate."""
-    return NOTHING if calibrator is None else calibrator.expected_lost(part["arr"], part["score"])
+@dataclass(frozen=True)
+class Outlook:
+    """What a forecast made on one day rests on: the chance of loss by score, and how much periods differ beyond it.
+
+    Attributes
+    ----------
+    calibrator : None where too little had finished
+    shocks : from `forecast.shocks`; empty where too few periods had
+    """
+
+    calibrator: Calibrator | None
+    shocks: NDArray[np.float64]
+
+    def lost(self, part: pd.DataFrame) -> Estimate:
+        """ARR expected to be lost of the accounts given (account_id, arr, score); an unscored one counts at the base rate."""
+        if self.calibrator is None:
+            return NOTHING
+        return self.calibrator.expected_lost(part["arr"], part["score"], account_ids=part["account_id"], shocks=self.shocks)
 
 
-def track_record(cases: pd.DataFrame, as_of: pd.Timestamp, kind: str, *, replicates: int = 200, seed: int = 0) -> pd.DataFrame:
-    """Forecast against actual for each of the last 12 months whose cases have all finished.
+def outlook(cases: pd.DataFrame, at: pd.Timestamp, kind: str, *, replicates: int = 1000, seed: int = 0) -> Outlook:
+    """What a forecast made on `at` could rest on: only what had finished by then.
 
-    A month's forecast uses the scores read before it and a probability fitted on what had finished when the first of them was read.
+    Parameters
+    ----------
+    cases : from `scored_cases`
+    """
+    return _outlook(cases, at, promised(cases, at, kind), (replicates, seed))
+
+
+def _outlook(cases: pd.DataFrame, at: pd.Timestamp, past: pd.DataFrame, again: tuple[int, int]) -> Outlook:
+    replicates, seed = again
+    done = past[past["until"] < at]
+    return Outlook(
+        chance_of_loss(cases, at, replicates=replicates, seed=seed),
+        shocks(done["lost"].to_list(), done["expected"].to_list(), done["variance"].to_list(), seed=seed),
+    )
+
+
+def promised(cases: pd.DataFrame, as_of: pd.Timestamp, kind: str) -> pd.DataFrame:
+    """Finished months, each with what the scores read in it had promised by what had finished before the first of them was read.
+
+    Returns
+    -------
+    DataFrame `PROMISED`: period (2026-03, of the end of the term; of the reading where terms have no end), at (first reading), until (the
+    last day that could change an outcome), accounts, lost, expected and variance (of the number lost, each account by its own chance)
+    """
+    rows = []
+    for month, part in _months(cases, as_of, kind):
+        at = part["as_of"].min()
+        known = trainable(cases, at)
+        sides = known.groupby("lost")["account_id"].nunique()
+        if min(sides.get(1.0, 0), sides.get(0.0, 0)) >= LEAST:
+            scored = known[known["score"].notna()]
+            intercept, slope = curve(scored["score"].to_numpy(float), scored["lost"].to_numpy(float))
+            p = logistic(intercept - slope * part["score"].to_numpy(float) / 100)
+            p = np.where(np.isfinite(p), p, known["lost"].mean())
+            until = part["horizon_ends_on"].max()
+            rows.append((month, at, until, len(part), part["lost"].sum(), p.sum(), (p * (1 - p)).sum()))
+    return pd.DataFrame(rows, columns=list(PROMISED))
+
+
+def _months(cases: pd.DataFrame, as_of: pd.Timestamp, kind: str) -> list[tuple[str, pd.DataFrame]]:
+    """The months all of whose cases have finished, oldest first."""
+    clock = "as_of" if kind == "churn_within" else "term_ends"
+    dated = cases[cases[clock].notna() & (cases["as_of"] < as_of)]
+    if dated.empty:
+        return []
+    months = dated[clock].dt.strftime("%Y-%m")
+    return [(str(month), part) for month, part in dated.groupby(months) if part["lost"].notna().all()]
+
+
+def track_record(
+    cases: pd.DataFrame, as_of: pd.Timestamp, kind: str, *, months: int = FORECAST_MONTHS, replicates: int = 200, seed: int = 0
+) -> pd.DataFrame:
+    """Forecast against actual for each of the last `months` whose cases have all finished.
+
+    A month's forecast uses the scores read before it, a probability fitted on what had finished when the first of them was read, and how
+    much the months finished by then had differed from theirs.
 
     Returns
     -------
     DataFrame with `FORECAST_COLUMNS`: period (2026-03), ARR up for renewal, ARR expected to renew with its interval, and what did
     """
-    clock = "as_of" if kind == "churn_within" else "term_ends"
-    dated = cases[cases[clock].notna() & (cases["as_of"] < as_of)]
-    if dated.empty:
-        return pd.DataFrame(columns=list(FORECAST_COLUMNS))
-    months = dated[clock].dt.strftime("%Y-%m")
-    finished = [(month, part) for month, part in dated.groupby(months) if part["lost"].notna().all()]
-    rows = []
-    for month, part in finished[-FORECAST_MONTHS:]:
-        lost = expected_lost(part, chance_of_loss(cases, part["as_of"].min(), replicates=replicates, seed=seed))
+    past, rows = promised(cases, as_of, kind), []
+    for month, part in _months(cases, as_of, kind)[-months:]:
+        lost = _outlook(cases, part["as_of"].min(), past, (replicates, seed)).lost(part)
         total, actual = part["arr"].sum(), (part["arr"] * (1 - part["lost"])).sum()
         rows.append((month, len(part), total, total - lost.value, total - lost.high, total - lost.low, lost.n, lost.events, actual))
     table = pd.DataFrame(rows, columns=list(FORECAST_COLUMNS))
