@@ -75,7 +75,7 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
 
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
-    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights), contest, growth, backtest (lead_time, ...)."""
+    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit, contest, growth, backtest (lead_time too)."""
     if "executive" in facts:
         scores = facts["executive"].scores
         write_csv(scores, folder / "scores.csv", scores_columns(scores))
