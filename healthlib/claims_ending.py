@@ -29,10 +29,10 @@ def fair(ending: EndingFacts) -> pd.DataFrame:
 def ago(months: float) -> str:
     """How long before the end.
 
-    >>> ago(0), ago(1), ago(4)
-    ('in the last month', '1 month before the end', '4 months before the end')
+    >>> ago(0), ago(1)
+    ('in the last month', 'at least 1 month before the end')
     """
-    return f"{counted(months, 'month')} before the end" if months else "in the last month"
+    return f"at least {counted(months, 'month')} before the end" if months else "in the last month"
 
 
 def before(ending: EndingFacts) -> str:
@@ -51,7 +51,7 @@ def before(ending: EndingFacts) -> str:
         f"{first['label']} fell away first, {ago(first['fell'])}: accounts that left ended {_points(first)} points below comparable ones "
         f"that {kept}, {_year_before(first)} (n = {int(first['n'])})"
     )
-    followed = [f"{row['label']} ({ago(row['fell'])})" for _, row in fell.iloc[1:].iterrows()]
+    followed = [f"{row['label']} ({ago(row['fell']).removesuffix(' before the end')})" for _, row in fell.iloc[1:].iterrows()]
     return f"{said}; then {named(followed, 4)}{_rest(table)}." if followed else f"{said}{_rest(table)}."
 
 
@@ -113,7 +113,7 @@ def reading() -> str:
     return (
         "“Fell away” is the earliest month-end from which on the gap is surely wider than it was 10 to 12 months before, in every month up "
         "to the end; “lower” the same of the gap itself. The bands hold for all months of a metric together. A date is late rather than "
-        "early: a gap must be sure to count."
+        "early: a gap must be sure to count. In the picture the gap is sure where the shaded area does not touch the dashed line."
     )
 
 

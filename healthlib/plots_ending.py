@@ -33,8 +33,9 @@ def before(ending: EndingFacts, *, most: int = 6) -> Axes:
         _panel(ax, part, row["verdict"], row["fell"])
         if place == 0:
             _named(ax, part, ending)
-    for ax in list(grid.flat)[len(chosen) :]:
-        ax.axis("off")
+    if len(chosen) % 2 and rows > 1:
+        grid[-1, 1].axis("off")
+        grid[-2, 1].tick_params(labelbottom=True)
     grid[0, 0].set_ylim(0, 100)
     grid[0, 0].set_xlim(-12.4, 0.4)
     grid[0, 0].set_xticks([-12, -9, -6, -3, 0])
@@ -53,8 +54,7 @@ def _panel(ax: Axes, part: pd.DataFrame, verdict: str, fell: float) -> None:
     ax.plot(x, part["lost_mean"], color=BAD, marker="o", ms=3.5, lw=1.8)
     if verdict == FELL:
         ax.axvline(-fell, color=INK, lw=1, ls=":")
-    said = f"fell away {ago(fell).removesuffix(' before the end').replace('in the', 'in')}" if verdict == FELL else verdict
-    words = f"{said} before" if verdict == FELL and fell else said
+    words = f"fell away {fell:.0f} months before or earlier" if fell > 0 else "fell away in the last month" if verdict == FELL else verdict
     ax.set_title(f"{short(part['label'].iloc[0], 27)}\n", fontsize=10.5, loc="left", color=INK, fontweight="normal")
     ax.text(0, 1.03, words, transform=ax.transAxes, fontsize=9.5, color=BAD if verdict in (FELL, LOWER) else GREY)
     ax.grid(axis="y", color=LINE, lw=0.6)

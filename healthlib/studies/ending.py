@@ -264,7 +264,7 @@ def date_falls(study: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame `DATED_COLUMNS`, widest gap first within fell away, lower all along, lower, cannot tell. `fell`: the earliest month from which
+    DataFrame `DATED_COLUMNS`, earliest fall and then widest gap first: fell away, lower all along, lower, cannot tell. `fell`: the earliest month from which
     on the gap is surely wider than the account's own a year before in that and every later month; `apart`: the same of the gap itself (both
     NaN for never). Lower all along: apart from the earliest month measured, at least `FAR` months back, and not surely wider since. `since`
     is the earliest month measured, `year_gap` the gap then; gap, arr_gap and n are of the month nearest the end.
@@ -283,12 +283,9 @@ def date_falls(study: pd.DataFrame) -> pd.DataFrame:
             (name, near["label"], verdict, fell, apart, since, told, *near[["gap", "low", "high", "arr_gap", "arr_low", "arr_high", "n"]])
         )
     table = pd.DataFrame(rows, columns=list(DATED_COLUMNS))
-    rank = table["verdict"].map({FELL: 0, LOWER: 1, APART: 2, UNSURE: 3})
-    return (
-        table.assign(rank=rank)
-        .sort_values(["rank", "gap"], ascending=[True, False], kind="stable")[list(DATED_COLUMNS)]
-        .reset_index(drop=True)
-    )
+    table["rank"] = table["verdict"].map({FELL: 0, LOWER: 1, APART: 2, UNSURE: 3})
+    table = table.sort_values(["rank", "fell", "gap"], ascending=[True, False, False], kind="stable")
+    return table[list(DATED_COLUMNS)].reset_index(drop=True)
 
 
 def _since(part: pd.DataFrame, low: str) -> float:
