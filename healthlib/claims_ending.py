@@ -36,7 +36,7 @@ def ago(months: float) -> str:
 
 
 def before(ending: EndingFacts) -> str:
-    """Which metric fell away first, and what was merely lower."""
+    """Which metric fell away first, and which followed."""
     if ending.kind == "flat":
         return undated("what went before the end")
     if ending.dated.empty:
@@ -45,14 +45,14 @@ def before(ending: EndingFacts) -> str:
     fell = table[table["verdict"] == FELL].sort_values(["fell", "gap"], ascending=False, kind="stable")
     if fell.empty:
         left = "1 account" if ending.matched == 1 else f"{ending.matched} accounts"
-        return f"Beside comparable accounts that {kept}, no metric surely fell away before {left} left{_rest(table)}."
+        return f"Beside comparable accounts that {kept}, no metric surely fell away before {left} left."
     first = fell.iloc[0]
     said = (
         f"{first['label']} fell away first, {ago(first['fell'])}: accounts that left ended {_points(first)} points below comparable ones "
         f"that {kept}, {_year_before(first)} (n = {int(first['n'])})"
     )
     followed = [f"{row['label']} ({ago(row['fell']).removesuffix(' before the end')})" for _, row in fell.iloc[1:].iterrows()]
-    return f"{said}; then {named(followed, 4)}{_rest(table)}." if followed else f"{said}{_rest(table)}."
+    return f"{said}; then {named(followed)}." if followed else f"{said}."
 
 
 def _year_before(row: pd.Series) -> str:
@@ -65,19 +65,18 @@ def _points(row: pd.Series) -> str:
     return f"{row['gap']:.0f} ({row['low']:.0f} to {row['high']:.0f})"
 
 
-def _rest(table: pd.DataFrame) -> str:
-    """What did not surely fall."""
+def others(ending: EndingFacts) -> list[str]:
+    """What did not surely fall, and what that means."""
+    table = fair(ending)
     label = {verdict: table.loc[table["verdict"] == verdict, "label"].tolist() for verdict in (LOWER, APART, UNSURE)}
-    parts = []
+    said = []
     if label[LOWER]:
-        parts.append(
-            f"{named(label[LOWER])} {'was' if len(label[LOWER]) == 1 else 'were'} lower all year: a kind of account, not a warning"
-        )
+        said.append(f"Lower all year, so a kind of account rather than a warning: {named(label[LOWER])}.")
     if label[APART]:
-        parts.append(f"{named(label[APART])} {'was' if len(label[APART]) == 1 else 'were'} lower, since when cannot be told")
+        said.append(f"Lower before the end, but when it fell cannot be told: {named(label[APART])}.")
     if label[UNSURE]:
-        parts.append(f"{counted(len(label[UNSURE]), 'metric')} cannot be told apart")
-    return "; " + "; ".join(parts) if parts else ""
+        said.append(f"Cannot be told from that of comparable accounts: {counted(len(label[UNSURE]), 'metric')}.")
+    return said
 
 
 def compared(ending: EndingFacts) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from healthlib import claims_ending, report
 from healthlib.claims import undated
 from healthlib.page_audit import interval, ranges, unbroken
@@ -20,13 +22,15 @@ def before(ending: EndingFacts) -> Piece:
     """When each metric fell away, with the gap a year before and at the end, by accounts and ARR."""
     if ending.kind == "flat":
         return report.note(undated("what went before the end"))
-    frame = ending.dated.copy()
+    known = ending.dated["metric"].isin(ending.suspects)
+    frame = pd.concat([ending.dated[~known], ending.dated[known]], ignore_index=True)
     frame["verdict"] = [
         f"{said}; seems to know the outcome" if name in ending.suspects else said
         for said, name in zip(frame["verdict"], frame["metric"], strict=True)
     ]
     frame["fell_said"] = [_when(value) for value in frame["fell"]]
     frame["apart_said"] = [_when(value) for value in frame["apart"]]
+    frame["year_said"] = [number(value, 0) for value in frame["year_gap"]]
     frame["gap_said"] = [_points(*row) for row in frame[["gap", "low", "high"]].itertuples(index=False, name=None)]
     frame["arr_said"] = [_points(*row) for row in frame[["arr_gap", "arr_low", "arr_high"]].itertuples(index=False, name=None)]
     columns: Columns = {
@@ -34,15 +38,17 @@ def before(ending: EndingFacts) -> Piece:
         "verdict": ("Verdict", "text"),
         "fell_said": ("Fell away, months before", unbroken),
         "apart_said": ("Lower, months before", unbroken),
-        "year_gap": ("Points below, a year before", "number"),
+        "year_said": ("Points below, a year before", unbroken),
         "gap_said": ("At the end", interval),
         "arr_said": ("At the end, by ARR", interval),
         "n": ("n left", "count"),
     }
     caption = "Points below matched accounts that stayed; a year before is the earliest month measured, the end its last month-end"
-    return report.table(frame, columns, caption=caption, layout="cards fold") + report.note(claims_ending.compared(ending)) + (
-        report.note(claims_ending.reading()) if len(frame) else Piece("")
-    )  # fmt: skip
+    table = report.table(frame, columns, caption=caption, layout="cards fold")
+    if frame.empty:
+        return table
+    notes = (report.note(claims_ending.compared(ending)), report.note(claims_ending.reading()))
+    return report.show(report.bullets(claims_ending.others(ending)), table, *notes)
 
 
 def _when(months: float) -> str:
@@ -64,6 +70,8 @@ def reasons(ending: EndingFacts) -> Piece:
         ending.fallen[ending.fallen["metric"].isin(names)], said=("rate", "low", "high"), arr_said=("arr_rate", "arr_low", "arr_high")
     )
     sizes = table.groupby("group", sort=False)[["cases", "arr"]].max().reset_index()
+    together = sizes["group"].isin([LEFT, SHRANK, STAYED])
+    sizes = pd.concat([sizes[together], sizes[~together]], ignore_index=True)
     wide = table.pivot(index="group", columns="metric", values="said").reset_index()
     frame = sizes.merge(wide, on="group").assign(few=lambda rows: [f"fewer than {SMALL}" if n < SMALL else "" for n in rows["cases"]])
     money = table[table["metric"] == names[0]].set_index("group")["arr_said"]

@@ -54,7 +54,7 @@ def _panel(ax: Axes, part: pd.DataFrame, verdict: str, fell: float) -> None:
     ax.plot(x, part["lost_mean"], color=BAD, marker="o", ms=3.5, lw=1.8)
     if verdict == FELL:
         ax.axvline(-fell, color=INK, lw=1, ls=":")
-    words = f"fell away {fell:.0f} months before or earlier" if fell > 0 else "fell away in the last month" if verdict == FELL else verdict
+    words = f"fell away by month −{fell:.0f}" if fell > 0 else "fell away in the last month" if verdict == FELL else verdict
     ax.set_title(f"{short(part['label'].iloc[0], 27)}\n", fontsize=10.5, loc="left", color=INK, fontweight="normal")
     ax.text(0, 1.03, words, transform=ax.transAxes, fontsize=9.5, color=BAD if verdict in (FELL, LOWER) else GREY)
     ax.grid(axis="y", color=LINE, lw=0.6)

@@ -196,7 +196,7 @@ def facts() -> study.EndingFacts:
 def test_the_sentences_say_what_is_planted(facts: study.EndingFacts) -> None:
     said = claims_ending.before(facts)
     assert said.startswith("Falls fell away first, at least 4 months before the end: accounts that left ended 3")
-    assert "5 metrics cannot be told apart" in said
+    assert claims_ending.others(facts) == ["Cannot be told from that of comparable accounts: 5 metrics."]
     assert "of the same segment" in claims_ending.compared(facts)
     assert "Not balanced" not in claims_ending.compared(facts)
     assert "of Falls 3 months and more before the end" in claims_ending.reasons(facts)
@@ -207,7 +207,7 @@ def test_the_sentences_say_what_is_planted(facts: study.EndingFacts) -> None:
 
 def test_what_seems_to_know_the_outcome_is_shown_but_never_claimed(facts: study.EndingFacts) -> None:
     leaky = replace(facts, suspects=("falls",))
-    assert "Falls" not in claims_ending.before(leaky) + claims_ending.reasons(leaky)
+    assert "Falls" not in claims_ending.before(leaky) + claims_ending.reasons(leaky) + str(claims_ending.others(leaky))
     assert "fell away; seems to know the outcome" in page_ending.before(leaky).html
 
 

@@ -264,10 +264,11 @@ def date_falls(study: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame `DATED_COLUMNS`, earliest fall and then widest gap first: fell away, lower all along, lower, cannot tell. `fell`: the earliest month from which
-    on the gap is surely wider than the account's own a year before in that and every later month; `apart`: the same of the gap itself (both
-    NaN for never). Lower all along: apart from the earliest month measured, at least `FAR` months back, and not surely wider since. `since`
-    is the earliest month measured, `year_gap` the gap then; gap, arr_gap and n are of the month nearest the end.
+    DataFrame `DATED_COLUMNS`, by verdict (fell away, lower all along, lower, cannot tell), the earliest fall and the widest gap first.
+    `fell`: the earliest month from which on the gap is surely wider than the account's own a year before in that and every later month;
+    `apart`: the same of the gap itself (both NaN for never). Lower all along: apart from the earliest month measured, at least `FAR` months
+    back, and not surely wider since. `since` is the earliest month measured, `year_gap` the gap then; gap, arr_gap and n are of the month
+    nearest the end.
     """
     rows = []
     for name, part in study.groupby("metric", sort=False):
