@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from healthlib.claims import ASSOCIATED, undated
+from healthlib.claims import ASSOCIATED, largest, undated
 from healthlib.wording import count, counted, listed, money, number, share, share_range
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def feature_outcomes(audit: AuditFacts) -> str:
     table = audit.features
     if table.empty:
         return features(audit)
-    row = table.loc[(table["kept_used"] - table["kept_not"]).abs().idxmax()]
+    row = largest(table.assign(gap=(table["kept_used"] - table["kept_not"]).abs()), "gap")
     low, high = ("not", "used") if row["kept_used"] >= row["kept_not"] else ("used", "not")
     apart = "the intervals do not touch" if row[f"{high}_low"] > row[f"{low}_high"] else "the intervals overlap"
     return (

@@ -172,7 +172,7 @@ def _by_reason(table: pd.DataFrame, names: list[str]) -> str:
     """Which reasons go with which metrics, beyond leaving."""
     reasons = table[~table["group"].isin([LEFT, SHRANK, STAYED, UNSTATED])]
     if reasons.empty:
-        return "No reasons were given (`churn_reason` of the contracts that ended)."
+        return "No reasons were given (churn_reason of the contracts that ended)."
     tested = reasons[reasons["q"].notna()]
     if tested.empty:
         return f"No reason was given by {counted(20, 'account')}, so what was said cannot be held against what was measured."

@@ -11,6 +11,7 @@ from healthlib.claims import undated
 from healthlib.page_audit import interval, ranges, unbroken
 from healthlib.pieces import Columns, Kind, Piece
 from healthlib.studies.fallen import LEFT, SHRANK, STAYED
+from healthlib.studies.leaving import UNSTATED
 from healthlib.studies.rates import SMALL
 from healthlib.wording import NOTHING, number, unknown
 
@@ -30,7 +31,7 @@ def before(ending: EndingFacts) -> Piece:
     ]
     frame["fell_said"] = [_when(value) for value in frame["fell"]]
     frame["apart_said"] = [_when(value) for value in frame["apart"]]
-    frame["year_said"] = [number(value, 0) for value in frame["year_gap"]]
+    frame["year_said"] = [_whole(value) for value in frame["year_gap"]]
     frame["gap_said"] = [_points(*row) for row in frame[["gap", "low", "high"]].itertuples(index=False, name=None)]
     frame["arr_said"] = [_points(*row) for row in frame[["arr_gap", "arr_low", "arr_high"]].itertuples(index=False, name=None)]
     columns: Columns = {
@@ -58,7 +59,12 @@ def _when(months: float) -> str:
 def _points(value: float, low: float, high: float) -> str:
     if unknown(value):
         return NOTHING
-    return number(value, 0) if unknown(low) else f"{number(value, 0)} ({number(low, 0)} to {number(high, 0)})"
+    return _whole(value) if unknown(low) else f"{_whole(value)} ({_whole(low)} to {_whole(high)})"
+
+
+def _whole(value: float) -> str:
+    """Whole points, without a sign before zero."""
+    return number(round(value), 0)
 
 
 def reasons(ending: EndingFacts) -> Piece:
@@ -70,6 +76,8 @@ def reasons(ending: EndingFacts) -> Piece:
         ending.fallen[ending.fallen["metric"].isin(names)], said=("rate", "low", "high"), arr_said=("arr_rate", "arr_low", "arr_high")
     )
     sizes = table.groupby("group", sort=False)[["cases", "arr"]].max().reset_index()
+    if set(sizes["group"]) <= {LEFT, SHRANK, STAYED, UNSTATED}:
+        sizes = sizes[sizes["group"] != UNSTATED]
     together = sizes["group"].isin([LEFT, SHRANK, STAYED])
     sizes = pd.concat([sizes[together], sizes[~together]], ignore_index=True)
     wide = table.pivot(index="group", columns="metric", values="said").reset_index()
@@ -91,4 +99,4 @@ def reasons(ending: EndingFacts) -> Piece:
 
 
 def _group(name: str) -> str:
-    return {LEFT: "All that left", SHRANK: "None: renewed at a lower ARR", STAYED: "None: stayed whole"}.get(name, name)
+    return {LEFT: "Left, for whatever reason", SHRANK: "Stayed at a lower ARR", STAYED: "Stayed whole"}.get(name, name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from healthlib.claims import largest
 from healthlib.plots_audit import ACCENT, BAD, GOOD, GREY, INK, LINE, MUTED, blank, canvas, dots, percent, short, titled
 from healthlib.wording import counted, share
 
@@ -75,7 +76,6 @@ def feature_outcomes(audit: AuditFacts, *, most: int = 12) -> Axes:
     percent(ax.xaxis)
     ax.set_xticks([tick for tick in (0, 0.25, 0.5, 0.75, 1) if tick >= ax.get_xlim()[0]])
     ax.set_xlabel("stayed the year after; 95% interval")
-    gap = (table["kept_used"] - table["kept_not"]).abs()
-    row = table.loc[gap.idxmax()]
+    row = largest(table.assign(gap=(table["kept_used"] - table["kept_not"]).abs()), "gap")
     titled(ax, f"{row['feature']}: {share(row['kept_used'])} of early users stayed, {share(row['kept_not'])} of the others")
     return ax
