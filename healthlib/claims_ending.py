@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from healthlib.claims import named, row_rate, undated, words
-from healthlib.studies.ending import APART, FELL, LOWER, UNSURE
+from healthlib.studies.ending import APART, FAR, FELL, LOWER, UNSURE
 from healthlib.studies.fallen import AHEAD, LEFT, SHRANK, STAYED
 from healthlib.studies.leaving import UNSTATED
-from healthlib.studies.matching import BALANCE_COLUMNS, CONTROLS, MONTHS, WITHIN_ARR
-from healthlib.wording import counted, listed, number
+from healthlib.studies.matching import BALANCE_COLUMNS, CONTROLS, MONTHS, MOST_SETS, WITHIN_ARR
+from healthlib.wording import count, counted, listed, number
 
 if TYPE_CHECKING:
     from healthlib.studies.ending import EndingFacts
@@ -44,7 +44,10 @@ def before(ending: EndingFacts) -> str:
     table, kept = fair(ending), words(ending.kind)["kept"] if ending.kind != "expansion" else "stayed"
     fell = table[table["verdict"] == FELL].sort_values(["fell", "gap"], ascending=False, kind="stable")
     if fell.empty:
-        left = "1 account" if ending.matched == 1 else f"{ending.matched} accounts"
+        left = counted(ending.matched, "account")
+        if undatable(ending):
+            why = f"too few were customers {FAR[0]} months before"
+            return f"Since when metrics fell before {left} left cannot be told: {why}. {_nearest(table, kept)}"
         return f"Beside comparable accounts that {kept}, no metric surely fell away before {left} left."
     first = fell.iloc[0]
     said = (
@@ -53,6 +56,20 @@ def before(ending: EndingFacts) -> str:
     )
     followed = [f"{row['label']} ({ago(row['fell']).removesuffix(' before the end')})" for _, row in fell.iloc[1:].iterrows()]
     return f"{said}; then {named(followed)}." if followed else f"{said}."
+
+
+def undatable(ending: EndingFacts) -> bool:
+    """Whether nothing was measured as far back as a fall is counted from."""
+    return bool((fair(ending)["since"] < FAR[0]).all())
+
+
+def _nearest(table: pd.DataFrame, kept: str) -> str:
+    """The widest sure gap at the end, where falls cannot be dated."""
+    lower = table[table["verdict"].isin([LOWER, APART])].sort_values("gap", ascending=False, kind="stable")
+    if lower.empty:
+        return f"No metric is surely below that of comparable accounts that {kept}."
+    row = lower.iloc[0]
+    return f"At the end {row['label']} is {_points(row)} points below that of comparable accounts that {kept} (n = {int(row['n'])})."
 
 
 def _year_before(row: pd.Series) -> str:
@@ -96,8 +113,10 @@ def compared(ending: EndingFacts) -> str:
     ]
     off = ending.balance.loc[ending.balance["after"].abs() > BALANCED, "covariate"]
     caution = f" Not balanced: {listed([names.get(name, name) for name in off])}." if len(off) else ""
+    drawn = f"{count(MOST_SETS)} drawn from " if ending.left > MOST_SETS else ""
     return (
-        f"Matched: {ending.matched} of {counted(ending.left, 'account')} that left, each with up to {CONTROLS} others that stayed "
+        f"Matched: {count(ending.matched)} of {drawn}{counted(ending.left, 'account')} that left, "
+        f"each with up to {CONTROLS} others that stayed "
         f"({ending.comparable} in all), {', '.join(alike)}. Standardised differences before → after matching: {', '.join(moved)}; up to "
         f"{BALANCED} counts as balanced.{caution}"
     )
@@ -173,6 +192,8 @@ def _by_reason(table: pd.DataFrame, names: list[str]) -> str:
     reasons = table[~table["group"].isin([LEFT, SHRANK, STAYED, UNSTATED])]
     if reasons.empty:
         return "No reasons were given (churn_reason of the contracts that ended)."
+    if reasons["group"].nunique() == 1:
+        return "Only one reason was ever given, so it tells nobody apart."
     tested = reasons[reasons["q"].notna()]
     if tested.empty:
         return f"No reason was given by {counted(20, 'account')}, so what was said cannot be held against what was measured."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from healthlib.claims_ending import ago, fair
+from healthlib.claims_ending import ago, fair, undatable
 from healthlib.plots_audit import BAD, GOOD, GREY, INK, LINE, blank, canvas, short, titled
 from healthlib.studies.ending import FELL, LOWER
 
@@ -42,7 +42,7 @@ def before(ending: EndingFacts, *, most: int = 6) -> Axes:
     for ax in grid[-1]:
         ax.set_xlabel("months before the end")
     grid[rows // 2, 0].set_ylabel("points, 0 to 100")
-    titled(grid[0, 0], _title(chosen))
+    titled(grid[0, 0], _title(chosen, undatable(ending)))
     return grid[0, 0]
 
 
@@ -73,8 +73,8 @@ def _named(ax: Axes, part: pd.DataFrame, ending: EndingFacts) -> None:
     )
 
 
-def _title(chosen: pd.DataFrame) -> str:
+def _title(chosen: pd.DataFrame, undated: bool) -> str:
     fell = chosen[chosen["verdict"] == FELL].sort_values(["fell", "gap"], ascending=False, kind="stable")
     if fell.empty:
-        return "No metric surely fell away before the end"
+        return "Since when metrics fell cannot be told" if undated else "No metric surely fell away before the end"
     return f"{fell.iloc[0]['label']} fell away first, {ago(fell.iloc[0]['fell'])}"

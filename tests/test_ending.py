@@ -211,6 +211,20 @@ def test_what_seems_to_know_the_outcome_is_shown_but_never_claimed(facts: study.
     assert "fell away; seems to know the outcome" in page_ending.before(leaky).html
 
 
+def test_without_a_year_of_measures_no_date_is_claimed(facts: study.EndingFacts) -> None:
+    """Courses of half a year: what is lower can be said, since when it fell cannot."""
+    short = study.date_falls(facts.study[facts.study["months"] <= 3].assign(change_low=np.nan))
+    said = claims_ending.before(replace(facts, dated=short))
+    assert said.startswith("Since when metrics fell before")
+    assert "At the end Falls is 3" in said
+    assert plots_ending.before(replace(facts, dated=short)).figure.get_suptitle() == "Since when metrics fell cannot be told"
+
+
+def test_one_reason_for_all_tells_nobody_apart(facts: study.EndingFacts) -> None:
+    one = facts.fallen.assign(group=facts.fallen["group"].replace("not stated", "withdrew"))
+    assert claims_ending.reasons(replace(facts, fallen=one)).endswith("Only one reason was ever given, so it tells nobody apart.")
+
+
 def nobody_left(company: Any) -> None:
     company.churned, company.cases = company.churned.head(0), company.cases[company.cases["lost"] == 0]
 
