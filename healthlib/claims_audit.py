@@ -123,33 +123,6 @@ def years(audit: AuditFacts) -> list[str]:
     return [f"{year:.0f} so far" if year == unfinished else f"{year:.0f}" for year in audit.movements["year"]]
 
 
-def before(audit: AuditFacts) -> str:
-    """Which metric came apart first, and how wide the gap was near the end."""
-    if audit.kind == "flat":
-        return undated("what went before the end")
-    if audit.apart.empty:
-        return "What went before cannot be told: there are too few accounts that left, or none that stayed to compare with."
-    clear = apart(audit)
-    if clear.empty:
-        return f"No metric was apart before the end: all {len(audit.apart)} intervals include no difference (cannot tell)."
-    top, kept = clear.iloc[0], words(audit.kind)["kept"]
-    together = int((clear["apart_days"] == top["apart_days"]).sum())
-    since = f"from {int(top['apart_days'])} days before the end"
-    first = (
-        f"{top['label']} is apart first, {since}" if together == 1 else f"{together} metrics are apart {since}, {top['label']} the furthest"
-    )
-    return (
-        f"{first}: near the end, accounts that left are {top['gap']:.0f} points ({top['gap_low']:.0f}–{top['gap_high']:.0f}) "
-        f"below those that {kept} (n = {count(top['n_lost'])} and {count(top['n_kept'])})."
-    )
-
-
-def apart(audit: AuditFacts) -> pd.DataFrame:
-    """Metrics that came apart before the end, earliest and widest first, without those that seem to know the outcome."""
-    table = audit.apart
-    return table[(table["apart_days"] > 0) & ~table["metric"].isin(left_out(audit.leaks))]
-
-
 def zombies(audit: AuditFacts) -> str:
     """Who pays and gets nothing from it, and what became of such accounts before."""
     if audit.kind == "flat":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from healthlib.claims import ASSOCIATED, undated
+from healthlib.claims import ASSOCIATED, largest, undated
 from healthlib.wording import count, counted, listed, money, number, share, share_range
 
 if TYPE_CHECKING:
@@ -79,6 +79,20 @@ def features(audit: AuditFacts) -> str:
     )
 
 
+def feature_outcomes(audit: AuditFacts) -> str:
+    """The feature whose early users and others differ most in staying, before anything is allowed for."""
+    table = audit.features
+    if table.empty:
+        return features(audit)
+    row = largest(table.assign(gap=(table["kept_used"] - table["kept_not"]).abs()), "gap")
+    low, high = ("not", "used") if row["kept_used"] >= row["kept_not"] else ("used", "not")
+    apart = "the intervals do not touch" if row[f"{high}_low"] > row[f"{low}_high"] else "the intervals overlap"
+    return (
+        f"Side by side, before segment and size are allowed for, “{row['feature']}” differs most: {_kept(row, 'used')} of its early users "
+        f"stayed the year after (n = {count(row['used'])}), {_kept(row, 'not')} of the others (n = {count(row['not_used'])}); {apart}."
+    )
+
+
 def _kept(row: pd.Series, side: str) -> str:
     return share_range(row[f"kept_{side}"], row[f"{side}_low"], row[f"{side}_high"])
 
@@ -96,7 +110,7 @@ def steps(audit: AuditFacts) -> str:
         rates = [share_range(row["rate"], row["low"], row["high"]) for row in (first, last)]
         return (
             f"“{apart[0]}” done {part.index[0]} was followed by {rates[0]} leaving within the year after, done {part.index[-1]} by "
-            f"{rates[1]}. {ASSOCIATED}"
+            f"{rates[1]}."
         )
     n = int(single.groupby("milestone")["accounts"].sum().max())
     steps_ = counted(single["milestone"].nunique(), "onboarding step")

@@ -136,26 +136,6 @@ def movements(audit: AuditFacts) -> Piece:
     return report.table(frame, columns, caption="Movements by calendar year, as far as the exports go")
 
 
-def before(audit: AuditFacts) -> Piece:
-    """From when each metric is apart, and by how much near the end."""
-    frame = audit.apart.copy()
-    frame["since"] = [f"{days:.0f} days before" if days else "cannot tell" for days in frame["apart_days"]]
-    frame["gap_said"] = [
-        f"{gap:.0f} ({low:.0f} to {high:.0f})".replace("-", "−")
-        for gap, low, high in zip(frame["gap"], frame["gap_low"], frame["gap_high"], strict=True)
-    ]
-    columns: Columns = {
-        "label": ("Metric", "text"),
-        "since": ("Apart from", unbroken),
-        "gap_said": ("Points below those that stayed", interval),
-        "n_lost": ("n left", "count"),
-        "n_kept": ("n stayed", "count"),
-    }
-    return report.table(
-        frame, columns, caption="Gap 30 days before the end (or at the nearest lead measured), with 95% interval", layout="fold"
-    )
-
-
 def zombies(audit: AuditFacts) -> Piece:
     """Zombies by name, and what became of past ones."""
     columns = named_columns(

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from healthlib import palette, wording
 from healthlib.claims import largest, words
-from healthlib.claims_audit import apart, trusted, years
+from healthlib.claims_audit import trusted, years
 from healthlib.studies.leaks import left_out
 
 if TYPE_CHECKING:
@@ -205,32 +205,6 @@ def movements(audit: AuditFacts) -> Axes:
     worst = largest(table.assign(lost=table["left_arr"] + table["down_arr"]), "lost")
     titled(ax, f"{int(worst['year'])} lost most: {wording.money(worst['left_arr'] + worst['down_arr'], audit.currency)}")
     return ax
-
-
-def before_end(audit: AuditFacts, *, most: int = 3) -> Axes:
-    """The metrics that came apart first: points of accounts that left and of those that stayed, by days before the end."""
-    if audit.apart.empty:
-        return blank("No picture of what went before: it takes accounts that left and accounts that stayed.")
-    names = (apart(audit) if len(apart(audit)) else audit.apart)["metric"].head(most).tolist()
-    grid = canvas(0.9 + 1.75 * len(names), len(names), 1, sharex=True, sharey=True)[:, 0]
-    kept = words(audit.kind)["kept"]
-    for ax, name in zip(grid, names, strict=True):
-        part = audit.before[audit.before["metric"] == name]
-        for side, colour, style, marker, label in (("kept", GOOD, "--", "s", kept), ("lost", BAD, "-", "o", "left")):
-            ax.plot(part["lead_days"], part[f"{side}_mean"], color=colour, ls=style, marker=marker, ms=5, lw=2.2, label=label)
-            ax.fill_between(part["lead_days"], part[f"{side}_low"], part[f"{side}_high"], color=colour, alpha=0.15, lw=0)
-        ax.set_title(part["label"].iloc[0], fontsize=11, loc="left", color=INK, fontweight="normal")
-        ax.grid(axis="y", color=LINE, lw=0.6)
-    grid[0].legend(frameon=False, loc="best", ncols=2, labelcolor=INK)
-    grid[0].set_ylim(0, 100)
-    grid[0].invert_xaxis()
-    grid[-1].set_xticks([180, 150, 120, 90, 60, 30])
-    grid[-1].set_xlabel("days before the end of the contract")
-    grid[len(grid) // 2].set_ylabel("points, 0 to 100")
-    clear = apart(audit)
-    first = f"{clear.iloc[0]['label']} is apart from {int(clear.iloc[0]['apart_days'])} days before the end" if len(clear) else ""
-    titled(grid[0], first or "No metric is apart before the end")
-    return grid[0]
 
 
 def metrics_alone(audit: AuditFacts, *, most: int = 18) -> Axes:

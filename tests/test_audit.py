@@ -12,7 +12,7 @@ import pytest
 from healthlib import overrides, recency
 from healthlib.beginnings import NEVER
 from healthlib.spec import Band, Measure, Metric, OutcomeSpec, Scorecard
-from healthlib.studies import alone, before_end, leaving, lists, survival
+from healthlib.studies import alone, leaving, lists, survival
 from healthlib.studies.audit import audit_study
 from healthlib.studies.groups import dimensions
 from healthlib.studies.leaks import screen
@@ -169,22 +169,6 @@ def test_movements_by_hand() -> None:
     assert year["left_rate"] == pytest.approx(1 / 3)
     said = leaving.reasons(churned.assign(reason=[np.nan]))
     assert said[["reason", "accounts", "arr_share"]].values.tolist() == [["not stated", 1, 1.0]]
-
-
-def test_event_study_finds_the_metric_that_fell_and_only_that() -> None:
-    """Planted: from 90 days before the end on, `seats` of those that leave drop from 0.8 to 0.2; `tickets` never differ."""
-    rng = np.random.default_rng(1)
-    rows = [
-        {"account_id": f"{side}{i}", "lead_days": lead, "seats": 0.2 if side == "lost" and lead <= 90 else 0.8,
-         "tickets": rng.random(), "arr": 1.0, "age_days": 500.0, "as_of": T}
-        for side in ("lost", "kept") for i in range(30) for lead in before_end.LEADS
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows)
-    lost = frame["account_id"].str.startswith("lost")
-    found = before_end.first_apart(before_end.compare(frame[lost], frame[~lost], CARD)).set_index("metric")
-    assert found.loc["seats", "apart_days"] == 90
-    assert found.loc["seats", "gap"] == pytest.approx(60)
-    assert found.loc["tickets", "apart_days"] == 0
 
 
 def test_metric_cohorts_keep_equal_values_together_and_go_from_worst_to_best() -> None:

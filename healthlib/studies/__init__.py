@@ -29,6 +29,7 @@ class Study:
 
 REGISTRY = {
     "audit": Study("audit", "audit"),
+    "ending": Study("ending", "audit"),
     "fit": Study("fit", "weights"),
     "contest": Study("contest", "weights", ("fit",)),
     "growth": Study("growth", "weights"),
@@ -58,7 +59,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Returns
     -------
-    AuditFacts, FitFacts, ContestFacts, BacktestFacts, ExecutiveFacts, CheckFacts or PresetFacts
+    The frozen dataclass that the `of` of its module gives: AuditFacts, FitFacts, ..., or CheckFacts
 
     Raises
     ------

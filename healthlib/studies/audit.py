@@ -1,4 +1,4 @@
-"""The audit: who renews, who leaves, what went before, who only seems healthy, and how good the present score is."""
+"""The audit: who renews, who leaves, who only seems healthy, and how good the present score is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from healthlib import scoring
 from healthlib.bands import band_colours
 from healthlib.resample import Estimate
-from healthlib.studies import alone, before_end, leaving, lists
+from healthlib.studies import alone, leaving, lists
 from healthlib.studies.early import early_facts
 from healthlib.studies.fit import usable, without
 from healthlib.studies.groups import dimensions
@@ -45,7 +45,6 @@ class AuditFacts:
     curves : Kaplan-Meier curves: `grouping` (all, start year, or an attribute) then `survival.CURVE_COLUMNS`
     retained : share of accounts and ARR still here after `months`, per group of each grouping
     reasons, movements : see `leaving`
-    before, apart : see `before_end.compare` and `before_end.first_apart`
     zombies, watermelons, false_alarms : accounts by name, see `lists`
     zombie_outcomes : loss rate of past zombies and of all other cases
     cohorts, alone : see `alone`
@@ -81,8 +80,6 @@ class AuditFacts:
     retained: pd.DataFrame
     reasons: pd.DataFrame
     movements: pd.DataFrame
-    before: pd.DataFrame
-    apart: pd.DataFrame
     zombies: pd.DataFrame
     zombie_outcomes: pd.DataFrame
     watermelons: pd.DataFrame
@@ -147,7 +144,6 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
         **_retention(book, **again),
         reasons=leaving.reasons(book.churned),
         movements=leaving.movements(book.ledger, book.churned),
-        **_before(book, finished, **again),
         **_named(book, finished, left_out(leaks), **again),
         **_metrics(book, finished, **again),
         **_present_score(book, finished, **again),
@@ -213,13 +209,6 @@ def _retention(book: Book, *, replicates: int, seed: int) -> dict[str, Any]:
         "curves": pd.concat(curves, ignore_index=True)[["grouping", *CURVE_COLUMNS]],
         "retained": pd.DataFrame(rows, columns=list(RETAINED_COLUMNS)).dropna(subset=["share"]).reset_index(drop=True),
     }
-
-
-def _before(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, Any]:
-    """The event study and when each metric came apart."""
-    kept = before_end.kept_at_leads(book.history, finished)
-    study = before_end.compare(book.leads, kept, book.scorecard, replicates=replicates, seed=seed)
-    return {"before": study, "apart": before_end.first_apart(study)}
 
 
 def _named(book: Book, finished: pd.DataFrame, leaks: tuple[str, ...], *, replicates: int, seed: int) -> dict[str, Any]:

@@ -230,12 +230,10 @@ def _mantel_haenszel(used: np.ndarray, kept: np.ndarray, strata: Sequence[str] |
     """Odds ratio of staying, its interval and p-value; NaN where no stratum holds both sides and both outcomes."""
     from statsmodels.stats.contingency_tables import StratifiedTable
 
-    tables = []
-    for _, rows in pd.DataFrame({"used": used, "kept": kept, "stratum": np.asarray(strata)}).groupby("stratum"):
-        cells = [[((rows["used"] == u) & (rows["kept"] == k)).sum() for k in (True, False)] for u in (True, False)]
-        table = np.array(cells, dtype=float)
-        if table.sum(axis=0).all() and table.sum(axis=1).all():
-            tables.append(table)
+    number = pd.factorize(np.asarray(strata))[0]
+    cell = 4 * number + 2 * (~np.asarray(used, bool)) + ~np.asarray(kept, bool)
+    every = np.bincount(cell, minlength=4 * (number.max(initial=-1) + 1)).reshape(-1, 2, 2).astype(float)
+    tables = [table for table in every if table.sum(axis=0).all() and table.sum(axis=1).all()]
     if not tables or not np.sum(tables, axis=0).all():
         return dict.fromkeys(("odds", "odds_low", "odds_high", "p"), float("nan"))
     found = StratifiedTable(tables)
