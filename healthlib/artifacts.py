@@ -39,6 +39,10 @@ BACKTEST = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churne
 ALERTS = (
     "account_id", "kind", "from", "to", "since", "arr", "reason", "playbook", "new", "term_ends", "owner", "group", "evidence",
 )  # fmt: skip
+NAMED = (
+    "account_id", "name", "segment", "lists", "shown", "arr", "state", "ended_on", "reason", "term_ends", "scored_on", "scored",
+    "quiet_since",
+)  # fmt: skip
 REJECTED = ("file", "line", "column", "value", "rule")
 
 
@@ -71,7 +75,10 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
 
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
-    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights), backtest (lead_time, backtest)."""
+    """The tables of whichever studies `facts` holds: accounts (named_accounts), executive (scores, alerts), fit (weights), backtest
+    (lead_time, backtest)."""
+    if "accounts" in facts:
+        write_csv(facts["accounts"].named, folder / "named_accounts.csv", NAMED)
     if "executive" in facts:
         scores = facts["executive"].scores
         write_csv(scores, folder / "scores.csv", scores_columns(scores))

@@ -18,6 +18,7 @@ from ..spec import Scorecard, Workspace
 from ..tables import Tables, load_tables
 from ..traces import Traces, no_traces
 from ..tracing import read_traces
+from .diary import Diary, read_diary
 from .leaks import Background, LeakAudit, screen
 from .silence import nothing, silences
 
@@ -44,6 +45,7 @@ class Book:
     overrides : the override in force for each account and date of `history` and `cases` that has one: `overrides.COLUMNS`
     dated : account_id, metric, day: the newest row behind each metric today, see `recency.newest_days`
     answers : the latest rating or answer at each case, however old: `recency.ANSWER_COLUMNS`
+    diary : terms, tickets, contacts and playbooks of every account
     """
 
     workspace: Workspace
@@ -65,6 +67,7 @@ class Book:
     overrides: pd.DataFrame = field(default_factory=overrides.NONE.copy)
     dated: pd.DataFrame = field(default_factory=recency.NO_DAYS.copy)
     answers: pd.DataFrame = field(default_factory=recency.NO_ANSWERS.copy)
+    diary: Diary = field(default_factory=Diary)
 
     @property
     def evidence(self) -> str:
@@ -131,6 +134,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         began=beginnings(tables, at),
         traces=read_traces(tables, workspace, left, at),
         silences=silences(tables, workspace, history),
+        diary=read_diary(tables, workspace, cases, at),
         **_judgements(tables, workspace, history, cases, at),
     )
 
