@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from healthlib.claims import against, ranged, words
+from healthlib.claims import against, are, largest, ranged, words
 from healthlib.studies.accounts import SHOWN
 from healthlib.studies.diary import RECENT_DAYS
 from healthlib.wording import count, counted, day, listed, money, number, points, share, share_range, unknown
@@ -31,11 +31,11 @@ def opening(facts: AccountFacts) -> str:
         return "No account is named above, so there is none to look at one by one."
     rest = int((~facts.named["shown"].astype(bool)).sum())
     each = listed([f"{most} {PLURAL[name]}" for name, most in SHOWN.items()])
-    others = f" The other {counted(rest, 'account')}: named_accounts.csv, beside this page, a row each." if rest else ""
-    verb = "is" if len(facts.named) == 1 else "are"
+    if not rest:
+        return f"{are(len(facts.named), 'account')} named in the lists above; each can be looked at here, the largest ARR first."
     return (
-        f"{counted(len(facts.named), 'account')} {verb} named in the lists above; {count(len(facts.named) - rest)} can be looked at here "
-        f"one by one: at most {each}, largest ARR first.{others}"
+        f"{are(len(facts.named), 'account')} named in the lists above; {count(len(facts.named) - rest)} can be looked at here one by one: "
+        f"at most {each}, largest ARR first. The other {counted(rest, 'account')}: named_accounts.csv, beside this page, a row each."
     )
 
 
@@ -86,7 +86,7 @@ def course(record: Record) -> str:
         return "Its score was never known."
     recent = rows.tail(BEFORE + 1)
     last = recent.iloc[-1]
-    first = recent.loc[recent["score"].idxmax()] if last["score"] < recent["score"].max() - STILL else recent.iloc[0]
+    first = largest(recent, "score") if last["score"] < recent["score"].max() - STILL else recent.iloc[0]
     months = max(round((last["as_of"] - first["as_of"]).days / MONTH), 1)
     left = record.named["state"] == "left" and not unknown(record.named["ended_on"])
     until = f"before it left on {day(record.named['ended_on'])}" if left else f"to {day(last['as_of'])}"
@@ -98,8 +98,10 @@ def course(record: Record) -> str:
         return (
             f"Its score {'fell' if moved < 0 else 'rose'} from {points(first['score'])} to {points(last['score'])} ({last['band']}) {span}."
         )
-    low, high = recent["score"].min(), recent["score"].max()
-    return f"Its score stood between {points(low)} and {points(high)} {span}, at {points(last['score'])} ({last['band']}) in the end."
+    low, high = points(recent["score"].min()), points(recent["score"].max())
+    if low == high:
+        return f"Its score stood at {low} ({last['band']}) {span}."
+    return f"Its score stood between {low} and {high} {span}, at {points(last['score'])} ({last['band']}) in the end."
 
 
 def warned(facts: AccountFacts, record: Record) -> str:
@@ -205,10 +207,12 @@ def quiet(facts: AccountFacts, record: Record) -> str:
     return f"Has paid and hardly used the product or talked to us {long}."
 
 
-def story(facts: AccountFacts, record: Record) -> str:
-    """All there is to say of one account, one sentence after the other."""
-    said = [
-        became(facts, record), quiet(facts, record), course(record), warned(facts, record), missed(facts, record),
-        held(facts, record), silence(facts, record),
-    ]  # fmt: skip
-    return " ".join(part for part in said if part)
+def story(facts: AccountFacts, record: Record) -> list[str]:
+    """All there is to say of one account, a paragraph a question: what became of it, what was missed, what cried wolf, who was in touch."""
+    paragraphs = [
+        (became(facts, record), quiet(facts, record), course(record), warned(facts, record)),
+        (missed(facts, record),),
+        (held(facts, record),),
+        (silence(facts, record),),
+    ]
+    return [" ".join(said for said in part if said) for part in paragraphs if any(part)]

@@ -40,7 +40,8 @@ LEGEND = (
     "The filled shape is the score by month, by the scorecard in use today, in the colour of its band; the band’s sign stands where it "
     "changes. A thin line is what the scorecard of that day said, a dashed one the day it changed; ↑ is the day for which the account is "
     "listed, “Gate” a month that a gate capped, ◇ one that a person overruled. Terms: ◆ renewed, ✕ left. Tickets: opened above the line, "
-    "closed below. Metrics: points from 0 at the foot to 100 at the top; then the last points, and the last value in the metric’s own unit."
+    "closed below. Figures at the right: the last score, and the most tickets and contacts in a month. Metrics: points from 0 at the foot "
+    "to 100 at the top; then the last points, and the last value in the metric’s own unit."
 )
 
 
@@ -52,7 +53,9 @@ def section(facts: AccountFacts, record: Record) -> Piece:
     remark = f"{row['lists']} · {wording.money(row['arr'], facts.currency)} · {state}"
     head = f'<summary>{report.escape(title)} <span class="quiet">{html.escape(remark)}</span></summary>'
     picture = plots.lifeline(facts, record, say.course(record)) + Piece(_events(record))
-    body = report.text(say.story(facts, record)) + Piece(f'<div class="pair"><div>{picture.html}</div>{_metrics(facts, record)}</div>')
+    body = report.show(*(report.text(said) for said in say.story(facts, record))) + Piece(
+        f'<div class="pair"><div>{picture.html}</div>{_metrics(facts, record)}</div>'
+    )
     back = ", ".join(f'<a href="#{LIST_ANCHORS[name]}">{say.PLURAL[name]}</a>' for name in record.lists)
     anchor = html.escape(str(row["anchor"]), quote=True)
     return Piece(

@@ -18,7 +18,7 @@ from healthlib.pieces import Piece
 if TYPE_CHECKING:
     from healthlib.studies.accounts import AccountFacts, Record
 
-WIDTH, LEFT, RIGHT = 360, 46, 352
+WIDTH, LEFT, RIGHT = 360, 46, 342
 """Units of the drawing: a phone's width, so that its letters are read there; and where the months begin and end."""
 TALL = 44
 """Units of a score of 100."""
@@ -117,6 +117,8 @@ def _score(facts: AccountFacts, record: Record, months: _Months) -> tuple[str, i
     listed = record.named["scored_on"]
     there = not pd.isna(listed) and listed >= rows["as_of"].min()
     out += _text(months.at(listed) - 3, base + 8, "↑") if there else ""
+    if tall and tall[-1]:
+        out += _text(_x(months, slots[-1] + 1) + 2, base - tall[-1] + 8, wording.points(rows["score"].iloc[-1]))
     return out, base + (11 if there else 4)
 
 
@@ -184,6 +186,7 @@ def _tickets(facts: AccountFacts, record: Record, months: _Months, y: int) -> tu
         return "", 0
     most = max([*opened.values(), *closed.values()])
     out = _text(0, y + 12, "Tickets") + f'<path d="{steps(_scaled(opened, most), months, y + 10)}"/>'
+    out += _text(months.right + 2, y + 8, wording.count(most))
     return out + f'<path class="pale" d="{steps(_scaled(closed, most, -1), months, y + 11)}"/>', 22
 
 
@@ -192,8 +195,9 @@ def _contacts(facts: AccountFacts, record: Record, months: _Months, y: int) -> t
     found = _counted(record, "contact", months)
     if not found:
         return "", 0
-    path = steps(_scaled(found, max(found.values())), months, y + 11)
-    return _text(0, y + 10, "Contacts") + f'<path class="accent" d="{path}"/>', 14
+    most = max(found.values())
+    path = steps(_scaled(found, most), months, y + 11)
+    return _text(0, y + 10, "Contacts") + _text(months.right + 2, y + 10, wording.count(most)) + f'<path class="accent" d="{path}"/>', 14
 
 
 def _plays(facts: AccountFacts, record: Record, months: _Months, y: int) -> tuple[str, int]:

@@ -32,6 +32,7 @@ NAMED_COLUMNS = (
     "account_id", "name", "segment", "lists", "shown", "anchor", "arr", "state", "ended_on", "reason", "term_ends", "scored_on", "scored",
     "quiet_since",
 )  # fmt: skip
+LISTED = ["account_id", "name", "segment", "scored_on", "scored", "list", "place"]
 SCORE_COLUMNS = ("account_id", "as_of", "score", "band", "gate", "override", "then")
 
 
@@ -200,9 +201,7 @@ def _lists(audit: AuditFacts) -> dict[str, pd.DataFrame]:
 def _named(book: Book, audit: AuditFacts) -> pd.DataFrame:
     """Who is named, in which lists, and what became of them: `NAMED_COLUMNS`."""
     stacked = [
-        part[["account_id", "name", "segment"]].assign(
-            list=name, scored_on=part.get("as_of", pd.NaT), scored=part.get("score", np.nan), place=np.arange(len(part))
-        )
+        part.assign(list=name, place=np.arange(len(part))).rename(columns={"as_of": "scored_on", "score": "scored"}).reindex(columns=LISTED)
         for name, part in _lists(audit).items()
     ]
     rows = pd.concat([part for part in stacked if len(part)] or stacked, ignore_index=True).astype({"scored": float})

@@ -61,9 +61,9 @@ def missed(judged: Judged, chosen: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame `MISSED_COLUMNS`, a row a case and metric that applies: weight (share of the weight that applies to the case, measured or
     not), points (0..100), typical (median of the kept cases), as_low and kept (how many kept cases had at most so many
-    points, of how many that had any), age_days (of the latest rating or answer, NaN elsewhere) and standing: low (below `typical`, and at most `LOW` of the kept
-    cases were as low), fine (at least `typical`), between, old (not measured, yet there is an older answer), absent (not measured, where
-    most kept cases were), or unknown (not measured, as in most).
+    points, of how many that had any), age_days (of the latest rating or answer, NaN elsewhere) and standing: low (below `typical`, and at
+    most `LOW` of the kept cases were as low), fine (at least `typical`), between, old (not measured, yet there is an older answer),
+    absent (not measured, where most kept cases were), or unknown (not measured, as in most).
     """
     place = _places(judged.cases, chosen)
     if not len(place):
@@ -140,9 +140,9 @@ def held(judged: Judged, chosen: pd.DataFrame, *, replicates: int = 400, seed: i
     Returns
     -------
     DataFrame `HELD_COLUMNS`, a row a scored case: its score, the metric that cost most points (cost, of 100; `scoring.shortfalls`), gate
-    (the one that capped the score, whose metric that then is; "" for none), its own points; cases (how many finished cases had at most so many
-    points with that metric; with a gate: how many it capped), kept (how many of them were kept), rate with low and high: that share, its
-    95 % interval from resampling accounts.
+    (the one that capped the score, whose metric that then is; "" for none), its own points; cases (how many finished cases had at most so
+    many points with that metric; with a gate: how many it capped), kept (how many of them were kept), rate with low and high: that share,
+    its 95 % interval from resampling accounts.
     """
     rows = []
     short = scoring.shortfalls(judged.scores)
