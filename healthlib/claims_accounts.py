@@ -179,22 +179,29 @@ def held(facts: AccountFacts, record: Record) -> str:
         f"Held down by the gate “{row['gate']}”" if row["gate"] else f"Held down most by “{row['label']}”, {points(row['points'])} points"
     )
     alike = "cases that it capped" if row["gate"] else "cases with so few points or fewer"
-    worse = against(row["low"], row["high"], base.value) == "below"
-    verdict = WOLF[0 if not worse else 1 if 1 - row["rate"] < TWICE * (1 - base.value) else 2]
+    verdict = wolf(row["rate"], row["low"], row["high"], base.value)
     return (
         f"{was} {cause}, which cost it {number(row['cost'], 0)} of 100. Of {count(row['cases'])} {alike}, "
         f"{share_range(row['rate'], row['low'], row['high'])} {says['kept']}, against {share(base.value)} of all: {verdict}."
     )
 
 
-WOLF = (
-    "no fewer as far as can be told, so it cries wolf",
-    "fewer, yet less than twice as many were lost as of all, so it is a weak alarm",
-    "so the alarm was fair, and this one was the exception",
-)
-"""What the share kept among cases with the same alarm says of it."""
 TWICE = 2.0
 """An alarm is fair from so many times the loss of all (a convention)."""
+
+
+def wolf(kept: float, low: float, high: float, base: float) -> str:
+    """What the share kept among cases with the same alarm, with its interval, says of the alarm.
+
+    >>> wolf(0.86, 0.82, 0.9, 0.87), wolf(0.56, 0.33, 0.77, 0.71)
+    ('no fewer as far as can be told, so it cries wolf', 'too few to tell whether it cries wolf')
+    """
+    if against(low, high, base) != "below":
+        harmless = 1 - low < TWICE * (1 - base)
+        return "no fewer as far as can be told, so it cries wolf" if harmless else "too few to tell whether it cries wolf"
+    if 1 - kept < TWICE * (1 - base):
+        return "fewer, yet less than twice as many were lost as of all, so it is a weak alarm"
+    return "so the alarm was fair, and this one was the exception"
 
 
 def quiet(facts: AccountFacts, record: Record) -> str:

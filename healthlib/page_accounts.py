@@ -59,7 +59,7 @@ def section(facts: AccountFacts, record: Record) -> Piece:
     back = ", ".join(f'<a href="#{LIST_ANCHORS[name]}">{say.PLURAL[name]}</a>' for name in record.lists)
     anchor = html.escape(str(row["anchor"]), quote=True)
     return Piece(
-        f'<details class="open account">{head}<section id="{anchor}">{body.html}<p class="quiet">Back to {back}</p></section></details>'
+        f'<details class="account">{head}<section id="{anchor}">{body.html}<p class="quiet">Back to {back}</p></section></details>'
     )
 
 

@@ -68,7 +68,7 @@ def write(folder: Path) -> Workspace:
     (folder / "interventions.csv").write_text("account_id,started_at,ended_at,playbook\n" + plays)
     card = Scorecard(
         groups=("engagement",),
-        metrics={"contacts": metric("contacts", "count", table="touchpoints", group="engagement", window_days=90, worst=0, best=6, weight=1)},
+        metrics={"contacts": metric("contacts", "count", table="touchpoints", group="engagement", window_days=90, best=6, weight=1)},
         bands=(Band(name="red", start=0), Band(name="green", start=50)),
     )  # fmt: skip
     return Workspace(folder=folder, name="t", scorecard=card, data_through=THROUGH.date())
@@ -220,6 +220,20 @@ def test_sentences_say_what_happened(company: tuple[Book, AuditFacts, AccountFac
     assert "Has paid and hardly used the product or talked to us for 27 months, since 31 Mar 2024." in said["f1"]
 
 
+@pytest.mark.parametrize(
+    ("kept", "verdict"),
+    [
+        ((0.86, 0.82, 0.90), "it cries wolf"),
+        ((0.9, 0.4, 0.99), "too few to tell"),
+        ((0.8, 0.75, 0.84), "weak alarm"),
+        ((0.6, 0.5, 0.7), "was fair"),
+    ],
+)
+def test_an_alarm_cries_wolf_only_where_that_is_sure(kept: tuple[float, float, float], verdict: str) -> None:
+    """Of all, 87% were kept: twice their loss is 26%."""
+    assert verdict in claims_accounts.wolf(*kept, 0.87)
+
+
 def fallen(scores: list[float], ended: str | None) -> str:
     """The sentence on the course of these month-end scores of 2026."""
     days = pd.date_range("2026-01-31", periods=len(scores), freq="ME", unit="s")
@@ -315,8 +329,8 @@ def test_hostile_names_do_nothing() -> None:
     page = whole_page(audit, facts)
     assert "<script" not in page
     assert Reader(page).tags <= {
-        "html", "head", "meta", "title", "style", "body", "a", "main", "header", "p", "h1", "bdi", "div", "table", "caption", "span", "thead",
-        "tbody", "tr", "th", "td", "data", "details", "summary", "section", "svg", "g", "path", "text", "footer", "dl", "dt", "dd",
+        "html", "head", "meta", "title", "style", "body", "a", "main", "header", "p", "h1", "bdi", "div", "table", "caption", "span",
+        "thead", "tbody", "tr", "th", "td", "data", "details", "summary", "section", "svg", "g", "path", "text", "footer", "dl", "dt", "dd",
     }  # fmt: skip
 
 
