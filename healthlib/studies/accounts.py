@@ -221,16 +221,16 @@ def _named(book: Book, audit: AuditFacts) -> pd.DataFrame:
 
 def _became(book: Book, frame: pd.DataFrame) -> pd.DataFrame:
     """ARR, state, the day and reason of the last leaving, and the end of the term."""
-    today = book.history[book.history["as_of"] == book.as_of].set_index("account_id")
+    today = book.history[book.history["as_of"] == book.as_of].drop_duplicates("account_id").set_index("account_id")
     gone = book.churned.sort_values("ended_on", kind="stable").drop_duplicates("account_id", keep="last").set_index("account_id")
     ids = frame["account_id"]
-    arr = ids.map(today["arr"]).astype(float)
+    arr = today["arr"].reindex(ids).to_numpy(float)
     return frame.assign(
         state=np.where(ids.isin(today.index), "customer", "left"),
-        arr=arr.where(arr.notna(), ids.map(gone["arr"]).astype(float)),
-        ended_on=ids.map(gone["ended_on"]).astype("datetime64[s]"),
-        reason=ids.map(gone["reason"]).astype("object"),
-        term_ends=ids.map(today["term_ends"]).astype("datetime64[s]"),
+        arr=np.where(np.isnan(arr), gone["arr"].reindex(ids).to_numpy(float), arr),
+        ended_on=gone["ended_on"].reindex(ids).to_numpy("datetime64[s]"),
+        reason=gone["reason"].reindex(ids).to_numpy(object),
+        term_ends=today["term_ends"].reindex(ids).to_numpy("datetime64[s]"),
     )
 
 
