@@ -43,6 +43,10 @@ BACKTEST = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churne
 ALERTS = (
     "account_id", "kind", "from", "to", "since", "arr", "reason", "playbook", "new", "term_ends", "owner", "group", "evidence",
 )  # fmt: skip
+NAMED = (
+    "account_id", "name", "segment", "lists", "shown", "arr", "state", "ended_on", "reason", "term_ends", "scored_on", "scored",
+    "quiet_since",
+)  # fmt: skip
 REJECTED = ("file", "line", "column", "value", "rule")
 
 
@@ -75,7 +79,10 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
 
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
-    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit, contest, growth, backtest (lead_time too)."""
+    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit, contest, growth, backtest (lead_time too),
+    accounts (named_accounts)."""
+    if "accounts" in facts:
+        write_csv(facts["accounts"].named, folder / "named_accounts.csv", NAMED)
     if "executive" in facts:
         scores = facts["executive"].scores
         write_csv(scores, folder / "scores.csv", scores_columns(scores))

@@ -9,9 +9,11 @@ import pandas as pd
 from healthlib import claims_audit, page_leaks, report, wording
 from healthlib.claims import ASSOCIATED, words
 from healthlib.pieces import Columns, Kind, Piece
+from healthlib.studies.lists import latest
 from healthlib.studies.rates import SMALL
 
 if TYPE_CHECKING:
+    from healthlib.studies.accounts import AccountFacts
     from healthlib.studies.audit import AuditFacts
 
 
@@ -24,8 +26,7 @@ LATEST = "listed, the latest of each account"
 
 def by_account(frame: pd.DataFrame) -> pd.DataFrame:
     """The latest case of each account, largest ARR first, at most `LISTED`."""
-    last = frame.sort_values(["as_of", "account_id"], kind="stable").drop_duplicates("account_id", keep="last")
-    return last.sort_values(["arr", "account_id"], ascending=[False, True]).head(LISTED)
+    return latest(frame).head(LISTED)
 
 
 def interval(said: str) -> Piece:
@@ -136,8 +137,8 @@ def movements(audit: AuditFacts) -> Piece:
     return report.table(frame, columns, caption="Movements by calendar year, as far as the exports go")
 
 
-def zombies(audit: AuditFacts) -> Piece:
-    """Zombies by name, and what became of past ones."""
+def zombies(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
+    """Zombies by name, each linked to its section in `accounts`, and what became of past ones."""
     columns = named_columns(
         audit.zombies,
         {
@@ -150,7 +151,8 @@ def zombies(audit: AuditFacts) -> Piece:
     past = rate_table(
         audit.zombie_outcomes, audit.kind, audit.currency, first={"group": "At the case’s date"}, caption="What became of zombies"
     )
-    return report.table(audit.zombies, columns, caption="Paying, hardly using", layout="cards fold") + past
+    listing = report.table(linked(audit.zombies, accounts), columns, caption="Paying, hardly using", layout="cards fold")
+    return report.anchored("list-zombies", listing) + past
 
 
 def zombie_bars(audit: AuditFacts) -> Piece:
@@ -169,8 +171,8 @@ def leaks(audit: AuditFacts) -> Piece:
     return page_leaks.section(audit.leaks, audit.leak_figures, labels, audit.leak_notes)
 
 
-def watermelons(audit: AuditFacts) -> Piece:
-    """Best band, then lost."""
+def watermelons(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
+    """Best band, then lost; each linked to its section in `accounts`."""
     says = words(audit.kind)
     columns = named_columns(
         audit.watermelons,
@@ -182,16 +184,17 @@ def watermelons(audit: AuditFacts) -> Piece:
             "reason": ("Stated reason", "text"),
         },
     )
-    return report.table(
-        by_account(audit.watermelons),
+    listing = report.table(
+        linked(by_account(audit.watermelons), accounts),
         columns,
         caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}: {wording.counted(len(audit.watermelons), 'case')}; {LATEST}",
         layout="cards fold",
     )
+    return report.anchored("list-watermelons", listing)
 
 
-def false_alarms(audit: AuditFacts) -> Piece:
-    """Worst band, yet kept."""
+def false_alarms(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
+    """Worst band, yet kept; each linked to its section in `accounts`."""
     says = words(audit.kind)
     columns = named_columns(
         audit.false_alarms,
@@ -202,12 +205,13 @@ def false_alarms(audit: AuditFacts) -> Piece:
             "weakest": ("Weakest metric then", "text"),
         },
     )
-    return report.table(
-        by_account(audit.false_alarms),
+    listing = report.table(
+        linked(by_account(audit.false_alarms), accounts),
         columns,
         caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}: {wording.counted(len(audit.false_alarms), 'case')}; {LATEST}",
         layout="cards fold",
     )
+    return report.anchored("list-false-alarms", listing)
 
 
 def alone(audit: AuditFacts) -> Piece:
@@ -303,14 +307,22 @@ def opening(audit: AuditFacts) -> Piece:
 
 
 def named_columns(frame: pd.DataFrame, columns: Columns) -> Columns:
-    """Leading columns of a list by name: the name where the exports have one, the id, the segment where known."""
+    """Leading columns of a list by name that `linked` made: the name where the exports have one, the id, the segment where known."""
     lead: dict[str, tuple[str, Kind]] = {}
     if frame["name"].notna().any():
-        lead["name"] = ("Account", "text")
-    lead["account_id"] = ("Id" if lead else "Account", "text")
+        lead["name"] = ("Account", report.linked)
+    lead["account_id"] = ("Id" if lead else "Account", "text" if lead else report.linked)
     if frame["segment"].notna().any():
         lead["segment"] = ("Segment", "text")
     return {**lead, **columns}
+
+
+def linked(frame: pd.DataFrame, accounts: AccountFacts | None = None, page: str = "") -> pd.DataFrame:
+    """A list by name for `named_columns`: its leading column as (text, link to the account's section on `page`, "" where it has none)."""
+    anchors = accounts.anchors if accounts is not None else {}
+    places = [f"{page}#{anchors[name]}" if name in anchors else "" for name in frame["account_id"].astype(str)]
+    lead = "name" if frame["name"].notna().any() else "account_id"
+    return frame.assign(**{lead: pd.Series(list(zip(frame[lead], places, strict=True)), index=frame.index, dtype="object")})
 
 
 def _plain_ranges(frame: pd.DataFrame, columns: tuple[str, str, str]) -> list[str]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from healthlib import claims_backtest, report, wording
-from healthlib.page_audit import LATEST, by_account, interval, named_columns, ranges
+from healthlib.page_audit import LATEST, by_account, interval, linked, named_columns, ranges
 from healthlib.pieces import Columns, Kind, Piece
 
 if TYPE_CHECKING:
+    from healthlib.studies.accounts import AccountFacts
     from healthlib.studies.audit import AuditFacts
     from healthlib.studies.backtest_bands import BacktestFacts
 
@@ -128,16 +129,16 @@ def floors(backtest: BacktestFacts) -> Piece:
     )
 
 
-def misses(backtest: BacktestFacts, audit: AuditFacts) -> Piece:
-    """Highest band, then lost, by name."""
-    frame = by_account(backtest.misses).merge(audit.names, how="left", on="account_id")
+def misses(backtest: BacktestFacts, audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
+    """Highest band, then lost, by name; linked to the account's section on the audit where it has one."""
+    frame = linked(by_account(backtest.misses).merge(audit.names, how="left", on="account_id"), accounts, "audit.html")
     caption = f"Not seen: highest band, then left: {wording.counted(backtest.misses_count, 'case')}; {LATEST}"
     return report.table(frame, _list_columns(frame, audit), caption=caption, layout="cards fold")
 
 
-def false_alarms(backtest: BacktestFacts, audit: AuditFacts) -> Piece:
-    """Lowest band, yet kept, by name."""
-    frame = by_account(backtest.false_alarms).merge(audit.names, how="left", on="account_id")
+def false_alarms(backtest: BacktestFacts, audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
+    """Lowest band, yet kept, by name; linked to the account's section on the audit where it has one."""
+    frame = linked(by_account(backtest.false_alarms).merge(audit.names, how="left", on="account_id"), accounts, "audit.html")
     caption = f"Alarms: lowest band, yet stayed: {wording.counted(backtest.false_alarms_count, 'case')}; {LATEST}"
     return report.table(frame, _list_columns(frame, audit), caption=caption, layout="cards fold")
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from healthlib import report, wording
-from healthlib.page_audit import interval, ranges, rate_table
+from healthlib.page_audit import interval, linked, ranges, rate_table
 from healthlib.pieces import Columns, Piece
 
 if TYPE_CHECKING:
+    from healthlib.studies.accounts import AccountFacts
     from healthlib.studies.audit import AuditFacts
 
 NAMED = 25
 
 
-def successful(audit: AuditFacts) -> Piece:
-    """The successful customers by name, and what the others lack."""
+def successful(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
+    """The successful customers by name, each linked to its section in `accounts`, and what the others lack."""
     money = f"money {wording.compact(audit.currency)}"
     named: Columns = {
-        "name": ("Account", "text"),
+        "name": ("Account", report.linked),
         "arr": ("ARR", money),
         "renewals": ("Renewals (or years)", "count"),
         "arr_kept": ("ARR against a year ago", "share"),
@@ -35,7 +36,10 @@ def successful(audit: AuditFacts) -> Piece:
         lacking.sort_values("arr", ascending=False), lacks, caption="Active accounts that are not successful", layout="cards fold"
     ) + report.details(
         "The successful customers by name",
-        report.table(won.head(NAMED), named, caption=f"Successful customers{shown}", layout="cards fold"),
+        report.anchored(
+            "list-successful",
+            report.table(linked(won.head(NAMED), accounts), named, caption=f"Successful customers{shown}", layout="cards fold"),
+        ),
         report.note(
             "Successful: at least one renewal (where customers pay by the month, a whole year), ARR not below that of a year ago, and at "
             "least 50 of 100 points on average over the metrics of use and contact."

@@ -62,6 +62,21 @@ def escape(text: Any) -> str:
     return f"<bdi>{html.escape(str(text))}</bdi>" if not wording.unknown(text) and str(text) else ""
 
 
+def linked(value: tuple[Any, str]) -> Piece:
+    """A column kind: (text, where to) as a link to a place of the reports; the text alone where there is none ("").
+
+    >>> linked(("A & B", "#account-7")).html
+    '<a href="#account-7"><bdi>A &amp; B</bdi></a>'
+    """
+    words, target = value
+    return Piece(f'<a href="{html.escape(target, quote=True)}">{escape(words)}</a>' if target else escape(words))
+
+
+def anchored(anchor: str, piece: Piece) -> Piece:
+    """A piece that a link can lead to."""
+    return Piece(f'<div id="{html.escape(anchor, quote=True)}">{piece.html}</div>')
+
+
 def _words(text: str) -> str:
     """A sentence as HTML; a minus sign stays with its figure."""
     return html.escape(text).replace("−", "−&#8288;")

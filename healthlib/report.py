@@ -16,6 +16,7 @@ from healthlib import palette, wording
 from healthlib.errors import HealthlibError
 from healthlib.pieces import (
     Piece,
+    anchored,
     bands,
     bars,
     bullets,
@@ -28,6 +29,7 @@ from healthlib.pieces import (
     figure,
     heading,
     lead,
+    linked,
     note,
     show,
     table,
@@ -37,6 +39,7 @@ from healthlib.pieces import (
 
 __all__ = [
     "Piece",
+    "anchored",
     "bands",
     "bars",
     "bullets",
@@ -52,6 +55,7 @@ __all__ = [
     "heading",
     "index_page",
     "lead",
+    "linked",
     "masthead",
     "note",
     "render",

@@ -30,6 +30,7 @@ class Study:
 REGISTRY = {
     "audit": Study("audit", "audit"),
     "ending": Study("ending", "audit"),
+    "accounts": Study("accounts", "audit", ("audit",)),
     "fit": Study("fit", "weights"),
     "contest": Study("contest", "weights", ("fit",)),
     "growth": Study("growth", "weights"),

@@ -18,6 +18,7 @@ from ..spec import Scorecard, Workspace
 from ..tables import Tables, load_tables
 from ..traces import Traces, no_traces
 from ..tracing import read_traces
+from .diary import Diary, read_diary
 from .leaks import Background, LeakAudit, screen
 from .silence import nothing, silences
 
@@ -45,6 +46,7 @@ class Book:
     dated : account_id, metric, day: the newest row behind each metric today, see `recency.newest_days`
     feedback : what CSMs said of the score: `feedback.COLUMNS`
     answers : the latest rating or answer at each case, however old: `recency.ANSWER_COLUMNS`
+    diary : terms, tickets, contacts and playbooks of every account
     """
 
     workspace: Workspace
@@ -67,6 +69,7 @@ class Book:
     dated: pd.DataFrame = field(default_factory=recency.NO_DAYS.copy)
     feedback: pd.DataFrame = field(default_factory=feedback.NONE.copy)
     answers: pd.DataFrame = field(default_factory=recency.NO_ANSWERS.copy)
+    diary: Diary = field(default_factory=Diary)
 
     @property
     def evidence(self) -> str:
@@ -133,6 +136,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         began=beginnings(tables, at),
         traces=read_traces(tables, workspace, left, at),
         silences=silences(tables, workspace, history),
+        diary=read_diary(tables, workspace, cases, at),
         **_judgements(tables, workspace, history, cases, at),
     )
 

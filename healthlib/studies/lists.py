@@ -77,6 +77,12 @@ def surprises(
     )
 
 
+def latest(frame: pd.DataFrame) -> pd.DataFrame:
+    """The latest case of each account in a list, largest ARR first."""
+    last = frame.sort_values(["as_of", "account_id"], kind="stable").drop_duplicates("account_id", keep="last")
+    return last.sort_values(["arr", "account_id"], ascending=[False, True])
+
+
 def _largest(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
     """The list's columns, largest ARR first; a column the exports lack is empty."""
     order = [name for name in ("arr", "account_id", "as_of") if name in columns]
