@@ -29,6 +29,7 @@ class Study:
 
 REGISTRY = {
     "audit": Study("audit", "audit"),
+    "retained": Study("retained", "audit", ("audit",)),
     "fit": Study("fit", "weights"),
     "backtest": Study("backtest_bands", "backtest", ("fit",)),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
@@ -54,7 +55,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Returns
     -------
-    AuditFacts, FitFacts, BacktestFacts, ExecutiveFacts, CheckFacts or PresetFacts
+    AuditFacts, RetainedFacts, FitFacts, BacktestFacts, ExecutiveFacts, CheckFacts or PresetFacts
 
     Raises
     ------

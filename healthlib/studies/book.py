@@ -18,6 +18,7 @@ from ..spec import Scorecard, Workspace
 from ..tables import Tables, load_tables
 from ..traces import Traces, no_traces
 from ..tracing import read_traces
+from . import breadth, contract_terms
 from .leaks import Background, LeakAudit, screen
 from .silence import nothing, silences
 
@@ -44,6 +45,8 @@ class Book:
     overrides : the override in force for each account and date of `history` and `cases` that has one: `overrides.COLUMNS`
     dated : account_id, metric, day: the newest row behind each metric today, see `recency.newest_days`
     answers : the latest rating or answer at each case, however old: `recency.ANSWER_COLUMNS`
+    terms : the contracts known on `as_of`: `contract_terms.COLUMNS`
+    use : how widely each customer of today uses the product, see `breadth.use_today`
     """
 
     workspace: Workspace
@@ -65,6 +68,8 @@ class Book:
     overrides: pd.DataFrame = field(default_factory=overrides.NONE.copy)
     dated: pd.DataFrame = field(default_factory=recency.NO_DAYS.copy)
     answers: pd.DataFrame = field(default_factory=recency.NO_ANSWERS.copy)
+    terms: pd.DataFrame = field(default_factory=contract_terms.nothing)
+    use: pd.DataFrame = field(default_factory=breadth.nothing)
 
     @property
     def evidence(self) -> str:
@@ -131,6 +136,8 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         began=beginnings(tables, at),
         traces=read_traces(tables, workspace, left, at),
         silences=silences(tables, workspace, history),
+        terms=contract_terms.contract_terms(tables, workspace, at),
+        use=breadth.use_today(tables, workspace, history[history["as_of"] == at]),
         **_judgements(tables, workspace, history, cases, at),
     )
 

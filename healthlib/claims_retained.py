@@ -1,0 +1,270 @@
+"""Sentences on staying and renewing, on what to watch, on whether a score is worth it, and on how the counts hang together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from healthlib.claims import largest, ranged, smallest, undated, words
+from healthlib.studies.contract_terms import CHANGES
+from healthlib.studies.renewal_rates import FEW, PRICES
+from healthlib.wording import count, counted, listed, number, share, share_range
+
+if TYPE_CHECKING:
+    from healthlib.studies.audit import AuditFacts
+    from healthlib.studies.retained import RetainedFacts
+
+RATES = {
+    "renewal": "renewal rate",
+    "churn_within": "share that stayed",
+    "expansion": "share that expanded",
+    "flat": "share that stayed",
+}
+"""Kind of outcome -> what the share kept is called."""
+
+FIRST_TERM = CHANGES[0]
+
+WORTH = {
+    "audit": "see who leaves and what went before",
+    "fit": "let outcomes set the weights of a score",
+    "backtest": "check a score against what came after",
+    "forecast": "put a figure on the renewals to come",
+}
+"""Question of readiness -> what a leader would do with the answer."""
+
+
+def renewals(facts: RetainedFacts) -> str:
+    """How many were kept, what that differs by, and what it does not."""
+    table, kept, says = facts.renewals, facts.kept, words(facts.kind)
+    if pd.isna(kept.value):
+        return "Who keeps renewing cannot be told: no outcome has been seen yet."
+    opening = f"The {RATES[facts.kind]} is {ranged(kept)} by count and {ranged(facts.arr_kept)} by ARR (n = {counted(kept.n, 'account')})"
+    if table.empty:
+        return f"{opening}; there are no groups to compare."
+    sure = _apart(table)
+    if not sure:
+        named = counted(table["dimension"].nunique(), "grouping")
+        return f"{opening}. By none of {named} compared it surely differs, allowing for how many they are."
+    told = [f"by {name} ({_ends(part)})" for name, part in list(sure.items())[:3]]
+    more = f" and {counted(len(sure) - 3, 'grouping')} more" if len(sure) > 3 else ""
+    others = [str(name) for name in table["dimension"].unique() if name not in sure]
+    rest = f" No difference is sure by {listed(others, 'or')}." if others else ""
+    return f"{opening}. It differs {', '.join(told)}{more}.{rest} Counted are {says['case']}s that {says['came']}."
+
+
+def _apart(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Groupings of which some group surely differs, surest first -> their groups that are not few."""
+    some = table[table["verdict"] != "cannot tell"].sort_values("q", kind="stable")
+    return {str(name): table[(table["dimension"] == name) & ~table["few"]] for name in some["dimension"].unique()}
+
+
+def _ends(part: pd.DataFrame) -> str:
+    """The best and the worst of some groups."""
+    return " against ".join(f"{row['group']} {_rate(row)}" for row in (largest(part, "rate"), smallest(part, "rate")))
+
+
+def _rate(row: pd.Series) -> str:
+    return share_range(row["rate"], row["low"], row["high"])
+
+
+def price(facts: RetainedFacts) -> str:
+    """What was kept after the price had fallen, stayed or risen at the last renewal."""
+    table = facts.renewals[facts.renewals["dimension"].isin(PRICES)]
+    part = table[(table["group"] != FIRST_TERM) & ~table["few"].astype(bool)]
+    if facts.kind == "flat":
+        return undated("what a change of price was followed by")
+    if len(part) < 2:
+        return "What a change of price was followed by cannot be told: it takes accounts with at least two terms and their ARR."
+    name = str(part["dimension"].iloc[0])
+    said = [f"{row['group']} {_rate(row)} of {count(row['cases'])}" for _, row in part.iterrows()]
+    sure = part[part["verdict"] != "cannot tell"]
+    end = (
+        f"{listed(sure['group'].tolist())} surely {'differs' if len(sure) == 1 else 'differ'} from all"
+        if len(sure)
+        else "none surely differs"
+    )
+    return f"By {name} against the term before, {RATES[facts.kind]}: {', '.join(said)}; {end}."
+
+
+def shrinking(facts: RetainedFacts) -> str:
+    """How the shrunk rates came about, and which groups are marked."""
+    few = int(facts.renewals["few"].sum()) if len(facts.renewals) else 0
+    be = "is" if few == 1 else "are"
+    marked = f"{counted(few, 'group')} of fewer than {FEW} outcomes {be} marked and never said to differ. " if few else ""
+    return (
+        f"{marked}Shrunk: what a group’s rate is once it is pulled towards the others of its grouping, the more the fewer its outcomes and the "
+        "more alike the groups. A grouping is said to differ where chance alone would hardly make its groups so unlike (false discoveries "
+        "held at 5% over all groupings). Attributes, price, seats, billing and CSM are those known when the case was read. What price was "
+        "offered for the next term is in no export."
+    )
+
+
+def survival(facts: RetainedFacts) -> str:
+    """What is still here, by the length of the first contract."""
+    if facts.kind == "flat":
+        return undated("how long accounts stay")
+    whole = facts.remaining[facts.remaining["grouping"] == "all"]
+    if whole.empty:
+        return "How long accounts stay cannot be told yet: too few have been followed for a year."
+    told = []
+    for length, part in whole.groupby("length", sort=False):
+        first, last = smallest(part.assign(off=(part["months"] - 12).abs()), "off"), part.iloc[-1]
+        said = f"{length} (n = {count(first['accounts'])}, {count(first['left'])} left): after {_span(first['months'])} {_still(first)}"
+        told.append(said + (f", after {_span(last['months'])} {share(last['share'])}" if last["months"] > first["months"] else ""))
+    return f"Still here, by what they first agreed to. {_capital('; '.join(told))}."
+
+
+def _span(months: float) -> str:
+    return counted(months / 12, "year") if months % 12 == 0 else counted(months, "month")
+
+
+def _still(row: pd.Series) -> str:
+    accounts = share_range(row["share"], row["low"], row["high"])
+    return f"{accounts} of accounts and {share_range(row['arr_share'], row['arr_low'], row['arr_high'])} of their starting ARR"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def use(facts: RetainedFacts) -> str:
+    """How those of long standing use the product beside the newest."""
+    table = facts.use
+    if facts.kind == "flat":
+        return undated("how use differs with the time somebody has been a customer")
+    if table.empty:
+        return "How those who have been here a while use the product cannot be told: it takes a usage table that reaches to this day."
+    told = []
+    for label, part in table.groupby("label", sort=False):
+        first, last = part.iloc[0], part.iloc[-1]
+        if len(part) > 1:
+            sign = "more" if last["low"] > first["high"] else "fewer" if last["high"] < first["low"] else "cannot be told apart"
+            told.append(f"{str(label).lower()} {_mean(last)} against {_mean(first)} ({sign})")
+    one = table.iloc[0]
+    if not told:
+        said = f"{str(one['label']).lower()} {_mean(one)} (n = {count(one['accounts'])})"
+        return f"All who use the product are of one tenure, {one['tenure']}: {said}."
+    tenures = table.drop_duplicates("tenure")
+    old, new = (f"{row['tenure']} (n = {count(row['accounts'])})" for row in (tenures.iloc[-1], tenures.iloc[0]))
+    return f"Customers of {old} beside those of {new}: {'; '.join(told)}. Those of long standing are the ones that did not leave."
+
+
+def _mean(row: pd.Series) -> str:
+    digits = 2 if row["mean"] < 2 else 1
+    return f"{number(row['mean'], digits)} ({number(row['low'], digits)}–{number(row['high'], digits)})"
+
+
+def kpis(facts: RetainedFacts) -> str:
+    """Which figures to watch, or why none."""
+    table = facts.kpis
+    if table.empty:
+        why = f" ({listed([f'{n} {_reason(why, n)}' for why, n in facts.not_kpis.items()])})" if facts.not_kpis else ""
+        return f"No figure can be recommended for CSMs to watch: none of those in the scorecard surely goes before a loss{why}."
+    names = listed([f"“{label}”" for label in table["label"]])
+    rest = [f"{counted(n, 'metric')} {_reason(why, n)}" for why, n in facts.not_kpis.items()]
+    top = table.iloc[0]
+    short = " Fewer than three qualify; the others wait for more outcomes." if len(table) < 3 else ""
+    return (
+        f"Watch {names}. Of accounts in the worst fifth of “{top['label']}” {share(top['worst_rate'])} {words(facts.kind)['lost']}, "
+        f"{number(top['lift'])} times the average.{short}" + (f" Not recommended: {listed(rest)}." if rest else "")
+    )
+
+
+def _reason(why: str, n: int) -> str:
+    """A reason of `kpis.WHY_NOT`, in the plural where it is of several.
+
+    >>> _reason("does not tell", 1), _reason("does not tell", 2)
+    ('does not tell leavers from stayers', 'do not tell leavers from stayers')
+    """
+    one, several = {
+        "seems to know the outcome": ("seems to know the outcome", "seem to know the outcome"),
+        "is an age or of the contract": ("is an age or a term of the contract", "are ages or terms of the contract"),
+        "does not tell": ("does not tell leavers from stayers", "do not tell leavers from stayers"),
+        "too few have it": ("is missing for most", "are missing for most"),
+        "says the same as another": ("says the same as one of these", "say the same as one of these"),
+    }[why]
+    return one if n == 1 else several
+
+
+def why_watch(facts: RetainedFacts) -> list[str]:
+    """The reason for each recommended figure, in plain words."""
+    said = []
+    for row in facts.kpis.to_dict("records"):
+        early = f"apart from accounts that stayed from {count(row['apart_days'])} days before the end on" if row["apart_days"] else ""
+        times = f"{number(row['lift'])} times ({number(row['lift_low'])}–{number(row['lift_high'])})"
+        lift = f"its worst fifth is lost {times} as often as the average"
+        said.append("; ".join(part for part in (early, lift, f"measured for {share(row['measured'])} of cases") if part))
+    return said
+
+
+def worth(audit: AuditFacts) -> str:
+    """Whether a health score is worth it here, as one would say it to whoever pays for it."""
+    table = audit.readiness.set_index("question")
+    verdicts = table["verdict"].to_dict()
+    can = {verdict: [WORTH[str(name)] for name in verdicts if verdicts[name] == verdict] for verdict in ("yes", "care", "no")}
+    if verdicts.get("fit") == "yes" and verdicts.get("backtest") == "yes":
+        opening = "Yes, a health score is worth it here: enough accounts have left and stayed to build one on evidence and to check it"
+    elif "no" not in (verdicts.get("fit"), verdicts.get("backtest")):
+        opening = (
+            "A health score is worth a trial here, with care: there are outcomes to learn from, but few, and its figures will still move"
+        )
+    elif verdicts.get("audit") == "no":
+        opening = "Not yet: nothing has been lost or kept that a health score could learn from. Score by judgement, and keep every outcome"
+    else:
+        opening = "Not yet as a forecast: read the history below, score by judgement, and let outcomes decide once there are more of them"
+    parts = [f"The data are enough to {listed(can['yes'])}"] if can["yes"] else []
+    parts += [f"with care, to {listed(can['care'])}"] if can["care"] else []
+    parts += [f"not yet to {listed(can['no'], 'or')}"] if can["no"] else []
+    said = f"{opening}. {_capital('; '.join(parts))}."
+    needs = [text for text in table["needs"] if text]
+    return said + (f" What is missing most: {needs[0].split('; ')[0]}." if needs else "")
+
+
+def counts(facts: RetainedFacts) -> str:
+    """Why one reads several counts of customers, cases and losses on these pages, said once."""
+    has, says = facts.counts, words(facts.kind)
+    if facts.kind == "flat":
+        return f"Every row of the sheet is one account and one case: {count(has.cases)}, of which {count(has.lost)} {says['lost']}."
+    if not has.cases:
+        return f"{counted(has.customers, 'customer')} ever, {count(has.active)} today; no case has finished."
+    return f"{_whole(facts)} {_left(facts)} {tests(facts)}".strip()
+
+
+def _whole(facts: RetainedFacts) -> str:
+    has, case = facts.counts, words(facts.kind)["case"]
+    out = [f"{count(has.open_only)} still in a first {case}"] if has.open_only else []
+    out += [f"{count(has.no_case)} without a {case} to judge yet"] if has.no_case else []
+    rest = f" (not counted: {listed(out)})" if out else ""
+    whose = f"{count(has.accounts)} of the {counted(has.customers, 'customer')} there ever were"
+    today = f"{count(has.active)} of them {'is a customer' if has.active == 1 else 'are customers'} today"
+    return f"How the counts hang together: {counted(has.cases, f'finished {case}')} {'is' if has.cases == 1 else 'are'} of {whose}{rest}; {today}."
+
+
+def _left(facts: RetainedFacts) -> str:
+    has, case = facts.counts, words(facts.kind)["case"]
+    lost = counted(has.lost, f"{case} that was lost", f"{case}s that were lost")
+    several = "" if has.lost == has.lost_accounts else ", for an account is counted at every date from which it was soon gone"
+    said = f"{_capital(lost)} {'is' if has.lost == 1 else 'are'} of {counted(has.lost_accounts, 'account')}{several}"
+    if facts.kind == "expansion":
+        return f"{said}; {counted(has.left, 'account')} left altogether."
+    why = [f"{count(has.left_open)} of them too lately for the case to be closed" if has.left_open else ""]
+    why += [f"{count(has.left_late)} at another time than a case asks about" if has.left_late else ""]
+    why += [f"{count(has.left_none)} without ever having had a finished case" if has.left_none else ""]
+    extra = [part for part in why if part]
+    back = f" ({count(has.back)} of them came back)" if has.back else ""
+    return f"{said}; {counted(has.left, 'account')} left in all{back}" + (f", {listed(extra)}." if extra else ".")
+
+
+def tests(facts: RetainedFacts) -> str:
+    """How many of the finished cases can test a score."""
+    has, case = facts.counts, words(facts.kind)["case"]
+    later, lost = has.cases - has.before_tests, has.lost - has.before_tests_lost
+    if not later:
+        return f"None of the {case}s can test a score yet: all were read before enough had finished to learn from."
+    if not has.before_tests:
+        return ""
+    return (
+        f"A score is tested on {counted(later, case)} with {counted(lost, 'loss', 'losses')} at most, because the first "
+        f"{count(has.before_tests)} ({count(has.before_tests_lost)} lost) came before anything had been learned."
+    )
