@@ -81,7 +81,9 @@ def before(audit: AuditFacts) -> str:
         return "What went before cannot be told: there are too few accounts that left, or none that stayed to compare with."
     clear = apart(audit)
     if clear.empty:
-        return f"No metric was apart before the end: all {len(audit.apart)} intervals include no difference (cannot tell)."
+        compared = len(audit.apart)
+        every = f"all {compared} intervals include" if compared > 1 else "the one interval includes"
+        return f"No metric was apart before the end: {every} no difference (cannot tell)."
     top, kept = clear.iloc[0], words(audit.kind)["kept"]
     together = int((clear["apart_days"] == top["apart_days"]).sum())
     since = f"from {int(top['apart_days'])} days before the end"
@@ -163,10 +165,8 @@ def cohorts(audit: AuditFacts) -> str:
     if not tables:
         return "No metric can be shown by fifths: both outcomes must have been seen."
     if not steady:
-        return (
-            f"None of the {len(tables)} strongest metrics loses evenly from its worst fifth to its best: straight scales are a "
-            "simplification here."
-        )
+        none = f"None of the {len(tables)} strongest metrics loses" if len(tables) > 1 else "The strongest metric does not lose"
+        return f"{none} evenly from its worst fifth to its best: straight scales are a simplification here."
     others = len(tables) - len(steady)
     tail = (
         f"; the other {count(others)} of the strongest {len(tables)} {'goes' if others == 1 else 'go'} up and down on the way"

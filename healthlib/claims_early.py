@@ -119,10 +119,12 @@ def steps(audit: AuditFacts) -> str:
             f"{rates[1]}. {ASSOCIATED}"
         )
     n = int(single.groupby("milestone")["accounts"].sum().max())
-    steps_ = counted(single["milestone"].nunique(), "onboarding step")
-    return (
-        f"None of {steps_} surely matters: whether done on time, late or not at all, the churn rates overlap (n = {counted(n, 'account')})."
-    )
+    number_of = single["milestone"].nunique()
+    if number_of == 1:
+        none = f"The one onboarding step, “{single['milestone'].iloc[0]}”, does not surely matter"
+    else:
+        none = f"None of the {count(number_of)} onboarding steps surely matters"
+    return f"{none}: whether done on time, late or not at all, the churn rates overlap (n = {counted(n, 'account')})."
 
 
 def _apart(part: pd.DataFrame) -> bool:

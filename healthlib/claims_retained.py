@@ -1,4 +1,4 @@
-"""Sentences on staying and renewing, on what to watch, on whether a score is worth it, and on how the counts hang together."""
+"""Sentences on staying and renewing, on what to watch, and on whether a health score is worth it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from healthlib.claims import largest, ranged, smallest, undated, words
 from healthlib.studies.contract_terms import CHANGES
 from healthlib.studies.renewal_rates import FEW, PRICES
-from healthlib.wording import count, counted, listed, number, share, share_range
+from healthlib.wording import count, counted, listed, number, share, share_range, upper_first
 
 if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
@@ -46,11 +46,11 @@ def renewals(facts: RetainedFacts) -> str:
     if not sure:
         named = counted(table["dimension"].nunique(), "grouping")
         return f"{opening}. By none of {named} compared it surely differs, allowing for how many they are."
-    told = [f"by {name} ({_ends(part)})" for name, part in list(sure.items())[:3]]
-    more = f" and {counted(len(sure) - 3, 'grouping')} more" if len(sure) > 3 else ""
+    told = [f"by {name}: {_ends(part)}" for name, part in list(sure.items())[:3]]
+    more = f"; and by {listed(list(sure)[3:])}" if len(sure) > 3 else ""
     others = [str(name) for name in table["dimension"].unique() if name not in sure]
     rest = f" No difference is sure by {listed(others, 'or')}." if others else ""
-    return f"{opening}. It differs {', '.join(told)}{more}.{rest} Counted are {says['case']}s that {says['came']}."
+    return f"{opening}. It differs {'; '.join(told)}{more}.{rest} Counted are {says['case']}s that {says['came']}."
 
 
 def _apart(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -61,7 +61,7 @@ def _apart(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _ends(part: pd.DataFrame) -> str:
     """The best and the worst of some groups."""
-    return " against ".join(f"{row['group']} {_rate(row)}" for row in (largest(part, "rate"), smallest(part, "rate")))
+    return ", ".join(f"{row['group']} {_rate(row)}" for row in (largest(part, "rate"), smallest(part, "rate")))
 
 
 def _rate(row: pd.Series) -> str:
@@ -77,14 +77,11 @@ def price(facts: RetainedFacts) -> str:
     if len(part) < 2:
         return "What a change of price was followed by cannot be told: it takes accounts with at least two terms and their ARR."
     name = str(part["dimension"].iloc[0])
-    said = [f"{row['group']} {_rate(row)} of {count(row['cases'])}" for _, row in part.iterrows()]
+    said = [f"{row['group']}: {_rate(row)} of {count(row['cases'])}" for _, row in part.iterrows()]
     sure = part[part["verdict"] != "cannot tell"]
-    end = (
-        f"{listed(sure['group'].tolist())} surely {'differs' if len(sure) == 1 else 'differ'} from all"
-        if len(sure)
-        else "none surely differs"
-    )
-    return f"By {name} against the term before, {RATES[facts.kind]}: {', '.join(said)}; {end}."
+    differ = "differs" if len(sure) == 1 else "differ"
+    end = f"{listed(sure['group'].tolist())} surely {differ} from all" if len(sure) else "none surely differs"
+    return f"{upper_first(RATES[facts.kind])} by {name} against the term before. {upper_first('; '.join(said))}: {end}."
 
 
 def shrinking(facts: RetainedFacts) -> str:
@@ -93,7 +90,7 @@ def shrinking(facts: RetainedFacts) -> str:
     be = "is" if few == 1 else "are"
     marked = f"{counted(few, 'group')} of fewer than {FEW} outcomes {be} marked and never said to differ. " if few else ""
     return (
-        f"{marked}Shrunk: what a group’s rate is once it is pulled towards the others of its grouping, the more the fewer its outcomes and the "
+        f"{marked}Shrunk: a group’s rate once it is pulled towards the others of its grouping, the more the fewer its outcomes and the "
         "more alike the groups. A grouping is said to differ where chance alone would hardly make its groups so unlike (false discoveries "
         "held at 5% over all groupings). Attributes, price, seats, billing and CSM are those known when the case was read. What price was "
         "offered for the next term is in no export."
@@ -112,7 +109,7 @@ def survival(facts: RetainedFacts) -> str:
         first, last = smallest(part.assign(off=(part["months"] - 12).abs()), "off"), part.iloc[-1]
         said = f"{length} (n = {count(first['accounts'])}, {count(first['left'])} left): after {_span(first['months'])} {_still(first)}"
         told.append(said + (f", after {_span(last['months'])} {share(last['share'])}" if last["months"] > first["months"] else ""))
-    return f"Still here, by what they first agreed to. {_capital('; '.join(told))}."
+    return f"Still here, by what they first agreed to. {upper_first('; '.join(told))}."
 
 
 def _span(months: float) -> str:
@@ -122,10 +119,6 @@ def _span(months: float) -> str:
 def _still(row: pd.Series) -> str:
     accounts = share_range(row["share"], row["low"], row["high"])
     return f"{accounts} of accounts and {share_range(row['arr_share'], row['arr_low'], row['arr_high'])} of their starting ARR"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def use(facts: RetainedFacts) -> str:
@@ -216,55 +209,6 @@ def worth(audit: AuditFacts) -> str:
     parts = [f"The data are enough to {listed(can['yes'])}"] if can["yes"] else []
     parts += [f"with care, to {listed(can['care'])}"] if can["care"] else []
     parts += [f"not yet to {listed(can['no'], 'or')}"] if can["no"] else []
-    said = f"{opening}. {_capital('; '.join(parts))}."
+    said = f"{opening}. {upper_first('; '.join(parts))}."
     needs = [text for text in table["needs"] if text]
     return said + (f" What is missing most: {needs[0].split('; ')[0]}." if needs else "")
-
-
-def counts(facts: RetainedFacts) -> str:
-    """Why one reads several counts of customers, cases and losses on these pages, said once."""
-    has, says = facts.counts, words(facts.kind)
-    if facts.kind == "flat":
-        return f"Every row of the sheet is one account and one case: {count(has.cases)}, of which {count(has.lost)} {says['lost']}."
-    if not has.cases:
-        return f"{counted(has.customers, 'customer')} ever, {count(has.active)} today; no case has finished."
-    return f"{_whole(facts)} {_left(facts)} {tests(facts)}".strip()
-
-
-def _whole(facts: RetainedFacts) -> str:
-    has, case = facts.counts, words(facts.kind)["case"]
-    out = [f"{count(has.open_only)} still in a first {case}"] if has.open_only else []
-    out += [f"{count(has.no_case)} without a {case} to judge yet"] if has.no_case else []
-    rest = f" (not counted: {listed(out)})" if out else ""
-    whose = f"{count(has.accounts)} of the {counted(has.customers, 'customer')} there ever were"
-    today = f"{count(has.active)} of them {'is a customer' if has.active == 1 else 'are customers'} today"
-    return f"How the counts hang together: {counted(has.cases, f'finished {case}')} {'is' if has.cases == 1 else 'are'} of {whose}{rest}; {today}."
-
-
-def _left(facts: RetainedFacts) -> str:
-    has, case = facts.counts, words(facts.kind)["case"]
-    lost = counted(has.lost, f"{case} that was lost", f"{case}s that were lost")
-    several = "" if has.lost == has.lost_accounts else ", for an account is counted at every date from which it was soon gone"
-    said = f"{_capital(lost)} {'is' if has.lost == 1 else 'are'} of {counted(has.lost_accounts, 'account')}{several}"
-    if facts.kind == "expansion":
-        return f"{said}; {counted(has.left, 'account')} left altogether."
-    why = [f"{count(has.left_open)} of them too lately for the case to be closed" if has.left_open else ""]
-    why += [f"{count(has.left_late)} at another time than a case asks about" if has.left_late else ""]
-    why += [f"{count(has.left_none)} without ever having had a finished case" if has.left_none else ""]
-    extra = [part for part in why if part]
-    back = f" ({count(has.back)} of them came back)" if has.back else ""
-    return f"{said}; {counted(has.left, 'account')} left in all{back}" + (f", {listed(extra)}." if extra else ".")
-
-
-def tests(facts: RetainedFacts) -> str:
-    """How many of the finished cases can test a score."""
-    has, case = facts.counts, words(facts.kind)["case"]
-    later, lost = has.cases - has.before_tests, has.lost - has.before_tests_lost
-    if not later:
-        return f"None of the {case}s can test a score yet: all were read before enough had finished to learn from."
-    if not has.before_tests:
-        return ""
-    return (
-        f"A score is tested on {counted(later, case)} with {counted(lost, 'loss', 'losses')} at most, because the first "
-        f"{count(has.before_tests)} ({count(has.before_tests_lost)} lost) came before anything had been learned."
-    )

@@ -165,7 +165,7 @@ def metrics_alone(audit: AuditFacts, *, most: int = 18) -> Axes:
     ax.set_xlabel("AUC alone, 95% interval; 0.5 is a coin toss")
     clear, fair = sum(colour == GOOD for colour in colours), known[~leaky]
     best = f"; {fair.iloc[0]['label']} ranks best" if len(fair) else ""
-    titled(ax, f"{clear} of {len(fair)} metrics rank better than a coin toss{best}")
+    titled(ax, f"{clear} of {wording.counted(len(fair), 'metric')} rank{'s' if clear == 1 else ''} better than a coin toss{best}")
     return ax
 
 

@@ -49,8 +49,8 @@ def renewals(facts: RetainedFacts, *, most: int = 18) -> Axes:
     ax.set_xlim(right=1.005)
     ax.set_xlabel(f"{RATES[facts.kind]}, 95% interval; ◇ shrunk; dashed: overall {wording.share(base)}")
     sure = table.loc[table["verdict"] != "cannot tell", "dimension"].nunique()
-    said = f"{counted(sure, 'grouping')} of {table['dimension'].nunique()} surely differ{'s' if sure == 1 else ''}"
-    titled(ax, f"{said if sure else 'No grouping surely differs'} from the overall {RATES[facts.kind]} of {wording.share(base)}")
+    said = f"by {sure} of {counted(table['dimension'].nunique(), 'grouping')}" if sure else "by no grouping"
+    titled(ax, f"The {RATES[facts.kind]} of {wording.share(base)} surely differs {said}")
     return ax
 
 
@@ -104,7 +104,7 @@ def _panel(ax: Axes, table: pd.DataFrame, grouping: str) -> None:
     names = [name for name in sizes.index if name in large]
     if len(names) < 2:
         some, names = table[table["grouping"] == "all"], ["all accounts"]
-    for name, (colour, style) in zip(names, LINES, strict=False):
+    for name, (colour, style) in zip(names, LINES if len(names) > 1 else LINES[1:], strict=False):
         part = some[(some["group"] == name) & (some["at_risk"] >= FOLLOWED)]
         ax.step(part["months"], part["share"], where="post", color=colour, lw=2.2, ls=style, label=short(name, 20))
         ax.fill_between(part["months"], part["low"], part["high"], step="post", color=colour, alpha=0.12, lw=0)

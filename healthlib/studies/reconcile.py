@@ -20,8 +20,8 @@ class Counts:
     open_only, no_case : customers with open cases alone; without any case
     lost, lost_accounts : lost cases, and the accounts they are of
     left, back : accounts that left at all, for longer than the grace; those of them that are customers again
-    left_open, left_late, left_none : accounts that left without a lost case: theirs is still open (its horizon and grace are not over);
-        their finished cases were kept (they left at another time than a case asks about); they never had a finished case
+    left_open, left_late, left_none : accounts that left without a lost case: theirs is still open (its horizon and grace are not
+        over); their finished cases were kept (they left at another time than a case asks about); they never had a finished case
     before_tests, before_tests_lost : finished cases scored before enough had finished to test anything on what came after; 0 of a sheet
     """
 
@@ -63,7 +63,8 @@ def reconcile(cases: pd.DataFrame, history: pd.DataFrame, churned: pd.DataFrame,
     return Counts(
         customers=len(customers | left), active=len(today), cases=len(done), accounts=len(finished),
         open_only=len(opened - finished), no_case=len((customers | left) - opened - finished), lost=int((done["lost"] == 1).sum()),
-        lost_accounts=len(lost), left=len(left), back=len(left & today), left_open=len(still), left_late=len((unmatched - still) & finished),
+        lost_accounts=len(lost), left=len(left), back=len(left & today), left_open=len(still),
+        left_late=len((unmatched - still) & finished),
         left_none=len(unmatched - still - finished), before_tests=len(early), before_tests_lost=int((early["lost"] == 1).sum()),
     )  # fmt: skip
 

@@ -124,11 +124,12 @@ def survival(book: Book, *, replicates: int = 400, seed: int = 0) -> tuple[pd.Da
     if lives.empty or book.workspace.kind == "flat":
         return pd.DataFrame(columns=list(CURVES)), pd.DataFrame(columns=list(REMAINING))
     lengths = lives["account_id"].map(first_length(book.terms)).fillna(OPEN) if len(book.terms) else pd.Series(OPEN, index=lives.index)
+    groupings = _groupings(lives, book)
     curves, rows = [], []
     for length in (name for name in LENGTHS if (lengths == name).any()):
         part = lives[lengths == length]
-        for grouping, labels in _groupings(part, book).items():
-            for group, some in part.groupby(labels, observed=True):
+        for grouping, labels in groupings.items():
+            for group, some in part.groupby(labels[part.index], observed=True):
                 curves.append(curve(some, str(group)).assign(length=length, grouping=grouping))
                 first = {
                     "length": length,
