@@ -12,7 +12,9 @@ from healthlib.spec import Workspace
 from healthlib.studies.survival import months_since
 from healthlib.tables import Tables
 
-COLUMNS = ("account_id", "starts_on", "ends_on", "arr", "seats", "discount", "auto_renew", "billing_period", "known_on", "length")
+COLUMNS = (
+    "account_id", "starts_on", "ends_on", "agreed_end", "arr", "seats", "discount", "auto_renew", "billing_period", "known_on", "length",
+)  # fmt: skip
 
 MONTHLY, SHORT, ANNUAL, LONG, OPEN = "month to month", "under a year", "annual", "longer than a year", "no fixed term"
 LENGTHS = (MONTHLY, SHORT, ANNUAL, LONG, OPEN)
@@ -27,7 +29,7 @@ CHANGES = ("first term", "fell by over 2%", "within 2%", "rose by 2% to 10%", "r
 
 def nothing() -> pd.DataFrame:
     """The frame of a workspace without contracts."""
-    dates, texts = ("starts_on", "ends_on", "known_on"), ("account_id", "auto_renew", "billing_period", "length")
+    dates, texts = ("starts_on", "ends_on", "agreed_end", "known_on"), ("account_id", "auto_renew", "billing_period", "length")
     kinds = {name: "datetime64[s]" if name in dates else "str" if name in texts else "float64" for name in COLUMNS}
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
@@ -39,7 +41,7 @@ def contract_terms(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> pd
     -------
     DataFrame `COLUMNS`, sorted by account and start. `ends_on` is NaT while evergreen. `length` (one of `LENGTHS`) is from start to end in
     calendar months. With `churn_within` outcomes an end date was filled in when the customer left, so that it says nothing of what was
-    agreed: there `length` comes from the billing period, and without one is `OPEN`.
+    agreed: there `agreed_end` is NaT, an end after `at` is not known yet, and `length` comes from the billing period (without one: `OPEN`).
     """
     columns = tables.columns["contracts"]
     numbers = {name: f"CAST({name} AS DOUBLE)" if name in columns else "CAST(NULL AS DOUBLE)" for name in ("seats", "discount")}
@@ -52,8 +54,11 @@ def contract_terms(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> pd
         FROM known.contracts WHERE known <= {day} AND day <= {day} AND arr > 0 ORDER BY account_id, day, end_date, arr DESC, _line"""
     )
     frame = asof.tidy(found)
-    agreed = workspace.outcome.kind != "churn_within"
-    return frame.assign(length=_length(frame) if agreed else _billed(frame["billing_period"]))[list(COLUMNS)]
+    if workspace.outcome.kind != "churn_within":
+        return frame.assign(agreed_end=frame["ends_on"], length=_length(frame))[list(COLUMNS)]
+    ended = frame["ends_on"].where(frame["ends_on"] <= at)
+    nobody = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]")
+    return frame.assign(ends_on=ended, agreed_end=nobody, length=_billed(frame["billing_period"]))[list(COLUMNS)]
 
 
 def _length(frame: pd.DataFrame) -> pd.Series:
@@ -95,10 +100,10 @@ def first_length(terms: pd.DataFrame) -> pd.Series:
 def at_cases(terms: pd.DataFrame, cases: pd.DataFrame, *, grace_days: int) -> pd.DataFrame:
     """What was known of the running term at each case, and of the price beside the term before.
 
-    The running term is the contract active on `as_of` that ends first (at `term_ends`), the largest of equals. The price now is that of all
-    contracts active on `as_of`; the price before is that of all contracts that had begun earlier than the running term and ran until at
-    most `grace_days` before its start. What is offered for the next term is in no export, and what those that renewed agreed to would say
-    nothing of those that left, so neither is used.
+    The running term is the contract active on `as_of` that is agreed to end first (at `term_ends`), the largest of equals. The price now is
+    that of all contracts active on `as_of`; the price before is that of all contracts that had begun earlier than the running term and ran
+    until at most `grace_days` before its start. What is offered for the next term is in no export, and what those that renewed agreed to
+    would say nothing of those that left, so neither is used.
 
     Returns
     -------
@@ -109,7 +114,7 @@ def at_cases(terms: pd.DataFrame, cases: pd.DataFrame, *, grace_days: int) -> pd
     both = keys.merge(terms, on="account_id")
     both = both[(both["starts_on"] <= both["as_of"]) & (both["known_on"] <= both["as_of"])]
     open_ = both["ends_on"].isna() | (both["ends_on"] > both["as_of"])
-    active = both[open_].sort_values(["case", "ends_on", "arr"], ascending=[True, True, False], kind="stable", na_position="last")
+    active = both[open_].sort_values(["case", "agreed_end", "arr"], ascending=[True, True, False], kind="stable", na_position="last")
     running = active.drop_duplicates("case").set_index("case")
     both = both.merge(running[["starts_on"]].rename(columns={"starts_on": "began"}), left_on="case", right_index=True)
     earlier = both[both["starts_on"] < both["began"]]
