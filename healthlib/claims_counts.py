@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from healthlib.claims import words
-from healthlib.wording import count, counted, listed, upper_first
+from healthlib.wording import count, counted, listed
 
 if TYPE_CHECKING:
     from healthlib.studies.reconcile import Counts
@@ -34,12 +34,12 @@ def _whole(has: Counts, case: str) -> str:
 
 def _left(has: Counts, kind: str) -> str:
     case = words(kind)["case"]
-    lost = counted(has.lost, f"{case} that was lost", f"{case}s that were lost")
-    several = "" if has.lost == has.lost_accounts else ", for an account is counted at every date from which it was soon gone"
-    said = f"{upper_first(lost)} {'is' if has.lost == 1 else 'are'} of {counted(has.lost_accounts, 'account')}{several}"
+    several = "" if has.lost == has.lost_accounts else f" (an account counts in every {case} from which it was soon gone)"
+    were = f"{count(has.lost)} of the {case}s {'was' if has.lost == 1 else 'were'} lost"
+    said = f"{were}, by {counted(has.lost_accounts, 'account')}{several}"
     if kind == "expansion":
         return f"{said}; {counted(has.left, 'account')} left altogether."
-    why = [f"{count(has.left_open)} of them too lately for the case to be closed" if has.left_open else ""]
+    why = [f"{count(has.left_open)} of them too recently for the case to be closed" if has.left_open else ""]
     why += [f"{count(has.left_late)} at another time than a case asks about" if has.left_late else ""]
     why += [f"{count(has.left_none)} without ever having had a finished case" if has.left_none else ""]
     extra = [part for part in why if part]

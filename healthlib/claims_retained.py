@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -184,10 +185,11 @@ def why_watch(facts: RetainedFacts) -> list[str]:
     """The reason for each recommended figure, in plain words."""
     said = []
     for row in facts.kpis.to_dict("records"):
-        early = f"apart from accounts that stayed from {count(row['apart_days'])} days before the end on" if row["apart_days"] else ""
+        days = count(row["apart_days"])
+        early = f"already lower than at accounts that stayed {days} days before the end" if row["apart_days"] else ""
         times = f"{number(row['lift'])} times ({number(row['lift_low'])}–{number(row['lift_high'])})"
         lift = f"its worst fifth is lost {times} as often as the average"
-        said.append("; ".join(part for part in (early, lift, f"measured for {share(row['measured'])} of cases") if part))
+        said.append(upper_first("; ".join(part for part in (early, lift, f"measured for {share(row['measured'])} of cases") if part)))
     return said
 
 
@@ -205,10 +207,20 @@ def worth(audit: AuditFacts) -> str:
     elif verdicts.get("audit") == "no":
         opening = "Not yet: nothing has been lost or kept that a health score could learn from. Score by judgement, and keep every outcome"
     else:
-        opening = "Not yet as a forecast: read the history below, score by judgement, and let outcomes decide once there are more of them"
+        opening = "Not yet as a forecast: learn from the history on this page, score by judgement, and let outcomes decide once there are more of them"
     parts = [f"The data are enough to {listed(can['yes'])}"] if can["yes"] else []
     parts += [f"with care, to {listed(can['care'])}"] if can["care"] else []
     parts += [f"not yet to {listed(can['no'], 'or')}"] if can["no"] else []
     said = f"{opening}. {upper_first('; '.join(parts))}."
-    needs = [text for text in table["needs"] if text]
-    return said + (f" What is missing most: {needs[0].split('; ')[0]}." if needs else "")
+    has = str(table["why"].iloc[0]).partition(", to ")[0]
+    needs = [plainly(text) for text in table["needs"] if text]
+    return f"{said} There are {has}." + (f" What is missing most: {needs[0].split('; ')[0]}." if needs else "")
+
+
+def plainly(needs: str) -> str:
+    """What readiness needs, without the interval of an AUC that only an analyst reads.
+
+    >>> plainly("4 more accounts lost for a firm answer, for an AUC known to 0.59–0.86 (about 3 months at the present pace)")
+    '4 more accounts lost (about 3 months at the present pace)'
+    """
+    return re.sub(r", for an AUC known to [\d.]+–[\d.]+", "", needs).replace(" for a firm answer", "")

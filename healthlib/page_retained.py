@@ -114,7 +114,10 @@ def kpis(facts: RetainedFacts) -> Piece:
     """The figures to watch, each with its reason."""
     if facts.kpis.empty:
         return Piece("")
-    frame = facts.kpis.assign(why=claims_retained.why_watch(facts), group=facts.kpis["group"].str.capitalize())
+    frame = facts.kpis.assign(
+        why=claims_retained.why_watch(facts),
+        group=[name.upper() if len(name) <= 3 else wording.upper_first(name) for name in facts.kpis["group"]],
+    )
     ends = zip(frame["auc"], frame["arr_auc"], strict=True)
     frame["ranks"] = [f"{wording.number(by_count, 2)} · {wording.number(by_arr, 2)}" for by_count, by_arr in ends]
     columns: Columns = {
@@ -137,13 +140,13 @@ def worth(audit: AuditFacts) -> Piece:
     marks = {"yes": "▲ yes", "care": "◆ with care", "no": "▼ not yet"}
     frame = audit.readiness.assign(
         verdict=audit.readiness["verdict"].map(marks),
+        needs=[claims_retained.plainly(needs) or "nothing more" for needs in audit.readiness["needs"]],
         question=[wording.upper_first(claims_retained.WORTH.get(name, name)) for name in audit.readiness["question"]],
     )
     columns: Columns = {
         "question": ("Enough to", "text"),
         "verdict": ("Verdict", unbroken),
-        "why": ("Because there are", "text"),
-        "needs": ("It needs", "text"),
+        "needs": ("For a firm answer it needs", "text"),
     }
     piece = report.table(frame, columns, caption="What the data are enough for (thresholds are conventions)", layout="cards")
     if audit.missing.empty:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 DRAWN = 20
 """Fewest accounts of a curve that is drawn; below `FOLLOWED` at risk it ends."""
 FOLLOWED = 10
-LINES = ((BAD, "-"), (ACCENT, "--"), (GOOD, "-."), (palette.TONES["tone2"][0], ":"), (INK, (0, (1, 1))))
+LINES = ((ACCENT, "-"), (palette.TONES["tone2"][0], "--"), (INK, "-."), (MUTED, ":"), (GOOD, (0, (5, 1, 1, 1, 1, 1))))
+"""Colours that say neither good nor bad first."""
 
 
 def renewals(facts: RetainedFacts, *, most: int = 18) -> Axes:
@@ -77,6 +78,10 @@ def survival(facts: RetainedFacts, grouping: str) -> Axes:
     whole = table[table["grouping"] == "all"]
     sizes = whole[whole["months"] == 0].set_index("length")["at_risk"]
     lengths = sizes[sizes >= DRAWN].index.tolist()[:3] or sizes.index.tolist()[:1]
+    if grouping == "start year":
+        lengths = [length for length in lengths if len(_large(table[(table["length"] == length) & (table["grouping"] == name)])) > 1]
+        if not lengths:
+            return blank(f"Too few accounts began in each year for curves of their own: it takes {DRAWN} in two years at least.")
     grid = canvas(0.9 + 2.3 * len(lengths), len(lengths), 1, sharex=True, sharey=True)[:, 0]
     for ax, length in zip(grid, lengths, strict=True):
         _panel(ax, table[table["length"] == length], name)
@@ -99,17 +104,22 @@ def _attribute(table: pd.DataFrame) -> str:
 def _panel(ax: Axes, table: pd.DataFrame, grouping: str) -> None:
     """The curves of one length: up to five groups, the largest, in their order; all accounts where fewer than two are large enough."""
     some = table[table["grouping"] == grouping]
-    sizes = some[some["months"] == 0].set_index("group")["at_risk"]
-    large = set(sizes[sizes >= DRAWN].nlargest(len(LINES)).index)
-    names = [name for name in sizes.index if name in large]
+    names = _large(some)
     if len(names) < 2:
         some, names = table[table["grouping"] == "all"], ["all accounts"]
-    for name, (colour, style) in zip(names, LINES if len(names) > 1 else LINES[1:], strict=False):
+    for name, (colour, style) in zip(names, LINES, strict=False):
         part = some[(some["group"] == name) & (some["at_risk"] >= FOLLOWED)]
         ax.step(part["months"], part["share"], where="post", color=colour, lw=2.2, ls=style, label=short(name, 20))
         ax.fill_between(part["months"], part["low"], part["high"], step="post", color=colour, alpha=0.12, lw=0)
     ax.grid(axis="y", color=LINE, lw=0.6)
     ax.legend(frameon=False, loc="lower left", labelcolor=INK, fontsize=10, ncols=2 if len(names) > 3 else 1)
+
+
+def _large(some: pd.DataFrame) -> list[str]:
+    """The largest groups of some curves with enough accounts to draw, in their order."""
+    sizes = some[some["months"] == 0].set_index("group")["at_risk"]
+    large = set(sizes[sizes >= DRAWN].nlargest(len(LINES)).index)
+    return [str(name) for name in sizes.index if name in large]
 
 
 def _title(facts: RetainedFacts, grouping: str) -> str:
