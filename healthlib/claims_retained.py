@@ -207,7 +207,7 @@ def worth(audit: AuditFacts) -> str:
     elif verdicts.get("audit") == "no":
         opening = "Not yet: nothing has been lost or kept that a health score could learn from. Score by judgement, and keep every outcome"
     else:
-        opening = "Not yet as a forecast: learn from the history on this page, score by judgement, and let outcomes decide once there are more of them"
+        opening = "Not yet: learn from the history on this page, score by judgement, and let outcomes decide once there are more"
     parts = [f"The data are enough to {listed(can['yes'])}"] if can["yes"] else []
     parts += [f"with care, to {listed(can['care'])}"] if can["care"] else []
     parts += [f"not yet to {listed(can['no'], 'or')}"] if can["no"] else []
