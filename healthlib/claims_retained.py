@@ -89,7 +89,7 @@ def shrinking(facts: RetainedFacts) -> str:
     """How the shrunk rates came about, and which groups are marked."""
     few = int(facts.renewals["few"].sum()) if len(facts.renewals) else 0
     be = "is" if few == 1 else "are"
-    marked = f"{counted(few, 'group')} of fewer than {FEW} outcomes {be} marked and never said to differ. " if few else ""
+    marked = f"{counted(few, 'group')} of fewer than {FEW} accounts {be} marked and never said to differ. " if few else ""
     return (
         f"{marked}Shrunk: a group’s rate once it is pulled towards the others of its grouping, the more the fewer its outcomes and the "
         "more alike the groups. A grouping is said to differ where chance alone would hardly make its groups so unlike (false discoveries "

@@ -36,7 +36,7 @@ def renewals(facts: RetainedFacts) -> Piece:
 def _rates(table: pd.DataFrame, facts: RetainedFacts, caption: str) -> Piece:
     frame = ranges(table, by_count=("rate", "low", "high"), by_arr=("arr_rate", "arr_low", "arr_high"))
     note = table["verdict"].map(MARKS).fillna("")
-    frame["note"] = note.where(~table["few"].astype(bool), f"fewer than {FEW}")
+    frame["note"] = note.where(~table["few"].astype(bool), f"under {FEW} accounts")
     frame["both"] = [
         f"{wording.share(one)} · {wording.share(other)}" for one, other in zip(table["shrunk"], table["arr_shrunk"], strict=True)
     ]

@@ -15,7 +15,7 @@ from healthlib.studies.groups import MOST_GROUPS, dimensions
 from healthlib.studies.pooling import pooled
 
 FEW = 10
-"""A group with fewer outcomes than this is marked, and never said to differ (a convention)."""
+"""A group of fewer accounts with an outcome than this is marked, and never said to differ (a convention)."""
 MOST_OWNERS = 40
 FALSE_DISCOVERIES = 0.05
 PRICES = ("change of price per seat", "change of ARR")
@@ -41,7 +41,7 @@ def renewal_rates(finished: pd.DataFrame, labels: dict[str, pd.Series], *, repli
     Returns
     -------
     DataFrame `COLUMNS`. `rate` has the 95 % interval of `resample.rates` (accounts resampled); `shrunk` is `pooling.pooled` over the
-    groups of the grouping at their effective numbers; both again by ARR. `few`: fewer than `FEW` cases. `q` asks of the grouping as a
+    groups of the grouping at their effective numbers; both again by ARR. `few`: fewer than `FEW` accounts. `q` asks of the grouping as a
     whole whether its groups that are not `few` differ at all (chi-square at the effective numbers), after Benjamini and Hochberg over
     all groupings; `verdict` is one of `SURE` where q < 5 % and the group's interval excludes the overall rate, else cannot tell.
     """
@@ -50,7 +50,7 @@ def renewal_rates(finished: pd.DataFrame, labels: dict[str, pd.Series], *, repli
     if not tables or finished.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     frame = pd.concat(tables, ignore_index=True)
-    frame["few"] = frame["cases"] < FEW
+    frame["few"] = frame["accounts"] < FEW
     return _judged(frame, 1 - float(finished["lost"].mean()))[list(COLUMNS)]
 
 
