@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from healthlib import claims_leaks
-from healthlib.claims import against, largest, named, ranged, row_of, row_rate, score_range, smallest, undated, words
+from healthlib.claims import against, named, ranged, row_of, row_rate, score_range, smallest, undated, words
 from healthlib.studies.leaks import left_out
 from healthlib.wording import count, counted, listed, money, share, share_range
 
@@ -27,56 +27,6 @@ def opening(audit: AuditFacts) -> str:
         f"{count(audit.n_lost)} {says['lost']}: "
         f"{ranged(audit.base_rate)} by count, and {ranged(audit.arr_base_rate)} of the ARR."
     )
-
-
-def who(audit: AuditFacts) -> str:
-    """Which group leaves most and which least, where the interval can tell."""
-    rates = audit.rates[~audit.rates["small"].astype(bool)] if len(audit.rates) else audit.rates
-    if rates.empty or not audit.n_lost:
-        return "Which groups leave more often cannot be told: there are no groups with at least 20 finished cases, or no losses."
-    says, base = words(audit.kind), audit.base_rate.value
-    above, below = rates[rates["low"] > base], rates[rates["high"] < base]
-    said = [_group(largest(above, "rate"), "highest", audit.kind)] if len(above) else []
-    said += [_group(smallest(below, "rate"), "lowest", audit.kind)] if len(below) else []
-    if not said:
-        return f"No group can be told from the {says['rate']} of {ranged(audit.base_rate)}: every interval includes it."
-    return f"{'; '.join(said)}. Overall it is {ranged(audit.base_rate)}."
-
-
-def _group(row: pd.Series, rank: str, kind: str) -> str:
-    """One group with its rate and n."""
-    says = words(kind)
-    return f"“{row['group']}” ({row['dimension']}) has the {rank} {says['rate']}, {row_rate(row)} of {counted(row['cases'], says['case'])}"
-
-
-def chance(audit: AuditFacts) -> str:
-    """How many of the compared groups would stand out by luck alone."""
-    compared = int((~audit.rates["small"].astype(bool)).sum()) if len(audit.rates) else 0
-    return (
-        f"{counted(compared, 'group')} of 20 cases or more {'was' if compared == 1 else 'were'} compared; with 95% intervals "
-        "about one in twenty stands out "
-        "by luck alone. Smaller groups are marked, and their shrunk rate is pulled towards the overall one."
-    )
-
-
-def retention(audit: AuditFacts) -> str:
-    """What share is still here after one and two years."""
-    if audit.kind == "flat":
-        return undated("how long accounts stay")
-    whole = audit.retained[audit.retained["grouping"] == "all"] if len(audit.retained) else audit.retained
-    if whole.empty:
-        return "How long accounts stay cannot be told yet: nobody has been followed for a year."
-    first, last = whole.iloc[0], whole.iloc[-1]
-    said = f"After a year {_still(first)} are still here"
-    if len(whole) > 1:
-        said += f"; after {counted(last['months'] / 12, 'year')} {_still(last)}"
-    return f"{said} (n = {counted(first['accounts'], 'account')}, {count(first['left'])} of them left)."
-
-
-def _still(row: pd.Series) -> str:
-    """What is left, in accounts and in ARR."""
-    accounts = share_range(row["share"], row["low"], row["high"])
-    return f"{accounts} of accounts and {share_range(row['arr_share'], row['arr_low'], row['arr_high'])} of their starting ARR"
 
 
 def reasons(audit: AuditFacts) -> str:
@@ -186,10 +136,8 @@ def cohorts(audit: AuditFacts) -> str:
     if not tables:
         return "No metric can be shown by fifths: both outcomes must have been seen."
     if not steady:
-        return (
-            f"None of the {len(tables)} strongest metrics loses evenly from its worst fifth to its best: straight scales are a "
-            "simplification here."
-        )
+        none = f"None of the {len(tables)} strongest metrics loses" if len(tables) > 1 else "The strongest metric does not lose"
+        return f"{none} evenly from its worst fifth to its best: straight scales are a simplification here."
     others = len(tables) - len(steady)
     tail = (
         f"; the other {count(others)} of the strongest {len(tables)} {'goes' if others == 1 else 'go'} up and down on the way"
@@ -242,14 +190,6 @@ def incumbent(audit: AuditFacts) -> str:
     said = f"On the same cases, the present tool's score has an AUC of {score_range(theirs)} and the scorecard {score_range(ours)}."
     doubt = claims_leaks.incumbent(audit.leaks)
     return f"{said} {doubt}" if doubt else said
-
-
-def readiness(audit: AuditFacts) -> str:
-    """What the evidence can carry, in one sentence."""
-    verdicts = dict(zip(audit.readiness["question"], audit.readiness["verdict"], strict=True))
-    groups = {verdict: [name for name, given in verdicts.items() if given == verdict] for verdict in ("yes", "care", "no")}
-    said = [f"{listed(names)}: {verdict if verdict != 'care' else 'with care'}" for verdict, names in groups.items() if names]
-    return f"What these data can carry — {'; '.join(said)}."
 
 
 def leaks(audit: AuditFacts) -> str:

@@ -25,11 +25,31 @@ def successful(audit: AuditFacts) -> str:
     won = table[table["successful"]]
     total = float(table["arr"].sum())
     arr = f" with {share(won['arr'].sum() / total)} of the ARR" if total > 0 else ""
-    said = (
-        f"{count(len(won))} of {counted(len(table), 'active account')}{arr} are successful: renewed, not shrinking, and using the product"
-    )
+    be = "is" if len(won) == 1 else "are"
+    said = f"{count(len(won))} of {counted(len(table), 'active account')}{arr} {be} successful: {_short(audit.success_by)}"
     lacking = table.loc[~table["successful"], "because"].str.split(", ").explode().value_counts()
     return said + (f". Of the others most lack this: {lacking.index[0]} ({count(lacking.iloc[0])})." if len(lacking) else ".")
+
+
+def _short(bars: dict[str, float]) -> str:
+    """The definition in a few words, and whose it is."""
+    asks = {"renewals": "renewed", "arr_kept": "not shrinking", "use_points": "using the product", "tenure_days": "here for long enough"}
+    parts = [asks[name] for name in asks if bars[name] > 0]
+    whose = "your definition in workspace.yaml" if bars["stated"] else "our definition, as workspace.yaml gives none"
+    return f"{listed(parts) if parts else 'nothing is asked of them'} ({whose})"
+
+
+def definition(audit: AuditFacts) -> str:
+    """What is asked of a successful customer, bar by bar, and where to change it."""
+    bars = audit.success_by
+    renewals = counted(bars["renewals"], "renewal")
+    parts = [f"at least {renewals} (where customers pay by the month, whole years)"] if bars["renewals"] else []
+    parts += [f"ARR at least {share(bars['arr_kept'])} of that of a year ago"] if bars["arr_kept"] else []
+    use = f"at least {number(bars['use_points'], 0)} of 100 points on average over the metrics of use and contact"
+    parts += [use] if bars["use_points"] else []
+    parts += [f"a customer for at least {counted(bars['tenure_days'], 'day')}"] if bars["tenure_days"] else []
+    where = "as workspace.yaml says" if bars["stated"] else "our default: `success` in workspace.yaml changes it"
+    return f"Successful: {listed(parts) if parts else 'every active account'} ({where})."
 
 
 def first_days(audit: AuditFacts) -> str:
@@ -113,10 +133,12 @@ def steps(audit: AuditFacts) -> str:
             f"{rates[1]}."
         )
     n = int(single.groupby("milestone")["accounts"].sum().max())
-    steps_ = counted(single["milestone"].nunique(), "onboarding step")
-    return (
-        f"None of {steps_} surely matters: whether done on time, late or not at all, the churn rates overlap (n = {counted(n, 'account')})."
-    )
+    number_of = single["milestone"].nunique()
+    if number_of == 1:
+        none = f"The one onboarding step, “{single['milestone'].iloc[0]}”, does not surely matter"
+    else:
+        none = f"None of the {count(number_of)} onboarding steps surely matters"
+    return f"{none}: whether done on time, late or not at all, the churn rates overlap (n = {counted(n, 'account')})."
 
 
 def _apart(part: pd.DataFrame) -> bool:

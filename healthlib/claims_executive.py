@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from healthlib import claims_leaks
+from healthlib import claims_counts, claims_leaks
 from healthlib.claims import against, ranged, undated
 from healthlib.palette import UNSCORED
 from healthlib.resample import Estimate
@@ -164,6 +164,7 @@ def believe(facts: ExecutiveFacts) -> dict[str, str]:
         "Did earlier forecasts come true?": _forecast(facts),
         "Are these the right weights?": f"{ADVICE[facts.advice['recommendation']]}. {facts.advice['reason']}",
         "Is the data complete?": _data(facts),
+        "Why do the counts differ?": claims_counts.counts(facts.counts, facts.context["kind"]) if facts.counts else "",
     }
     return {question: answer for question, answer in answers.items() if answer}
 

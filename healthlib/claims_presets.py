@@ -98,7 +98,7 @@ def auc(facts: PresetFacts) -> str:
     tied = f", and the intervals of {listed(near)} reach it" if near else ""
     return (
         f"Scored before they knew, {best['preset']} tells leavers from stayers best, AUC {score_range(estimate(best))}"
-        f" ({count(best['cases'])} cases, {count(best['lost'])} lost){tied}."
+        f" ({counted(best['cases'], 'case')}, {count(best['lost'])} lost){tied}."
     )
 
 

@@ -81,6 +81,25 @@ class OutcomeSpec(Frozen):
     expansion_over: float = 0.0
 
 
+class SuccessSpec(Frozen):
+    """Who counts as a successful customer: each bar is a least; a bar of 0 asks nothing.
+
+    `renewals` are finished terms that were kept (where customers pay by the month, whole years since the first contract), `arr_kept` is ARR
+    today / ARR a year ago, `use_points` the mean points (0..100) of the metrics of use and contact, `tenure_days` the days since the first
+    contract.
+    """
+
+    renewals: int = Field(1, ge=0)
+    arr_kept: float = Field(1.0, ge=0)
+    use_points: float = Field(50.0, ge=0, le=100)
+    tenure_days: int = Field(0, ge=0, le=MOST_DAYS)
+
+    @property
+    def stated(self) -> bool:
+        """Whether workspace.yaml says anything of it."""
+        return bool(self.model_fields_set)
+
+
 class WorkspaceHead(Frozen):
     """The plain keys of workspace.yaml."""
 
@@ -89,6 +108,7 @@ class WorkspaceHead(Frozen):
     database: str | None = None
     data_through: date | None = None
     outcome: OutcomeSpec = OutcomeSpec()
+    success: SuccessSpec = SuccessSpec()
     max_rejected: float = Field(0.01, ge=0, le=1)
     simulated: bool = False
 

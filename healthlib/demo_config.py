@@ -20,6 +20,11 @@ outcome:
   kind: renewal                 # renewal | churn_within (evergreen subscriptions) | expansion
   lead_days: 90                 # the score is judged as it stood so many days before the term ended
   grace_days: 30                # signed at most so many days late is still a renewal
+# success:                      # who counts as a successful customer; these are the values without it
+#   renewals: 1                 # at least so many finished terms kept
+#   arr_kept: 1.0               # ARR today / ARR a year ago, at least
+#   use_points: 50              # mean points (0 to 100) of the metrics of use and contact, at least
+#   tenure_days: 0              # days since the first contract, at least
 max_rejected: 0.01              # more than this share of a table's rows unusable: stop rather than guess
 """
 

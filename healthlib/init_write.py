@@ -61,6 +61,11 @@ def scalar(value: Any) -> str:
     return text if PLAIN.fullmatch(text) and text.lower() not in WORDS else json.dumps(text, ensure_ascii=not text.isprintable())
 
 
+SUCCESS = """\
+# YOURS TO DECIDE: who counts as a successful customer; without it the audit uses these values.
+# success: {renewals: 1, arr_kept: 1.0, use_points: 50, tenure_days: 0}"""
+
+
 def comment(text: str, indent: int = 0) -> list[str]:
     """A comment, wrapped; whatever a header or cell holds stays on lines that begin with #."""
     flat = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
@@ -92,7 +97,7 @@ def workspace_text(
     lines += _left(remarks["left"])
     lines += ["outcome:", *comment(f"guess: {terms.said}", 2), f"  kind: {terms.kind}"]
     lines += [f"  horizon_days: {terms.horizon_days}"] if terms.kind == "churn_within" else [f"  lead_days: {terms.lead_days}"]
-    return "\n".join([*lines, f"  grace_days: {terms.grace_days}", ""])
+    return "\n".join([*lines, f"  grace_days: {terms.grace_days}", SUCCESS, ""])
 
 
 def flat_text(flat: Flat, *, title: str, folder: Path, remarks: Mapping[str, Sequence[str]]) -> str:

@@ -75,30 +75,6 @@ def rate_table(frame: pd.DataFrame, kind: str, currency: str, *, first: dict[str
     return report.table(shown, columns, caption=caption, layout="fold")
 
 
-def groups(audit: AuditFacts) -> Piece:
-    """Loss by group."""
-    first = {"group": "Group", "dimension": "By"}
-    return rate_table(
-        audit.rates, audit.kind, audit.currency, first=first, caption="Every group, with 95% intervals from resampling accounts"
-    )
-
-
-def retained(audit: AuditFacts) -> Piece:
-    """What is left after one, two and three years, by start year and group."""
-    frame = ranges(audit.retained, by_count=("share", "low", "high"), by_arr=("arr_share", "arr_low", "arr_high"))
-    frame = frame.assign(years=frame["months"] // 12)
-    columns: Columns = {
-        "group": ("Group", "text"),
-        "years": ("Years", "count"),
-        "by_count": ("Still here", interval),
-        "by_arr": ("Of starting ARR", interval),
-        "accounts": ("Accounts", "count"),
-        "left": ("Left", "count"),
-        "grouping": ("By", unbroken),
-    }
-    return report.table(frame, columns, caption="Still here after whole years (Kaplan–Meier), with 95% intervals", layout="fold")
-
-
 def reason_bars(audit: AuditFacts) -> Piece:
     """Share of lost ARR by stated reason, as bars."""
     frame = audit.reasons[["reason", "arr_share", "arr_low", "arr_high"]].set_axis(["reason", "share", "low", "high"], axis=1)
@@ -258,26 +234,6 @@ def flagged(audit: AuditFacts) -> Piece:
         "by_arr": ("Share of ARR", interval),
     }
     return report.table(frame, columns, caption=f"Of those that left, already {audit.bands[0]}")
-
-
-def readiness(audit: AuditFacts) -> Piece:
-    """The verdicts, and what could not be asked."""
-    marks = {"yes": "▲ yes", "care": "◆ with care", "no": "▼ no"}
-    frame = audit.readiness.assign(verdict=audit.readiness["verdict"].map(marks))
-    columns: Columns = {
-        "question": ("Question", "text"),
-        "verdict": ("Verdict", "text"),
-        "why": ("Because there are", "text"),
-        "needs": ("It needs", "text"),
-    }
-    piece = report.table(frame, columns, caption="What the data can carry (thresholds are conventions)", layout="cards")
-    absent = report.table(
-        audit.missing,
-        {"question": ("Not answered", "text"), "needs": ("It needs", "text")},
-        caption="Questions these exports cannot answer",
-        layout="cards",
-    )
-    return piece + absent if len(audit.missing) else piece
 
 
 def opening(audit: AuditFacts) -> Piece:

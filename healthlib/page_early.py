@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from healthlib import report, wording
+from healthlib import claims_early, report, wording
 from healthlib.page_audit import interval, linked, ranges, rate_table
 from healthlib.pieces import Columns, Piece
 
@@ -40,10 +40,7 @@ def successful(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece
             "list-successful",
             report.table(linked(won.head(NAMED), accounts), named, caption=f"Successful customers{shown}", layout="cards fold"),
         ),
-        report.note(
-            "Successful: at least one renewal (where customers pay by the month, a whole year), ARR not below that of a year ago, and at "
-            "least 50 of 100 points on average over the metrics of use and contact."
-        ),
+        report.note(claims_early.definition(audit)),
     )
 
 

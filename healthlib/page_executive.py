@@ -194,7 +194,7 @@ def _chance(row: dict[Any, Any]) -> Piece:
 
 def _who(row: dict[Any, Any]) -> Piece:
     """Name, then segment and owner in quiet letters."""
-    quiet = [report.escape(row[name]) for name in ("segment", "csm") if not unknown(row.get(name))]
+    quiet = [report.escape(row[name]) for name in ("segment", "csm") if not unknown(row.get(name)) and str(row[name]).strip()]
     return Piece(report.escape(row["name"]) + (f'<span class="quiet under">{", ".join(quiet)}</span>' if quiet else ""))
 
 

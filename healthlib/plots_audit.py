@@ -91,90 +91,6 @@ def percent(axis: Axis) -> None:
     axis.set_major_locator(MaxNLocator(5))
 
 
-def group_rates(audit: AuditFacts, *, most: int = 18) -> Axes:
-    """Loss rate by group with intervals, beside the overall rate, under a heading a grouping; grey where the group is small."""
-    table = audit.rates
-    if table.empty or not audit.n_cases:
-        return blank("No groups to compare: bring an attribute such as segment or plan, and finished cases.")
-    shown = _first_groupings(table, most)
-    says, base = words(audit.kind), audit.base_rate.value
-    colours = [
-        GREY if small else BAD if low > base else GOOD if high < base else ACCENT
-        for small, low, high in zip(shown["small"], shown["low"], shown["high"], strict=True)
-    ]
-    heading = shown["cases"].isna().to_numpy()
-    labels = [
-        f"by {group}" if head else f"{short(group, 19)} · n={cases:,.0f}"
-        for head, group, cases in zip(heading, shown["group"], shown["cases"], strict=True)
-    ]
-    ax = canvas(1.2 + 0.3 * len(shown))[0, 0]
-    dots(ax, shown.rename(columns={"rate": "value"}), labels, colours=colours, reference=base)
-    for tick in np.asarray(ax.get_yticklabels())[heading]:
-        tick.set_color(MUTED)
-        tick.set_style("italic")
-    percent(ax.xaxis)
-    ax.set_xlim(left=0)
-    ax.set_xlabel(f"{says['rate']}, 95% interval; dashed: overall {wording.share(base)}")
-    apart, groups = sum(colour in (BAD, GOOD) for colour in colours), int((~heading).sum())
-    differ = "differs" if apart == 1 else "differ"
-    said = f"{apart} of {groups} groups {differ}" if apart else "No group differs"
-    titled(ax, f"{said} from the overall {says['rate']} of {wording.share(base)}")
-    return ax
-
-
-def _first_groupings(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Whole groupings, the first ones and never more than about `most` rows, each under a row without figures."""
-    parts: list[pd.DataFrame] = []
-    for name, part in table.groupby("dimension", sort=False):
-        if parts and sum(map(len, parts)) + len(part) + 1 > most:
-            continue
-        head = pd.DataFrame({"group": [str(name)], "small": [False]}).reindex(columns=table.columns)
-        parts.append(pd.concat([head.astype({"group": object}), part.astype({"group": object})], ignore_index=True))
-    shown = pd.concat(parts, ignore_index=True)
-    return shown.assign(small=shown["small"].fillna(False).astype(bool))
-
-
-def retention(audit: AuditFacts) -> Axes:
-    """Kaplan-Meier curves with intervals: up to four groups of the first attribute, or all accounts."""
-    if audit.curves.empty:
-        return blank("No retention curve: no account has been followed yet.")
-    whole = audit.curves[audit.curves["grouping"] == "all"]
-    other = audit.curves[~audit.curves["grouping"].isin(["all", "start year"])]
-    large = other.groupby("group", sort=False)["at_risk"].max().pipe(lambda n: n[n >= 20]).index[:4]
-    ax = canvas(3.9)[0, 0]
-    colours = [BAD, ACCENT, GOOD, palette.TONES["tone2"][0]]
-    parts = [(name, other[other["group"] == name]) for name in large] if len(large) >= 2 else [("all accounts", whole)]
-    for (name, part), colour, style in zip(parts, colours, ("-", "--", "-.", ":"), strict=False):
-        part = part[part["at_risk"] >= 10]
-        ax.step(part["months"], part["share"], where="post", color=colour, lw=2.2, ls=style, label=f"{short(name, 20)}")
-        ax.fill_between(part["months"], part["low"], part["high"], step="post", color=colour, alpha=0.13, lw=0)
-    ax.set_ylim(0, 1.02)
-    ax.set_xlim(left=0)
-    percent(ax.yaxis)
-    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 3, 6, 10]))
-    ax.set_xlabel("months since the first contract")
-    ax.set_ylabel("accounts still here")
-    ax.grid(axis="y", color=LINE, lw=0.6)
-    ax.legend(frameon=False, loc="lower left", labelcolor=INK)
-    titled(ax, _retention_title(audit, [name for name, _ in parts]))
-    return ax
-
-
-def _retention_title(audit: AuditFacts, names: Sequence[str]) -> str:
-    """Best and worst group after a year, or the overall share."""
-    year = audit.retained[(audit.retained["months"] == 12) & audit.retained["group"].isin(names)].sort_values("share")
-    if year.empty:
-        return "Accounts still here by time since the first contract"
-    low, high = year.iloc[0], year.iloc[-1]
-    if len(year) < 2:
-        return f"{wording.share(low['share'])} of accounts are still here after a year"
-    if high["low"] <= low["high"]:
-        return (
-            f"After a year {wording.share(low['share'])} to {wording.share(high['share'])} are still here; the groups cannot be told apart"
-        )
-    return f"After a year {wording.share(high['share'])} of {high['group']} are still here, {wording.share(low['share'])} of {low['group']}"
-
-
 def movements(audit: AuditFacts) -> Axes:
     """ARR lost per year: with the account, and as downsell of accounts that stayed."""
     table = audit.movements
@@ -223,7 +139,7 @@ def metrics_alone(audit: AuditFacts, *, most: int = 18) -> Axes:
     ax.set_xlabel("AUC alone, 95% interval; 0.5 is a coin toss")
     clear, fair = sum(colour == GOOD for colour in colours), known[~leaky]
     best = f"; {fair.iloc[0]['label']} ranks best" if len(fair) else ""
-    titled(ax, f"{clear} of {len(fair)} metrics rank better than a coin toss{best}")
+    titled(ax, f"{clear} of {wording.counted(len(fair), 'metric')} rank{'s' if clear == 1 else ''} better than a coin toss{best}")
     return ax
 
 

@@ -121,7 +121,7 @@ def calibration(backtest: BacktestFacts) -> Axes:
     ax.set_ylabel("share that left, 95% interval")
     ax.grid(color=LINE, lw=0.6)
     within = int(((table["low"] <= table["mean_probability"]) & (table["mean_probability"] <= table["high"])).sum())
-    titled(ax, f"The promise was kept in {within} of {len(table)} groups, as far as the intervals can tell")
+    titled(ax, f"The promise was kept in {within} of {wording.counted(len(table), 'group')}, as far as the intervals can tell")
     return ax
 
 

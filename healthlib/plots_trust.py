@@ -85,7 +85,9 @@ def predicts(audit: AuditFacts) -> Axes:
     found = int((rows["verdict"] != "cannot tell").sum())
     titled(
         ax,
-        f"{found} of {len(rows)} metrics: being missing goes with the outcome" if found else "Being missing says nothing that can be told",
+        f"{found} of {wording.counted(len(rows), 'metric')}: being missing goes with the outcome"
+        if found
+        else "Being missing says nothing that can be told",
     )
     return ax
 

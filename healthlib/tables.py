@@ -18,6 +18,7 @@ from healthlib.schema import WHEN, TableSchema
 from healthlib.sheet import NO_DAY, load_sheet, sheet_warnings
 from healthlib.sources import Source, find_sources
 from healthlib.spec import Workspace
+from healthlib.wording import counted
 
 NOT_EVENTS = ("accounts", "contracts", "attributes")
 """Tables whose dates may lie ahead (a contract that starts next month), so that they say nothing about how far the exports reach."""
@@ -166,7 +167,7 @@ def _data_through(workspace: Workspace, loaded: Sequence[Loaded], engine: Engine
             found = engine.query(after, [workspace.data_through]).iloc[0]
             if found["rows"]:
                 warnings.append(
-                    f"{table}: {int(found['rows'])} rows lie after data_through {workspace.data_through} "
+                    f"{table}: {counted(found['rows'], 'row lies', 'rows lie')} after data_through {workspace.data_through} "
                     f"({column} up to {pd.Timestamp(found['last']).date()}); no figure uses them"
                 )
         return workspace.data_through, warnings
@@ -204,14 +205,15 @@ def _contract_warnings(engine: Engine, columns: dict[str, str]) -> list[str]:
     without = engine.query(f"SELECT account_id FROM data.accounts WHERE NOT {contracted} ORDER BY _line")["account_id"].tolist()
     total = engine.count("data.accounts")
     if without:
-        warnings.append(f"{len(without)} of {total} accounts have no contract and are never active (first: {without[0]})")
+        no = "has no contract and is never active" if len(without) == 1 else "have no contract and are never active"
+        warnings.append(f"{len(without)} of {counted(total, 'account')} {no} (first: {without[0]})")
     same = ", ".join(quote(name) for name in columns)
     groups = f"SELECT {same}, count(*) AS rows FROM data.contracts GROUP BY ALL HAVING count(*) > 1"
     twice = engine.query(f"SELECT min(account_id) AS first, sum(rows - 1) AS rows FROM ({groups})").iloc[0]
     if not pd.isna(twice["rows"]):
         warnings.append(
-            f"{int(twice['rows'])} contracts repeat another one in every column (first: account {twice['first']}); "
-            "each counts towards ARR. Add contract_id to tell a copy from a second contract"
+            f"{counted(twice['rows'], 'contract repeats', 'contracts repeat')} another one in every column (first: account "
+            f"{twice['first']}); each counts towards ARR. Add contract_id to tell a copy from a second contract"
         )
     return warnings
 

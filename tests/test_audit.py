@@ -11,7 +11,7 @@ import pytest
 
 from healthlib import overrides, recency
 from healthlib.beginnings import NEVER
-from healthlib.spec import Band, Measure, Metric, OutcomeSpec, Scorecard
+from healthlib.spec import Band, Measure, Metric, OutcomeSpec, Scorecard, SuccessSpec
 from healthlib.studies import alone, leaving, lists, survival
 from healthlib.studies.audit import audit_study
 from healthlib.studies.groups import dimensions
@@ -53,7 +53,7 @@ def eight() -> pd.DataFrame:
 def book(cases: pd.DataFrame, **more: Any) -> Any:
     """A Book with nothing in it but what is given."""
     none = {name: cases.head(0)[name] for name in cases}
-    workspace = SimpleNamespace(name="Eight", currency="USD", simulated=True, kind="renewal", outcome=OutcomeSpec())
+    workspace = SimpleNamespace(name="Eight", currency="USD", simulated=True, kind="renewal", outcome=OutcomeSpec(), success=SuccessSpec())
     given = {
         "workspace": workspace, "scorecard": CARD, "as_of": T,
         "tables": pd.DataFrame({"table": ["accounts", "contracts"], "rows_used": [8, 8]}), "cases": cases,

@@ -12,7 +12,7 @@ import pytest
 from healthlib import asof
 from healthlib.beginnings import NEVER, WINDOWS, Beginnings, beginnings
 from healthlib.demo import make_demo
-from healthlib.spec import load_workspace
+from healthlib.spec import SuccessSpec, load_workspace
 from healthlib.studies import early
 from healthlib.studies.owners import owners
 from healthlib.tables import load_tables
@@ -140,7 +140,8 @@ def test_success_asks_for_renewal_growth_and_use() -> None:
         parts = (kept.get(row.Index, 0) >= 1, not row.arr_kept < 1, row.use_points >= 50)
         assert row.successful == all(parts)
         assert ("not renewed yet" in row.because) == (not parts[0])
-    assert early.success(company, renewals=99)["successful"].sum() == 0
+    strict = company.workspace.model_copy(update={"success": SuccessSpec(renewals=99)})
+    assert early.success(replace(company, workspace=strict))["successful"].sum() == 0
 
 
 def test_accounts_that_left_early_or_are_still_in_their_year_are_not_followed() -> None:

@@ -188,6 +188,10 @@ def test_every_section_degrades_with_a_sentence(case: str, accounts: int, tmp_pa
     assert all(report.figure(axes, alt="x").html.startswith("<figure>") for axes in drawn)
 
 
+def test_the_counts_are_reconciled_once(facts: ExecutiveFacts) -> None:
+    assert say.believe(facts)["Why do the counts differ?"].startswith("How the counts hang together: of the 150 customers")
+
+
 def test_never_accuracy(facts: ExecutiveFacts) -> None:
     text = page.first_screen(facts).html + page.track(facts).html + " ".join([*say.MEANINGS.values(), *say.believe(facts).values()])
     assert "accuracy" not in text.lower()

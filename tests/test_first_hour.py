@@ -140,7 +140,7 @@ def test_a_folder_as_it_comes_is_read_checked_and_scored(exports, tmp_path, caps
     for said in (
         "(tables.tickets.sql):42: tickets.account_id: 'X990': an account that is not in accounts",
         "(tables.contracts.sql):112: contracts.end_date: '2023-06-19 00:00:00': ends on or before the day it starts",
-        "1 contracts repeat another one in every column (first: account K000)",
+        "1 contract repeats another one in every column (first: account K000)",
     ):
         assert said in named
     [summary] = out.rglob("summary.json")

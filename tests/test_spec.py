@@ -62,6 +62,8 @@ def test_smallest_workspace_has_the_defaults_of_the_contract(tmp_path):
         "grace_days": 30,
         "expansion_over": 0.0,
     }
+    assert workspace.success.model_dump() == {"renewals": 1, "arr_kept": 1.0, "use_points": 50.0, "tenure_days": 0}
+    assert not workspace.success.stated
     card = workspace.scorecard
     assert card.weights == {"seats_used": 20, "tickets": 10}
     assert card.metrics["seats_used"].label == "Seats used"
@@ -82,6 +84,7 @@ tables:
   usage: {sql: "select account as account_id from 'exports/*.parquet'", lag_days: 2}
   logins: {file: logins.csv, time: at}
 outcome: {kind: churn_within, lead_days: 60, horizon_days: 45, grace_days: 10, expansion_over: 0.1}
+success: {renewals: 2, arr_kept: 0.9, use_points: 60}
 max_rejected: 0.02
 """
     scorecard = """\
@@ -119,6 +122,8 @@ playbooks: {red: {voice: Call them}}
 """
     loaded = load_workspace(write(tmp_path, scorecard, workspace))
     assert (loaded.data_through, loaded.simulated, loaded.outcome.kind) == (date(2026, 10, 31), True, "churn_within")
+    assert loaded.success.model_dump() == {"renewals": 2, "arr_kept": 0.9, "use_points": 60.0, "tenure_days": 0}
+    assert loaded.success.stated
     assert loaded.tables["contracts"].columns == {"account_id": "Account ID", "arr": "Annual Amount"}
     assert (loaded.tables["usage"].lag_days, loaded.tables["logins"].time) == (2, "at")
     card = loaded.scorecard
@@ -267,9 +272,9 @@ def test_faults_of_the_scorecard(tmp_path, old, new, said):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("nmae: x", "2: nmae: found the unknown key 'nmae'; expected one of name, currency, database, data_through, outcome, max_rejected, simulated, tables, flat. "
+        ("nmae: x", "2: nmae: found the unknown key 'nmae'; expected one of name, currency, database, data_through, outcome, success, max_rejected, simulated, tables, flat. "
          "Did you mean 'name'?"),
-        ("folder: /tmp", "2: folder: found the unknown key 'folder'; expected one of name, currency, database, data_through, outcome, max_rejected, simulated, tables, flat."),
+        ("folder: /tmp", "2: folder: found the unknown key 'folder'; expected one of name, currency, database, data_through, outcome, success, max_rejected, simulated, tables, flat."),
         ("data_through: 2026-02-30", "2: data_through: found '2026-02-30'; expected a day that exists."),
         ("data_through: '2026-02-30'", "2: data_through: found '2026-02-30'; expected a day that exists."),
         ("data_through: Friday", "2: data_through: found 'Friday'; expected a day such as 2026-10-31."),
@@ -279,6 +284,15 @@ def test_faults_of_the_scorecard(tmp_path, old, new, said):
         ("outcome: {kind: renewals}", "2: outcome.kind: found 'renewals'; expected 'renewal', 'churn_within' or 'expansion'. Did you mean 'renewal'?"),
         ("outcome: {horizon: 9}", "2: outcome.horizon: found the unknown key 'horizon'; expected one of kind, lead_days, horizon_days, grace_days, "
          "expansion_over. Did you mean 'horizon_days'?"),
+        ("success: {renewal: 2}", "2: success.renewal: found the unknown key 'renewal'; expected one of renewals, arr_kept, use_points, tenure_days. "
+         "Did you mean 'renewals'?"),
+        ("success: {renewals: 1.5}", "2: success.renewals: found 1.5; expected a whole number."),
+        ("success: {use_points: 120}", "2: success.use_points: found 120; expected a number of at most 100."),
+        ("success: {arr_kept: most}", "2: success.arr_kept: found 'most'; expected a number."),
+        ("success: {tenure_days: -1}", "2: success.tenure_days: found -1; expected a number of at least 0."),
+        ("success: 2", "2: success: found 2; expected a mapping such as {key: value}."),
+        ("sucess: {renewals: 1}", "2: sucess: found the unknown key 'sucess'; expected one of name, currency, database, data_through, outcome, success, "
+         "max_rejected, simulated, tables, flat. Did you mean 'success'?"),
         ("tables: {usage: {file: a.csv, sql: select 1}}", "2: tables.usage.sql: found `file` and `sql`; keep one of the two."),
         ("tables: {usage: {sql: select 1, columns: {a: b}}}", "2: tables.usage.columns: found `columns` beside `sql`; rename in the query: `select theirs as "
          "canonical`."),

@@ -427,7 +427,7 @@ def test_too_many_rejected_rows_stop_the_run_and_are_kept(tmp_path):
 def test_data_through(tmp_path):
     given_day = load(tmp_path, {}, data_through=date(2024, 6, 1))
     assert given_day.data_through == date(2024, 6, 1)
-    assert given_day.warnings == ("usage: 1 rows lie after data_through 2024-06-01 (occurred_at up to 2024-07-01); no figure uses them",)
+    assert given_day.warnings == ("usage: 1 row lies after data_through 2024-06-01 (occurred_at up to 2024-07-01); no figure uses them",)
     stray = load(tmp_path, {"usage.csv": USAGE + "001,2064-05-01,1\n"})
     assert stray.data_through == date(2064, 5, 1)
     assert "lies 14549 days after the one before it (2024-07-01)" in stray.warnings[0]
@@ -441,7 +441,7 @@ def test_contracts_are_looked_at_twice(tmp_path):
     tables = load(tmp_path, {"contracts.csv": "account_id,start_date,end_date,arr\n001,2024-01-01,,1\n001,2024-01-01,,1\n"})
     assert tables.warnings == (
         "2 of 3 accounts have no contract and are never active (first: 002)",
-        "1 contracts repeat another one in every column (first: account 001); each counts towards ARR. "
+        "1 contract repeats another one in every column (first: account 001); each counts towards ARR. "
         "Add contract_id to tell a copy from a second contract",
     )
 

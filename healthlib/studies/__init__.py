@@ -31,6 +31,7 @@ REGISTRY = {
     "audit": Study("audit", "audit"),
     "ending": Study("ending", "audit"),
     "accounts": Study("accounts", "audit", ("audit",)),
+    "retained": Study("retained", "audit", ("audit", "ending")),
     "fit": Study("fit", "weights"),
     "contest": Study("contest", "weights", ("fit",)),
     "growth": Study("growth", "weights"),

@@ -21,16 +21,12 @@ from healthlib.studies.overrides import OverrideFacts, override_study
 from healthlib.studies.owners import owners
 from healthlib.studies.rates import RATE_COLUMNS, overall, rates_by
 from healthlib.studies.readiness import readiness
-from healthlib.studies.survival import CURVE_COLUMNS, curve, lifetimes, retained_after
 
 if TYPE_CHECKING:
     from healthlib.studies.book import Book
 
 MANY = 5_000
 """With more accounts than this intervals are narrow, and a quarter of the resamples gives them well enough."""
-
-GROUP_COLUMNS = ("dimension", *RATE_COLUMNS)
-RETAINED_COLUMNS = ("grouping", "group", "accounts", "left", "months", "share", "low", "high", "arr_share", "arr_low", "arr_high")
 
 
 @dataclass(frozen=True)
@@ -41,9 +37,6 @@ class AuditFacts:
     ----------
     kind : renewal, churn_within or expansion: what `lost` means
     base_rate, arr_base_rate : share of all finished cases, and of their ARR, that was lost
-    rates : `rates_by` per `dimension` (segment, plan, term number, tenure ...)
-    curves : Kaplan-Meier curves: `grouping` (all, start year, or an attribute) then `survival.CURVE_COLUMNS`
-    retained : share of accounts and ARR still here after `months`, per group of each grouping
     reasons, movements : see `leaving`
     zombies, watermelons, false_alarms : accounts by name, see `lists`
     zombie_outcomes : loss rate of past zombies and of all other cases
@@ -56,6 +49,7 @@ class AuditFacts:
     leak_figures, leak_notes : the numbers of their pictures; what looks like a leak and is none
     readiness : see `readiness`
     names : account_id, name, segment of every account in the cases, as last known
+    success_by : the bars of `success` in workspace.yaml, and `stated`: whether it says any
     successful, first_days, features, steps : what the first days say, see `early`
     owners : the book by CSM, see `owners`
     missing : question, needs: what could not be asked of these exports, and what it would take
@@ -75,9 +69,6 @@ class AuditFacts:
     n_lost: int
     base_rate: Estimate
     arr_base_rate: Estimate
-    rates: pd.DataFrame
-    curves: pd.DataFrame
-    retained: pd.DataFrame
     reasons: pd.DataFrame
     movements: pd.DataFrame
     zombies: pd.DataFrame
@@ -95,6 +86,7 @@ class AuditFacts:
     leak_notes: tuple[str, ...]
     readiness: pd.DataFrame
     names: pd.DataFrame
+    success_by: dict[str, float]
     successful: pd.DataFrame
     first_days: pd.DataFrame
     features: pd.DataFrame
@@ -140,8 +132,6 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
         n_lost=int(finished["lost"].sum()),
         base_rate=overall(finished, **again),
         arr_base_rate=overall(finished, money=True, **again),
-        rates=group_rates(book, finished, **again),
-        **_retention(book, **again),
         reasons=leaving.reasons(book.churned),
         movements=leaving.movements(book.ledger, book.churned),
         **_named(book, finished, left_out(leaks), **again),
@@ -152,6 +142,7 @@ def audit_study(book: Book, *, replicates: int = 400, seed: int = 0) -> AuditFac
         leak_notes=book.leaks.notes,
         readiness=readiness(finished),
         names=_names(book.cases),
+        success_by=workspace.success.model_dump() | {"stated": workspace.success.stated},
         **early_facts(book, **again),
         owners=owners(book.scorecard, book.history[book.history["as_of"] == book.as_of], finished, book.as_of, seed=seed),
         missing=missing(book, finished),
@@ -164,51 +155,6 @@ def _names(cases: pd.DataFrame) -> pd.DataFrame:
     """What each account is called."""
     last = cases.sort_values(["as_of", "account_id"], kind="stable").drop_duplicates("account_id", keep="last")
     return last.reindex(columns=["account_id", "name", "segment"]).reset_index(drop=True)
-
-
-def group_rates(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> pd.DataFrame:
-    """`rates_by` over every grouping, stacked; columns `GROUP_COLUMNS`."""
-    labels = dimensions(book.cases, book.scorecard, book.workspace.kind)
-    tables = [
-        rates_by(finished, values[book.cases["lost"].notna()].reset_index(drop=True), replicates=replicates, seed=seed).assign(
-            dimension=name
-        )
-        for name, values in labels.items()
-    ]
-    return pd.concat(tables, ignore_index=True)[list(GROUP_COLUMNS)] if tables else pd.DataFrame(columns=list(GROUP_COLUMNS))
-
-
-def _retention(book: Book, *, replicates: int, seed: int) -> dict[str, Any]:
-    """Curves, and what is left after 1, 2 and 3 years, for everybody, by start year and by the first attribute."""
-    lives = lifetimes(book.history, book.churned, book.ledger, book.as_of)
-    if lives.empty:
-        return {"curves": pd.DataFrame(columns=["grouping", *CURVE_COLUMNS]), "retained": pd.DataFrame(columns=list(RETAINED_COLUMNS))}
-    keys = {"all": pd.Series("all accounts", index=lives.index), "start year": lives["started"].dt.year.astype("string")}
-    keys |= {
-        name: values
-        for name, values in dimensions(lives.assign(as_of=book.as_of), book.scorecard, "churn_within").items()
-        if name not in ("tenure", "ARR")
-    }
-    curves, rows = [], []
-    for grouping, labels in list(keys.items())[:3]:
-        for group, part in lives.groupby(labels, observed=True):
-            curves.append(curve(part, str(group)).assign(grouping=grouping))
-            for months in (12, 24, 36):
-                shares = retained_after(part, months, replicates=replicates, seed=seed)
-                rows.append(
-                    {
-                        "grouping": grouping,
-                        "group": str(group),
-                        "accounts": len(part),
-                        "left": int(part["left"].sum()),
-                        "months": months,
-                        **shares,
-                    }
-                )
-    return {
-        "curves": pd.concat(curves, ignore_index=True)[["grouping", *CURVE_COLUMNS]],
-        "retained": pd.DataFrame(rows, columns=list(RETAINED_COLUMNS)).dropna(subset=["share"]).reset_index(drop=True),
-    }
 
 
 def _named(book: Book, finished: pd.DataFrame, leaks: tuple[str, ...], *, replicates: int, seed: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ..spec import Scorecard, Workspace
 from ..tables import Tables, load_tables
 from ..traces import Traces, no_traces
 from ..tracing import read_traces
+from . import breadth, contract_terms
 from .diary import Diary, read_diary
 from .leaks import Background, LeakAudit, screen
 from .silence import nothing, silences
@@ -47,6 +48,8 @@ class Book:
     feedback : what CSMs said of the score: `feedback.COLUMNS`
     answers : the latest rating or answer at each case, however old: `recency.ANSWER_COLUMNS`
     diary : terms, tickets, contacts and playbooks of every account
+    terms : the contracts known on `as_of`: `contract_terms.COLUMNS`
+    use : how widely each customer of today uses the product, see `breadth.use_today`
     """
 
     workspace: Workspace
@@ -70,6 +73,8 @@ class Book:
     feedback: pd.DataFrame = field(default_factory=feedback.NONE.copy)
     answers: pd.DataFrame = field(default_factory=recency.NO_ANSWERS.copy)
     diary: Diary = field(default_factory=Diary)
+    terms: pd.DataFrame = field(default_factory=contract_terms.nothing)
+    use: pd.DataFrame = field(default_factory=breadth.nothing)
 
     @property
     def evidence(self) -> str:
@@ -137,6 +142,8 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         traces=read_traces(tables, workspace, left, at),
         silences=silences(tables, workspace, history),
         diary=read_diary(tables, workspace, cases, at),
+        terms=contract_terms.contract_terms(tables, workspace, at),
+        use=breadth.use_today(tables, workspace, history[history["as_of"] == at]),
         **_judgements(tables, workspace, history, cases, at),
     )
 

@@ -46,14 +46,10 @@ MEASURES = {
 }
 
 
-def success(book: Book, *, renewals: int = 1, arr_kept: float = 1.0, use_points: float = 50.0) -> pd.DataFrame:
-    """Who counts as a successful customer today, account by account.
+def success(book: Book) -> pd.DataFrame:
+    """Who counts as a successful customer today, account by account, by the workspace's `success`.
 
-    Parameters
-    ----------
-    renewals : finished terms that were kept, at least; where customers pay by the month, whole years since the first contract
-    arr_kept : ARR today / ARR a year ago, at least
-    use_points : mean points of the use and contact metrics, at least; not asked where the scorecard has none
+    A bar of 0 asks nothing; points of use and contact are not asked either where the scorecard has no such metric.
 
     Returns
     -------
@@ -68,12 +64,14 @@ def success(book: Book, *, renewals: int = 1, arr_kept: float = 1.0, use_points:
     before = book.ledger[book.ledger["month"] == year_before(book.as_of)].set_index("account_id")["arr"]
     frame["arr_kept"] = today["arr"] / today["account_id"].map(before).astype(float)
     frame["use_points"] = lists.use_points(today, book.scorecard)
-    asked = bool(lists.use_metrics(book.scorecard))
+    wanted = book.workspace.success
+    asked = bool(lists.use_metrics(book.scorecard)) and wanted.use_points > 0
     lacks = {
-        "not renewed yet": frame["renewals"] < renewals,
-        "ARR shrank": frame["arr_kept"] < arr_kept,
+        "not renewed yet" if wanted.renewals == 1 else f"renewed fewer than {wanted.renewals} times": frame["renewals"] < wanted.renewals,
+        "ARR shrank" if wanted.arr_kept == 1 else f"ARR under {wanted.arr_kept:.0%} of a year ago": frame["arr_kept"] < wanted.arr_kept,
+        f"a customer for under {wanted.tenure_days} days": today["age_days"] < wanted.tenure_days,
         "use not measured": frame["use_points"].isna() & asked,
-        "little use or contact": frame["use_points"] < use_points,
+        "little use or contact": frame["use_points"] < wanted.use_points,
     }
     frame["because"] = [
         ", ".join(reason for reason, holds in zip(lacks, row, strict=True) if holds) for row in zip(*lacks.values(), strict=True)

@@ -15,6 +15,7 @@ from healthlib.studies import renewals, today, versions
 from healthlib.studies.alerts import alerts, raise_alerts
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.leaks import left_out
+from healthlib.studies.reconcile import reconcile
 from healthlib.studies.renewals import Outlook
 from healthlib.studies.retention import moves, retention
 from healthlib.studies.summary import summary
@@ -83,6 +84,7 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
         leaks=fit.leaks,
         warnings=tuple(book.warnings),
         summary={},
+        counts=reconcile(book.cases, book.history, book.churned, book.as_of),
     )
     return replace(facts, summary=summary(audit, fit, backtest, facts))
 

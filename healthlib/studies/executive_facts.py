@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from healthlib.resample import Estimate
+from healthlib.studies.reconcile import Counts
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class ExecutiveFacts:
     scorecards : the changes of the scorecard up to today: `versions.COLUMNS`
     leaks : metric, kind, evidence
     warnings : what the reader should know of the data
+    counts : how customers, cases and losses hang together, see `reconcile`
     """
 
     context: dict[str, Any]
@@ -66,3 +68,4 @@ class ExecutiveFacts:
     warnings: tuple[str, ...]
     summary: dict[str, Any]
     band_colours: dict[str, str] = field(default_factory=dict)
+    counts: Counts | None = None

@@ -117,4 +117,5 @@ def _needed(lift: Estimate, cases: int) -> str:
     times = (towards / far) ** 2
     if not np.isfinite(times) or times > MANY_TIMES:
         return "about as much is lost with it as without"
-    return f"about {max(int(np.ceil(cases * (times - 1))), 1)} more cases in which it holds could decide"
+    more = max(int(np.ceil(cases * (times - 1))), 1)
+    return f"about {more} more {'case' if more == 1 else 'cases'} in which it holds could decide"
