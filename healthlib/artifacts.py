@@ -34,6 +34,8 @@ SCORES_LAST = (
 )  # fmt: skip
 """Columns of scores.csv after those of the contract."""
 WEIGHTS = ("metric", "group", "current", "equal", "fitted", "low", "high", "selected_share", "recommended")
+SCALES = ("metric", "value", "points", "profile", "recommended")
+SCALES_WEIGHTS = ("metric", "group", "current", "fitted", "recommended")
 LEAD_TIME = ("lead_days", "band", "accounts_churned", "share_of_churned_accounts", "share_of_churned_arr", "low", "high")
 BACKTEST = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
 ALERTS = (
@@ -71,7 +73,7 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
 
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
-    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights), backtest (lead_time, backtest)."""
+    """The tables of whichever studies `facts` holds: executive (scores, alerts), fit (weights, scales), backtest (lead_time, backtest)."""
     if "executive" in facts:
         scores = facts["executive"].scores
         write_csv(scores, folder / "scores.csv", scores_columns(scores))
@@ -79,6 +81,8 @@ def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
         write_json(alerts_json(facts["executive"]), folder / "alerts.json")
     if "fit" in facts:
         write_csv(facts["fit"].weights, folder / "weights.csv", WEIGHTS)
+        write_csv(facts["fit"].learned.curves, folder / "scales.csv", SCALES)
+        write_csv(facts["fit"].learned.weights, folder / "scales_weights.csv", SCALES_WEIGHTS)
     if "backtest" in facts:
         write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", LEAD_TIME)
         write_csv(facts["backtest"].table, folder / "backtest.csv", BACKTEST)
