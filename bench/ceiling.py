@@ -43,10 +43,11 @@ x, y, train, test = given["x"], given["y"], given["train"], given["test"]
 out = np.full(len(y), np.nan)
 names = [f"m{i}" for i in range(x.shape[1])]
 for taught, asked in zip(train, test):
-    process = BinningProcess(names)
-    rows = process.fit_transform(x[taught], y[taught].astype(int), metric="woe", metric_missing="empirical")
+    use = np.isfinite(x[taught]).any(axis=0)
+    process = BinningProcess([name for name, used in zip(names, use) if used])
+    rows = process.fit_transform(x[taught][:, use], y[taught].astype(int), metric="woe", metric_missing="empirical")
     model = LogisticRegression(max_iter=1000).fit(rows, y[taught])
-    out[asked] = model.decision_function(process.transform(x[asked], metric="woe", metric_missing="empirical"))
+    out[asked] = model.decision_function(process.transform(x[asked][:, use], metric="woe", metric_missing="empirical"))
 np.save(sys.argv[2], out)
 """
 
@@ -69,7 +70,7 @@ def optbinned(python: Path, x: np.ndarray, y: np.ndarray, parts: list[Any]) -> n
     with tempfile.TemporaryDirectory() as folder:
         given, found = Path(folder) / "given.npz", Path(folder) / "found.npy"
         np.savez(given, x=x, y=y, train=np.array([part.train for part in parts]), test=np.array([part.test for part in parts]))
-        subprocess.run([python, "-c", BINNED, given, found], check=True, timeout=1800)
+        subprocess.run([python, "-c", BINNED, given, found], check=True, timeout=1800, stderr=subprocess.DEVNULL)
         return np.load(found)
 
 

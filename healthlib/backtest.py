@@ -29,7 +29,20 @@ MOST_ROWS = 20_000
 """Thresholds and strengths are read from at most this many training cases; more would change neither."""
 
 FOLD_COLUMNS = ("cutoff", "train_cases", "train_lost", "test_cases", "test_lost", "train_until", "test_from", "test_to", "strength")
-PREDICTION_COLUMNS = ("account_id", "as_of", "lost", "arr", "current", "equal", "fitted", "free", "current_band", "probability", "cutoff", "learned")
+PREDICTION_COLUMNS = (
+    "account_id",
+    "as_of",
+    "lost",
+    "arr",
+    "current",
+    "equal",
+    "fitted",
+    "free",
+    "current_band",
+    "probability",
+    "cutoff",
+    "learned",
+)
 THRESHOLD_COLUMNS = ("cutoff", "scorecard", "band", "threshold_from")
 
 

@@ -134,7 +134,7 @@ def shaped(place: Place, bins: Bins, odds: Array, variance: Array) -> Shape:
     """The monotone curve nearest to the log-odds of the bins, pulled towards the scale in use.
 
     Isotonic regression of what the scale in use says and the shrunken departures of the bins from it (`departures`), over the bins and the
-    bends of the scale in use; beyond the outer bins only the scale in use goes on.
+    bends of the scale in use. Beyond the outer bins the scale in use goes on, no steeper than the curve is between the last two bins.
     """
     from scipy.optimize import isotonic_regression
 
@@ -142,11 +142,23 @@ def shaped(place: Place, bins: Bins, odds: Array, variance: Array) -> Shape:
     own = place.scale if len(place.scale[0]) else (bins.at, bins.now)
     at = np.unique(np.concatenate([bins.at, place.scale[0]]))
     here = np.isin(at, bins.at)
-    heavy = np.full(len(at), 1e-3 * (1 / (variance + spread**2)).min())
-    heavy[here] = 1 / (variance + spread**2)
-    raw = line * np.interp(at, *own) + np.interp(at, bins.at, depart)
-    found = isotonic_regression(raw, weights=heavy).x
+    heavy = 1 / (variance + spread**2)
+    known = isotonic_regression(line * np.interp(bins.at, *own) + depart, weights=heavy).x
+    weight = np.full(len(at), 1e-3 * heavy.min())
+    weight[here] = heavy
+    raw = line * _eased(at, own, (bins.at, known / line if line > 0 else known)) + np.interp(at, bins.at, depart)
+    found = isotonic_regression(raw, weights=weight).x
     return Shape(at, found - found[0], spread)
+
+
+def _eased(at: Array, own: tuple[Array, Array], known: tuple[Array, Array]) -> Array:
+    """The scale in use at positions, its rise beyond the outer bins eased to that of the curve between the last two bins there."""
+    base, (bins, curve) = np.interp(at, *own), known
+    for outer, inner, beyond in ((0, 1, at < bins[0]), (-1, -2, at > bins[-1])):
+        end, before = np.interp(bins[[outer, inner]], *own)
+        rise = 1.0 if end == before else float(np.clip((curve[outer] - curve[inner]) / (end - before), 0.0, 1.0))
+        base = np.where(beyond, end + rise * (base - end), base)
+    return base
 
 
 def departures(now: Array, odds: Array, variance: Array) -> tuple[float, Array, float]:

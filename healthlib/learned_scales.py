@@ -176,7 +176,13 @@ def _backfitted(scorecard: Scorecard, parts: list[_Part], known: _Cases) -> list
     shapes = [None if part.bins is None else shaped(part.place, part.bins, *_marginal(part.bins, known)) for part in parts]
     points = np.column_stack([_points(part, shape) for part, shape in zip(parts, shapes, strict=True)])
     names = tuple(part.metric.name for part in parts)
-    begun = fit(Problem(names, points, current_weights(scorecard, names), np.eye(len(names))), 1 - known.kept, strength=1.0, case_weight=known.weight, tolerance=1e-3)
+    begun = fit(
+        Problem(names, points, current_weights(scorecard, names), np.eye(len(names))),
+        1 - known.kept,
+        strength=1.0,
+        case_weight=known.weight,
+        tolerance=1e-3,
+    )
     ranges, offset = begun.slopes.copy(), -begun.intercept
     for _ in range(SWEEPS):
         for j, part in enumerate(parts):

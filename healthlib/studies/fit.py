@@ -193,7 +193,10 @@ def _compare(predictions: pd.DataFrame, seed: int, replicates: int) -> dict[str,
 
 
 def _by_scales(
-    paired: pd.DataFrame, known: tuple[dict[str, Any], dict[str, Any]], accounts: tuple[NDArray[np.intp], NDArray[Any]], weight: NDArray | None
+    paired: pd.DataFrame,
+    known: tuple[dict[str, Any], dict[str, Any]],
+    accounts: tuple[NDArray[np.intp], NDArray[Any]],
+    weight: NDArray | None,
 ) -> dict[str, Estimate]:
     """`BY_SCALES`, on the cases that have a score under the learned scales too."""
     points, draws = known
@@ -206,9 +209,7 @@ def _by_scales(
         }
         points, draws = ({name: pair[i] for name, pair in several.items()} for i in (0, 1))
     n, events = float(accounts[1].shape[0]), float(paired.loc[scored, "lost"].sum())
-    return {
-        key: percentile(points[a] - points[b], draws[a] - draws[b], n=n, events=events) for key, (a, b) in BY_SCALES.items()
-    }
+    return {key: percentile(points[a] - points[b], draws[a] - draws[b], n=n, events=events) for key, (a, b) in BY_SCALES.items()}
 
 
 def _auc_of(

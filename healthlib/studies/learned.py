@@ -96,7 +96,8 @@ def _weights(card: Scorecard, found: Learned, done: pd.DataFrame, strength: floa
     fitted = dict(zip(problem.names, 100 * fit(problem, done["lost"], strength=strength).weights, strict=True))
     points, total = whole(fitted, card), max(sum(card.weights.values()), 1e-12)
     rows = [
-        (name, metric.group, 100 * metric.weight / total, fitted.get(name, 0.0), points.get(name, 0)) for name, metric in card.metrics.items()
+        (name, metric.group, 100 * metric.weight / total, fitted.get(name, 0.0), points.get(name, 0))
+        for name, metric in card.metrics.items()
     ]
     return pd.DataFrame(rows, columns=list(WEIGHT_COLUMNS))
 
