@@ -160,7 +160,8 @@ def main() -> int:
     python = environment(chosen.environment)
     if python is None:
         print("optbinning could not be installed here; it is left out")
-    return int(not all([compare(folder, python) for folder in chosen.workspaces]))
+    near = [compare(folder, python) for folder in chosen.workspaces]
+    return int(not all(near))
 
 
 if __name__ == "__main__":

@@ -50,8 +50,9 @@ class Metric(Frozen):
     """One row of the scorecard.
 
     `per` is "seats", "active_users", "arr" or the text of another measure over the same table, such as "distinct user_id".
-    A metric on `readings` measures `last value` unless it says otherwise. Left out, `better` follows from its scale, which is `worst` and `best`, or `steps`, or `curve`. With `levels` it is made of other metrics of the scorecard: the value is the score of the
-    first level that holds.
+    A metric on `readings` measures `last value` unless it says otherwise. Left out, `better` follows from the scale.
+    Its scale is `worst` and `best`, or `steps`, or a `curve`. With `levels` it is made of other metrics of the scorecard: the value is the
+    score of the first level that holds.
     With a flat sheet `column` takes the place of table and measure: a column of numbers, or an SQL condition on the row (1 or 0).
     """
 

@@ -54,6 +54,9 @@ class Bins:
     middle: NDArray[np.intp]
 
 
+NO_BINS = Bins(np.empty(0), np.empty(0), np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp))
+
+
 @dataclass(frozen=True)
 class Shape:
     """A monotone curve: positions of its knots, log-odds of being kept there (from 0 up), and the spread of its departures from the scale

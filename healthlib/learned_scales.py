@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from healthlib.curves import AS_IN_USE, CONTRADICTED, TELLS_NOTHING, Bins, Place, Shape, binned, place_of, shaped, slope, written
+from healthlib.curves import AS_IN_USE, CONTRADICTED, NO_BINS, TELLS_NOTHING, Bins, Place, Shape, binned, place_of, shaped, slope, written
 from healthlib.scales import Plan, plans
 from healthlib.spec import Metric, Scorecard
 from healthlib.stats import logistic
@@ -66,14 +66,22 @@ class Learned:
 
 @dataclass(frozen=True)
 class _Part:
-    """One metric while its curve is learned: `why` says why it keeps its scale; `filled` are cases scored by the rule for missing values."""
+    """One metric while its curve is learned.
+
+    `why` says why it keeps its scale, and then it has no bins; `filled` are cases scored by the rule for missing values.
+    """
 
     metric: Metric
-    place: Place | None
-    bins: Bins | None
+    place: Place
+    bins: Bins
     why: str
     filled: NDArray[np.bool_]
     shape: Shape | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether there are bins to learn from."""
+        return len(self.bins.at) > 0
 
 
 @dataclass(frozen=True)
@@ -98,25 +106,21 @@ def learn_scales(scorecard: Scorecard, cases: pd.DataFrame, *, case_weight: Arra
     cases : cases frame with `lost` known
     case_weight : of each case; only proportions count
     """
+    kept = 1 - cases["lost"].to_numpy(dtype=float)
     weight = np.ones(len(cases)) if case_weight is None else np.asarray(case_weight, dtype=float)
-    known = _Cases(1 - cases["lost"].to_numpy(dtype=float), weight, np.arange(len(cases)))
-    parts = _parts(scorecard, cases, known) if 0 < known.kept.sum() < len(cases) else []
-    if len(cases) > MOST_ROWS:
-        rows = np.sort(np.random.default_rng(0).choice(len(cases), MOST_ROWS, replace=False))
-    else:
+    parts = _parts(scorecard, cases, _Cases(kept, weight, np.arange(len(cases)))) if 0 < kept.sum() < len(cases) else []
+    if any(part.open for part in parts):
         rows = np.arange(len(cases))
-    some = _Cases(known.kept[rows], weight[rows] * len(rows) / weight[rows].sum(), pd.factorize(cases["account_id"].iloc[rows])[0])
-    shapes = _backfitted(scorecard, [_cut(part, rows) for part in parts], some) if any(part.bins for part in parts) else [None] * len(parts)
-    parts = [_judged(part, shape) for part, shape in zip(parts, shapes, strict=True)]
-    metrics, bins, code = dict(scorecard.metrics), [], {}
-    for part in parts:
-        if part.place is not None and part.shape is not None:
-            metrics[part.metric.name] = written(part.metric, part.place, part.shape)
-        if part.bins is not None:
-            code[part.metric.name] = part.bins.code
-            bins += _told_bins(part, cases[part.metric.name])
-    frame = pd.DataFrame(bins, columns=list(BIN_COLUMNS))
-    return Learned(scorecard.model_copy(update={"metrics": metrics}), _told(parts), frame, code)
+        if len(cases) > MOST_ROWS:
+            rows = np.sort(np.random.default_rng(0).choice(len(cases), MOST_ROWS, replace=False))
+        account = pd.factorize(cases["account_id"].iloc[rows])[0]
+        some = _Cases(kept[rows], weight[rows] * len(rows) / weight[rows].sum(), account)
+        parts = _judged(parts, _backfitted(scorecard, [_cut(part, rows) for part in parts], some))
+    bent = {part.metric.name: written(part.metric, part.place, part.shape) for part in parts if part.shape is not None}
+    bins = [row for part in parts for row in _told_bins(part, cases[part.metric.name])]
+    code = {part.metric.name: part.bins.code for part in parts if part.open}
+    card = scorecard.model_copy(update={"metrics": {**scorecard.metrics, **bent}})
+    return Learned(card, _told(parts), pd.DataFrame(bins, columns=list(BIN_COLUMNS)), code)
 
 
 def _parts(scorecard: Scorecard, cases: pd.DataFrame, known: _Cases) -> list[_Part]:
@@ -131,18 +135,15 @@ def _part(metric: Metric, plan: Plan, known: _Cases) -> _Part:
         now = plan.measured(slice(None), np.empty(len(plan.values)))
     gaps = np.isnan(now)
     plan.fill(now, slice(None))
-    filled = gaps & np.isfinite(now)
+    filled, nowhere = gaps & np.isfinite(now), (np.empty(0), np.empty(0))
     if isinstance(place, str):
-        return _Part(metric, Place(np.full(len(now), np.nan), now / 100, (np.empty(0),) * 2, {}), None, place, filled)
-    whole = replace(place, now=now / 100)
-    bins = binned(place, 1 - known.kept)
+        return _Part(metric, Place(np.full(len(now), np.nan), now / 100, nowhere, {}), NO_BINS, place, filled)
+    whole, bins = replace(place, now=now / 100), binned(place, 1 - known.kept)
     if isinstance(bins, str):
-        return _Part(metric, whole, None, bins, filled)
+        return _Part(metric, whole, NO_BINS, bins, filled)
     odds, variance = _marginal(bins, known)
     trend, spread = slope(odds, np.arange(len(odds)) / len(odds), variance)
-    if trend < -1.96 * spread:
-        return _Part(metric, whole, None, CONTRADICTED, filled)
-    return _Part(metric, whole, bins, "", filled)
+    return _Part(metric, whole, NO_BINS, CONTRADICTED, filled) if trend < -1.96 * spread else _Part(metric, whole, bins, "", filled)
 
 
 def _marginal(bins: Bins, known: _Cases) -> tuple[Array, Array]:
@@ -157,42 +158,36 @@ def _cut(part: _Part, rows: NDArray[np.intp]) -> _Part:
     """The part on some of the cases."""
     if len(rows) == len(part.filled):
         return part
-    place = None if part.place is None else replace(part.place, at=part.place.at[rows], now=part.place.now[rows])
-    bins = None if part.bins is None else replace(part.bins, code=part.bins.code[rows])
+    place = replace(part.place, at=part.place.at[rows], now=part.place.now[rows])
+    bins = replace(part.bins, code=part.bins.code[rows]) if part.open else part.bins
     return replace(part, place=place, bins=bins, filled=part.filled[rows])
 
 
-def _points(part: _Part, shape: Shape | None) -> Array:
-    """Points / 100 of each case under a shape; under the scale in use where there is none."""
-    if shape is None or shape.odds[-1] <= 0:
+def _points(part: _Part, shape: Shape) -> Array:
+    """Points / 100 of each case under a shape; under the scale in use where the shape tells nothing."""
+    if shape.odds[-1] <= 0:
         return part.place.now
     points = shape.points(part.place.at)
     points[part.filled] = part.place.now[part.filled]
     return points
 
 
-def _backfitted(scorecard: Scorecard, parts: list[_Part], known: _Cases) -> list[Shape | None]:
+def _backfitted(scorecard: Scorecard, parts: list[_Part], known: _Cases) -> dict[str, Shape]:
     """The shapes after `SWEEPS` rounds, begun from what each metric says alone and weights of the whole."""
-    shapes = [None if part.bins is None else shaped(part.place, part.bins, *_marginal(part.bins, known)) for part in parts]
-    points = np.column_stack([_points(part, shape) for part, shape in zip(parts, shapes, strict=True)])
     names = tuple(part.metric.name for part in parts)
-    begun = fit(
-        Problem(names, points, current_weights(scorecard, names), np.eye(len(names))),
-        1 - known.kept,
-        strength=1.0,
-        case_weight=known.weight,
-        tolerance=1e-3,
-    )
+    shapes = {part.metric.name: shaped(part.place, part.bins, *_marginal(part.bins, known)) for part in parts if part.open}
+    points = np.column_stack([_points(part, shapes[part.metric.name]) if part.open else part.place.now for part in parts])
+    problem = Problem(names, points, current_weights(scorecard, names), np.eye(len(names)))
+    begun = fit(problem, 1 - known.kept, strength=1.0, case_weight=known.weight, tolerance=1e-3)
     ranges, offset = begun.slopes.copy(), -begun.intercept
     for _ in range(SWEEPS):
         for j, part in enumerate(parts):
             state = _State(points, ranges, offset)
-            if part.bins is None:
-                ranges[j] = _scaled(state, j, known)
+            if part.open:
+                shape = shaped(part.place, part.bins, *_partial(state, j, (part.bins, shapes[names[j]]), known))
+                ranges[j], shapes[names[j]], points[:, j] = shape.odds[-1], shape, _points(part, shape)
             else:
-                shape = shaped(part.place, part.bins, *_partial(state, j, (part.bins, shapes[j]), known))
-                ranges[j], shapes[j] = shape.odds[-1], shape
-                points[:, j] = _points(part, shape)
+                ranges[j] = _scaled(state, j, known)
             offset = _offset(_State(points, ranges, offset), known)
     return shapes
 
@@ -224,9 +219,9 @@ def _partial(state: _State, j: int, now: tuple[Bins, Shape], known: _Cases) -> t
     slack = np.bincount(code, weights=w * left, minlength=size)
     sure = np.bincount(code, weights=spread, minlength=size) + 0.1
     by_account = np.bincount(known.account[use] * size + code, weights=w * left)
-    wide = max((by_account**2).sum() / max(spread.sum(), 1e-9), 1.0)
+    wide = max(float((by_account**2).sum() / max(spread.sum(), 1e-9)), 1.0)
     odds = state.ranges[j] * (shape.points(bins.at) if shape.odds[-1] > 0 else bins.now)
-    return odds + np.clip(slack / sure, -LONGEST, LONGEST), wide / sure
+    return np.asarray(odds + np.clip(slack / sure, -LONGEST, LONGEST), dtype=float), np.asarray(wide / sure, dtype=float)
 
 
 def _scaled(state: _State, j: int, known: _Cases) -> float:
@@ -247,19 +242,23 @@ def _offset(state: _State, known: _Cases) -> float:
     return state.offset + float(np.clip(step, -LONGEST, LONGEST))
 
 
-def _judged(part: _Part, shape: Shape | None) -> _Part:
-    """The part with its shape, or why it keeps its scale."""
-    if part.bins is None or shape is None:
-        return part
-    why = TELLS_NOTHING if shape.odds[-1] < LEAST_RANGE else AS_IN_USE if shape.departure == 0 else ""
-    return replace(part, why=why, shape=None if why else shape)
+def _judged(parts: list[_Part], shapes: dict[str, Shape]) -> list[_Part]:
+    """The parts with their shapes, or why they keep their scales."""
+    found = []
+    for part in parts:
+        shape = shapes.get(part.metric.name)
+        if shape is None:
+            found.append(part)
+        else:
+            why = TELLS_NOTHING if shape.odds[-1] < LEAST_RANGE else AS_IN_USE if shape.departure == 0 else ""
+            found.append(replace(part, why=why, shape=None if why else shape))
+    return found
 
 
 def _told_bins(part: _Part, values: pd.Series) -> list[tuple[str, str, float, float, float]]:
     """Rows `BIN_COLUMNS` of one metric."""
-    bins = part.bins
-    middle = values.to_numpy(dtype=float)[bins.middle].tolist()
-    points = [(100 * now).tolist() for now in (bins.now, _learned_points(part))]
+    middle = values.to_numpy(dtype=float)[part.bins.middle].tolist()
+    points = [(100 * now).tolist() for now in (part.bins.now, _learned_points(part))]
     return [(part.metric.name, part.metric.label, *row) for row in zip(middle, *points, strict=True)]
 
 
@@ -273,6 +272,6 @@ def _told(parts: list[_Part]) -> pd.DataFrame:
     rows = []
     for part in parts:
         depart = part.shape.departure if part.shape else 0.0
-        moved = float(np.abs(_learned_points(part) - part.bins.now).max()) if part.bins else 0.0
+        moved = float(np.abs(_learned_points(part) - part.bins.now).max(initial=0.0))
         rows.append((part.metric.name, part.metric.label, part.shape is not None, part.why, depart, 100 * moved))
     return pd.DataFrame(rows, columns=list(TOLD_COLUMNS))

@@ -24,7 +24,7 @@ TODAY = dict.fromkeys(WEIGHTS, 1.0)
 
 
 def company(accounts: int, seed: int, *, bend: float = 4.0, **more) -> pd.DataFrame:
-    """Cases in which the log-odds run straight in `straight` and, with `bend` over 1, saturate in `bent`: value = 100 (points / 100)^bend."""
+    """Cases in which the log-odds run straight in `straight` and, and saturate in `bent`: value = 100 (points / 100)^bend."""
     cases, _ = simulate_cases(accounts, 4, WEIGHTS, 0.15, 0.2, seed=seed, slope=9.0, **more)
     return cases.assign(bent=100 * (cases["bent"] / 100) ** bend)
 
@@ -42,7 +42,7 @@ def learned() -> tuple[pd.DataFrame, Learned]:
 
 def test_a_saturating_curve_is_recovered(learned):
     """Up to shift and scale, the points of every bin but the outer two, which are open-ended, are those of the truth within three standard
-    errors of its log-odds, sqrt(1 / lost + 1 / kept); a point is worth 9 x 50 / 80 / 100 log-odds. The line in use misses some by twice that."""
+    errors of its log-odds, sqrt(1 / lost + 1 / kept); a point is worth 9 x 50 / 80 / 100 log-odds. The line in use misses by twice that."""
     cases, found = learned
     bins = found.bins[found.bins["metric"] == "bent"].iloc[1:-1]
     lost = np.bincount(found.code["bent"], weights=cases["lost"])[1:-1]

@@ -17,8 +17,8 @@ from healthlib.spec import Scorecard
 from healthlib.stats import auc, auc_replicates
 from healthlib.studies.cohorts import metric_cohorts
 from healthlib.studies.gates import GATE_COLUMNS, gate_table
-from healthlib.studies.learned import NO_SCALES, ScaleFacts, learned_study
 from healthlib.studies.leaks import OUR_OWN, LeakAudit, left_out, overruled, screen
+from healthlib.studies.learned import NO_SCALES, ScaleFacts, learned_study
 from healthlib.studies.verdict import Verdict, recommend
 from healthlib.weight_intervals import weight_intervals
 from healthlib.weights import Fit, candidates, fit, whole
@@ -49,8 +49,9 @@ class FitFacts:
     Attributes
     ----------
     weights : metric, group, label, current, equal, fitted, low, high (95 % interval of fitted), selected_share, recommended
-    auc, arr_auc : current, equal, fitted, incumbent (if given) and learned (scales and weights): AUC out of time, by accounts and weighted by ARR
-    differences, arr_differences : fitted_minus_current, fitted_minus_equal, learned_minus_fitted, learned_minus_current: paired on the same cases and replicates
+    auc, arr_auc : current, equal, fitted, incumbent (if given) and learned (scales and weights): AUC out of time, by accounts, by ARR
+    differences, arr_differences : fitted_minus_current, fitted_minus_equal, learned_minus_fitted, learned_minus_current:
+        paired on the same cases and replicates
     recommendation, reason : adopt, keep or insufficient_evidence, and why
     folds : cutoff, train_cases, train_lost, test_cases, test_lost, train_until, test_from, test_to, strength
     predictions : account_id, as_of, lost, arr, current, equal, fitted (scores out of time), free, current_band, cutoff, learned [,
@@ -188,28 +189,28 @@ def _compare(predictions: pd.DataFrame, seed: int, replicates: int) -> dict[str,
         }
         found[f"{kind}equal_minus_current"] = found[f"{kind}differences"].pop("equal_minus_current")
         if "learned" in names:
-            found[f"{kind}differences"] |= _by_scales(paired, (points, draws), (codes, counts), weight)
+            found[f"{kind}differences"] |= _by_scales(
+                paired, {name: (points[name], draws[name]) for name in names}, (codes, counts), weight
+            )
     return found
 
 
 def _by_scales(
     paired: pd.DataFrame,
-    known: tuple[dict[str, Any], dict[str, Any]],
+    known: dict[str, tuple[float, NDArray[np.float64]]],
     accounts: tuple[NDArray[np.intp], NDArray[Any]],
     weight: NDArray | None,
 ) -> dict[str, Estimate]:
     """`BY_SCALES`, on the cases that have a score under the learned scales too."""
-    points, draws = known
     scored = paired["learned"].notna().to_numpy(dtype=bool)
     if not scored.all():
-        part, codes = paired[scored].reset_index(drop=True), accounts[0][scored]
-        several = {
-            name: _auc_of(part, name, (codes, accounts[1]), None if weight is None else weight[scored])
-            for name in ("learned", "fitted", "current")
-        }
-        points, draws = ({name: pair[i] for name, pair in several.items()} for i in (0, 1))
-    n, events = float(accounts[1].shape[0]), float(paired.loc[scored, "lost"].sum())
-    return {key: percentile(points[a] - points[b], draws[a] - draws[b], n=n, events=events) for key, (a, b) in BY_SCALES.items()}
+        part, rest = paired[scored].reset_index(drop=True), (accounts[0][scored], accounts[1])
+        known = {name: _auc_of(part, name, rest, None if weight is None else weight[scored]) for name in ("learned", "fitted", "current")}
+    n, events, found = float(accounts[1].shape[0]), float(paired.loc[scored, "lost"].sum()), {}
+    for key, (one, other) in BY_SCALES.items():
+        (a, a_draws), (b, b_draws) = known[one], known[other]
+        found[key] = percentile(a - b, a_draws - b_draws, n=n, events=events)
+    return found
 
 
 def _auc_of(
