@@ -21,7 +21,7 @@ TOLERANCE = 1.5
 """Points of 100 by which the curve may miss a knot that is left out."""
 SCATTER = 0.9
 """Departures count as far as they exceed this quantile of what scatter alone gives."""
-CONTRADICTED = "the outcomes contradict `better`: more is lost where it gives more points"
+CONTRADICTED = "the outcomes run the other way: more is lost where it gives more points"
 TELLS_NOTHING = "nothing shows that it tells the lost from the kept"
 AS_IN_USE = "the outcomes depart from its scale by no more than their scatter"
 
@@ -215,6 +215,8 @@ def typed(values: Array, points: Array) -> dict[float, float]:
     """
     order = np.argsort(values)
     values, points = values[order], np.round(points[order])
+    bent = np.flatnonzero(np.diff(points))
+    values, points = values[bent[0] : bent[-1] + 2], points[bent[0] : bent[-1] + 2]  # a flat end goes on flat anyway
     gaps = np.diff(values)
     near = np.minimum(np.r_[gaps[:1], gaps], np.r_[gaps, gaps[-1:]])
     digits = 1 - np.floor(np.log10(near)).astype(int)

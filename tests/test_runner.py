@@ -25,6 +25,8 @@ AS_OF = "2026-10-31"
 PAGES = ("audit", "weights", "backtest", "executive")
 TABLES = {
     "weights.csv": artifacts.WEIGHTS,
+    "scales.csv": artifacts.SCALES,
+    "scales_weights.csv": artifacts.SCALES_WEIGHTS,
     "lead_time.csv": artifacts.LEAD_TIME,
     "backtest.csv": artifacts.BACKTEST,
     "alerts.csv": artifacts.ALERTS,
