@@ -108,6 +108,8 @@ def _advice(found: Learned, comparison: dict[str, Any]) -> Verdict:
     gains = comparison["differences"]
     over_fitted, over_current = (gains.get(name, NOTHING) for name in ("learned_minus_fitted", "learned_minus_current"))
     n_lost = int(np.nan_to_num(over_fitted.events))
+    if not found.code:
+        return Verdict("insufficient_evidence", f"No metric has enough to draw a curve from: {_fewest(found)}.")
     if not found.told["learned"].any():
         return Verdict("keep", "No metric's outcomes depart from its scale by more than their scatter, so every scale stands.")
     if not np.isfinite([over_fitted.value, over_fitted.low, over_current.low]).all() or n_lost < FEWEST:
@@ -119,6 +121,14 @@ def _advice(found: Learned, comparison: dict[str, Any]) -> Verdict:
     if over_fitted.high < WORTH:
         return Verdict("keep", f"{said}: a gain of {WORTH} or more over the fitted weights can be ruled out.")
     return Verdict("insufficient_evidence", f"{said}, which does not decide it. {_more(over_fitted, over_current, n_lost)}")
+
+
+def _fewest(found: Learned) -> str:
+    """Why most metrics have no bins, and which metric's reason it is."""
+    if found.told.empty:
+        return "none may be weighed"
+    why = found.told["why"].mode().iloc[0]
+    return f"{found.told.loc[found.told['why'] == why, 'label'].iloc[0]}, for one: {why}"
 
 
 def _by_arr(gains: dict[str, Estimate]) -> str:
