@@ -22,7 +22,7 @@ TOLERANCE = 1.5
 SCATTER = 0.9
 """Departures count as far as they exceed this quantile of what scatter alone gives."""
 CONTRADICTED = "the outcomes run the other way: more is lost where it gives more points"
-TELLS_NOTHING = "nothing shows that it tells the lost from the kept"
+TELLS_NOTHING = "beside the other metrics it does not tell the lost from the kept"
 AS_IN_USE = "the outcomes depart from its scale by no more than their scatter"
 
 
