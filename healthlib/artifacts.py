@@ -38,6 +38,8 @@ CONTEST = (
     "scheme", "measure", "by", "value", "low", "high", "cases", "accounts", "lost",
     "minus_current", "minus_current_low", "minus_current_high", "minus_boosting", "minus_boosting_low", "minus_boosting_high", "suspected",
 )  # fmt: skip
+SCALES = ("metric", "value", "points", "profile", "recommended")
+SCALES_WEIGHTS = ("metric", "group", "current", "fitted", "recommended")
 LEAD_TIME = ("lead_days", "band", "accounts_churned", "share_of_churned_accounts", "share_of_churned_arr", "low", "high")
 BACKTEST = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
 ALERTS = (
@@ -94,6 +96,8 @@ def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
         write_csv(facts["contest"].table, folder / "contest.csv", CONTEST)
     if "growth" in facts:
         write_csv(facts["growth"].table, folder / "growth.csv")
+        write_csv(facts["fit"].learned.curves, folder / "scales.csv", SCALES)
+        write_csv(facts["fit"].learned.weights, folder / "scales_weights.csv", SCALES_WEIGHTS)
     if "backtest" in facts:
         write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", LEAD_TIME)
         write_csv(facts["backtest"].table, folder / "backtest.csv", BACKTEST)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from healthlib import scoring
 from healthlib.bands import band_names, band_starts, matched_starts
 from healthlib.calibration import curve
+from healthlib.learned_scales import learn_scales
 from healthlib.spec import Quantile, Scorecard
 from healthlib.stats import logistic
-from healthlib.weights import STRENGTHS, Fit, Problem, candidates, cone, current_weights, path
+from healthlib.weights import STRENGTHS, Fit, Problem, candidates, cone, current_weights, fit, path
 
 Array = NDArray[np.float64]
 
@@ -28,7 +29,20 @@ MOST_ROWS = 20_000
 """Thresholds and strengths are read from at most this many training cases; more would change neither."""
 
 FOLD_COLUMNS = ("cutoff", "train_cases", "train_lost", "test_cases", "test_lost", "train_until", "test_from", "test_to", "strength")
-PREDICTION_COLUMNS = ("account_id", "as_of", "lost", "arr", "current", "equal", "fitted", "free", "current_band", "probability", "cutoff")
+PREDICTION_COLUMNS = (
+    "account_id",
+    "as_of",
+    "lost",
+    "arr",
+    "current",
+    "equal",
+    "fitted",
+    "free",
+    "current_band",
+    "probability",
+    "cutoff",
+    "learned",
+)
 THRESHOLD_COLUMNS = ("cutoff", "scorecard", "band", "threshold_from")
 
 
@@ -41,7 +55,8 @@ class Replay:
     folds : DataFrame with `FOLD_COLUMNS`, a row a cut-off
     predictions : a row per tested case: account_id, as_of, lost, arr, the score out of time under current, equal, fitted and `free` (fitted
         without the pull towards the current weights), incumbent where given, current_band, probability (of loss, from the current score,
-        its curve fitted on the training cases), cutoff
+        its curve fitted on the training cases), cutoff, learned (scales learned and weights fitted on the training cases, with the pull of
+        `fitted`: what differs is the scales alone)
     thresholds : cutoff, scorecard, band, threshold_from
     weights : cutoff, metric, weight (points of 100)
     strength : of the pull, chosen by the log loss out of time of all folds
@@ -131,7 +146,8 @@ def replay(cases: pd.DataFrame, scorecard: Scorecard) -> Replay:
         chosen = fits[_best(_inner_losses(view, part) if part.inner else losses, view.lost, part.train)]
         test = np.flatnonzero(part.test)
         losses[test] = _losses(view, fits, test)
-        folds.append(_fold(view, (np.flatnonzero(part.train), test), (chosen, fits[-1]), part.name))
+        one = _fold(view, (np.flatnonzero(part.train), test), (chosen, fits[-1]), part.name)
+        folds.append(replace(one, predictions=one.predictions.assign(learned=_learned(view, part, chosen))))
     return _as_replay(folds, losses, done["lost"].to_numpy(dtype=float))
 
 
@@ -270,6 +286,17 @@ def _fold(view: _View, rows: tuple[NDArray[np.intp], NDArray[np.intp]], fits: tu
     }  # fmt: skip
     weights = pd.DataFrame({"cutoff": cutoff, "metric": list(view.problem.names), "weight": 100 * chosen.weights})
     return _Fold(summary, predictions, _thresholds(view.card, learned, view.current[few]).assign(cutoff=cutoff), weights)
+
+
+def _learned(view: _View, part: Split, chosen: Fit) -> Array:
+    """Scores of the test cases on scales learned, and under weights fitted on them, from the training cases."""
+    taught, scored = view.done[part.train], view.done[part.test]
+    found = learn_scales(view.card, taught)
+    if not found.told["learned"].any():
+        return view.score(chosen, np.flatnonzero(part.test))
+    problem = problem_of(found.scorecard, taught)
+    weights = fit(problem, view.lost[part.train], strength=chosen.strength).weights
+    return _score(found.scorecard, scored, dict(zip(problem.names, weights, strict=True)))
 
 
 def _probability(view: _View, train: NDArray[np.intp], test: NDArray[np.intp]) -> Array:

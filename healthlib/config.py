@@ -16,6 +16,7 @@ from healthlib.terms import (
     PER,
     Against,
     Condition,
+    Curve,
     End,
     Measure,
     Range,
@@ -27,12 +28,13 @@ from healthlib.terms import (
 
 
 class Profile(Frozen):
-    """Other scale ends or steps (and weight) for the cases for which `when` holds; first match wins."""
+    """Another scale (of the kind its metric has) or weight for the cases for which `when` holds; first match wins."""
 
     when: Condition = Field(min_length=1)
     worst: End | None = None
     best: End | None = None
     steps: Steps | None = None
+    curve: Curve | None = None
     weight: float | None = Field(None, ge=0, le=MOST_WEIGHT)
 
 
@@ -48,9 +50,9 @@ class Metric(Frozen):
     """One row of the scorecard.
 
     `per` is "seats", "active_users", "arr" or the text of another measure over the same table, such as "distinct user_id".
-    A metric on `readings` measures `last value` unless it says otherwise. Left out, `better` follows from worst and best, or from steps.
-    Its scale is `worst` and `best`, or `steps`. With `levels` it is made of other metrics of the scorecard: the value is the score of the
-    first level that holds.
+    A metric on `readings` measures `last value` unless it says otherwise. Left out, `better` follows from the scale.
+    Its scale is `worst` and `best`, or `steps`, or a `curve`. With `levels` it is made of other metrics of the scorecard: the value is the
+    score of the first level that holds.
     With a flat sheet `column` takes the place of table and measure: a column of numbers, or an SQL condition on the row (1 or 0).
     """
 
@@ -71,6 +73,7 @@ class Metric(Frozen):
     worst: End | None = None
     best: End | None = None
     steps: Steps | None = None
+    curve: Curve | None = None
     levels: tuple[Level, ...] = ()
     profiles: tuple[Profile, ...] = ()
     missing: Literal["exclude", "worst", "neutral"] = "exclude"
@@ -102,7 +105,8 @@ class Metric(Frozen):
         if filled.get("table") == "readings":
             filled.setdefault("measure", "last value")
             filled.setdefault("reading", value.get("name"))
-        runs = direction_of(value.get("worst"), value.get("best")) or direction_of_steps(value.get("steps"))
+        drawn = direction_of_steps(value.get("steps")) or direction_of_steps(value.get("curve"))
+        runs = direction_of(value.get("worst"), value.get("best")) or drawn
         if "better" not in value and runs:
             filled["better"] = runs
         return filled

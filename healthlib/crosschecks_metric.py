@@ -18,6 +18,8 @@ EVENTS_ONLY = ("table", "measure", "where", "window_days", "trend", "per", "agai
 """Keys of a metric that need rows of events."""
 CLOSING = tuple(name for name, schema in TABLES.items() if schema.filled_later and name != "contracts")
 """Tables whose rows are opened first and closed later."""
+SCALES = ("worst", "best", "steps", "curve")
+"""Keys that say what a value is worth: both ends of a line, or one of the other two."""
 
 
 def check_metric(draft: Draft, place: Place, metric: Metric) -> Iterator[Fault]:
@@ -38,12 +40,12 @@ def check_metric(draft: Draft, place: Place, metric: Metric) -> Iterator[Fault]:
 
 def _check_made(document: Document, place: Place, metric: Metric) -> Iterator[Fault]:
     """A metric with levels reads other metrics, and its value is its score."""
-    for key in (*EVENTS_ONLY, "column", "better", "worst", "best", "steps"):
+    for key in (*EVENTS_ONLY, "column", "better", *SCALES):
         if key in written(document, place):
-            why = "its value is a score already" if key in ("better", "worst", "best", "steps") else "it reads other metrics"
+            why = "its value is a score already" if key in ("better", *SCALES) else "it reads other metrics"
             yield document.wrong((*place, key), f"a metric with `levels` takes none: {why}")
     for i, profile in enumerate(metric.profiles):
-        for key in ("worst", "best", "steps"):
+        for key in SCALES:
             if getattr(profile, key) is not None:
                 yield document.wrong((*place, "profiles", i, key), "a profile of a metric with `levels` may change its weight only")
 
@@ -129,46 +131,53 @@ def _check_past(document: Document, place: Place, metric: Metric, past_days: int
 
 
 def _check_scales(document: Document, place: Place, metric: Metric) -> Iterator[Fault]:
-    """worst and best, or steps, say something and run the way `better` says, in the metric and in each of its profiles."""
-    keys = written(document, place)
-    if metric.steps is not None:
-        yield from _check_steps(document, place, metric.better, metric.steps)
+    """The scale (worst and best, steps, or a curve) says something and runs the way `better` says, in the metric and its profiles."""
+    keys, drawn = written(document, place), _drawn(metric)
+    if drawn:
+        yield from _check_points(document, place, metric.better, (drawn, getattr(metric, drawn)))
         for key in ("worst", "best"):
             if key in keys:
-                yield document.wrong((*place, key), "one of the two: `steps`, or `worst` and `best`")
+                yield document.wrong((*place, key), f"one of the two: `{drawn}`, or `worst` and `best`")
+        if drawn == "steps" and metric.curve is not None:
+            yield document.wrong((*place, "curve"), "one of the two: `steps`, or `curve`")
     else:
         for key in ("worst", "best"):
             if getattr(metric, key) is None:
-                yield document.fault((*place, key), "nothing", f"`{key}` is required, or `steps` in the place of both ends")
+                yield document.fault((*place, key), "nothing", f"`{key}` is required, or `steps` or `curve` in the place of both ends")
         yield from _check_ends(document, place, metric.better, (metric.worst, metric.best))
     for i, profile in enumerate(metric.profiles):
         yield from _check_profile(document, (*place, "profiles", i), metric, profile)
 
 
+def _drawn(metric: Metric) -> str:
+    """Which of `steps` and `curve` a metric is scored by; "" for a straight line."""
+    return next((key for key in ("steps", "curve") if getattr(metric, key) is not None), "")
+
+
 def _check_profile(document: Document, spot: Place, metric: Metric, profile: Profile) -> Iterator[Fault]:
     """A profile changes something, by the same kind of scale as its metric."""
-    if all(part is None for part in (profile.worst, profile.best, profile.steps, profile.weight)):
-        yield document.fault(spot, "a profile that changes nothing", "give it worst, best, steps or weight")
+    if all(getattr(profile, key) is None for key in (*SCALES, "weight")):
+        yield document.fault(spot, "a profile that changes nothing", "give it worst, best, steps, a curve or a weight")
         return
-    alien = ("worst", "best") if metric.steps is not None else ("steps",)
-    for key in alien:
-        if getattr(profile, key) is not None:
-            yield document.wrong(
-                (*spot, key), f"expected {'`steps`' if metric.steps is not None else '`worst` and `best`'}, as its metric has"
-            )
-    if profile.steps is not None and metric.steps is not None:
-        yield from _check_steps(document, spot, metric.better, profile.steps)
+    drawn = _drawn(metric)
+    own = (drawn,) if drawn else ("worst", "best")
+    for key in SCALES:
+        if key not in own and getattr(profile, key) is not None:
+            yield document.wrong((*spot, key), f"expected {' and '.join(f'`{name}`' for name in own)}, as its metric has")
+    if drawn and getattr(profile, drawn) is not None:
+        yield from _check_points(document, spot, metric.better, (drawn, getattr(profile, drawn)))
     ends = _ends(metric, profile)
-    if metric.steps is None and ends != (metric.worst, metric.best):
+    if not drawn and ends != (metric.worst, metric.best):
         yield from _check_ends(document, spot, metric.better, ends)
 
 
-def _check_steps(document: Document, place: Place, better: str, steps: dict[float, float]) -> Iterator[Fault]:
-    """At least two levels of points, one way: a better value never lowers a score. A hump is said with `levels`."""
-    spot, runs = (*place, "steps"), direction_of_steps(steps)
-    if len(steps) < len(written(document, spot)):
+def _check_points(document: Document, place: Place, better: str, scale: tuple[str, dict[float, float]]) -> Iterator[Fault]:
+    """At least two different points, one way: a better value never lowers a score. A hump is said with `levels`."""
+    key, points = scale
+    spot, runs = (*place, key), direction_of_steps(points)
+    if len(points) < len(written(document, spot)):
         yield document.wrong(spot, "the same value twice: keep one of them")
-    elif len(set(steps.values())) < 2:
+    elif len(set(points.values())) < 2:
         yield document.wrong(spot, "expected at least two values with different points, such as {0: 0, 1: 50, 4: 100}")
     elif runs is None:
         yield document.wrong(spot, "expected points that only rise or only fall; where too little and too much are both bad, use `levels`")

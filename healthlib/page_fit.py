@@ -20,6 +20,8 @@ NAMED = {
     "fitted_minus_equal": "fitted − equal",
     "equal_minus_current": "equal − current",
     "free_minus_current": "fitted without any pull − current",
+    "learned_minus_fitted": "learned scales − fitted",
+    "learned_minus_current": "learned scales − current",
 }
 
 

@@ -71,7 +71,8 @@ def holds_for(condition: Condition, cases: pd.DataFrame) -> Flags:
 class Plan:
     """One metric made ready: its values, and scale and weight of each profile, the metric's own last.
 
-    A scale is a straight line (`worst`, `span`) or `steps`: for each profile the values where they begin, and the points of each.
+    A scale is a straight line (`worst`, `span`) or `knots`: for each profile values and the points of each, either `steps` that begin there
+    or a curve, straight between them.
     `choice` says which of them counts for each case (None: the last for all); `applies` None means that it applies to all.
     """
 
@@ -82,7 +83,8 @@ class Plan:
     choice: NDArray[np.intp] | None
     applies: Flags | None
     missing: str
-    steps: tuple[tuple[Floats, Floats], ...] = ()
+    knots: tuple[tuple[Floats, Floats], ...] = ()
+    steps: bool = False
 
     def _pick(self, table: Floats, rows: slice) -> Floats:
         return table[-1:] if self.choice is None else table[self.choice[rows]]
@@ -94,8 +96,8 @@ class Plan:
 
     def measured(self, rows: slice, out: Floats) -> Floats:
         """Scores of the rows into `out`, before the rule for missing values."""
-        if self.steps:
-            self._stepped(rows, out)
+        if self.knots:
+            self._read(rows, out)
         else:
             np.subtract(self.values[rows], self._pick(self.worst, rows), out=out)
             np.divide(out, self._pick(self.span, rows), out=out)
@@ -105,11 +107,14 @@ class Plan:
             out[~self.applies[rows]] = np.nan
         return out
 
-    def _stepped(self, rows: slice, out: Floats) -> None:
-        """The points of the highest step that each value reaches; below the lowest those of the lowest."""
+    def _read(self, rows: slice, out: Floats) -> None:
+        """The points of the highest step that each value reaches, or of the curve there; beyond the knots those of the nearest."""
         values = self.values[rows]
-        for part, (starts, points) in enumerate(self.steps):
-            found = points[np.maximum(np.searchsorted(starts, values, side="right") - 1, 0)]
+        for part, (at, points) in enumerate(self.knots):
+            if self.steps:
+                found = points[np.maximum(np.searchsorted(at, values, side="right") - 1, 0)]
+            else:
+                found = np.interp(values, at, points)
             if self.choice is None:
                 out[:] = found
             else:
@@ -161,16 +166,17 @@ def _plan(metric: Metric, cases: pd.DataFrame, weight: float | None, known: dict
         choice = known[key]
     parts = (*metric.profiles, metric)
     own = np.array([_number(metric, part, "weight") for part in parts])
-    worst, best = (np.array([_number(metric, part, key) for part in parts]) if metric.steps is None else own for key in ("worst", "best"))
-    span = np.where(best == worst, np.nan, best - worst) if metric.steps is None else np.ones(len(parts))
-    steps = tuple(_steps(part.steps or metric.steps) for part in parts) if metric.steps else ()
+    knots = tuple(_knots(part.steps or part.curve or drawn) for part in parts) if (drawn := metric.steps or metric.curve) else ()
+    worst, best = (own if knots else np.array([_number(metric, part, key) for part in parts]) for key in ("worst", "best"))
+    span = np.ones(len(parts)) if knots else np.where(best == worst, np.nan, best - worst)
     values = cases[metric.name].to_numpy(dtype=float, na_value=np.nan)
     fits = where(metric.applies_to) if metric.applies_to else None
-    return Plan(values, worst, span, own if weight is None else np.full(len(parts), weight), choice, fits, metric.missing, steps)
+    weights = own if weight is None else np.full(len(parts), weight)
+    return Plan(values, worst, span, weights, choice, fits, metric.missing, knots, steps=metric.steps is not None)
 
 
-def _steps(steps: dict[float, float]) -> tuple[Floats, Floats]:
-    return np.array(list(steps)), np.array(list(steps.values()))
+def _knots(points: dict[float, float]) -> tuple[Floats, Floats]:
+    return np.array(list(points)), np.array(list(points.values()))
 
 
 def _number(metric: Metric, part: Metric | Profile, key: str) -> float:
@@ -178,7 +184,7 @@ def _number(metric: Metric, part: Metric | Profile, key: str) -> float:
     found = getattr(part, key)
     end = getattr(metric, key) if found is None else found
     if end is None:
-        raise HealthlibError(f"metric {metric.name!r} has no scale: give it worst and best, or steps")
+        raise HealthlibError(f"metric {metric.name!r} has no scale: give it worst and best, steps or a curve")
     if isinstance(end, Quantile):
         raise HealthlibError(f"metric {metric.name!r} has a scale end given as a quantile: call resolve_scales(scorecard, history) first")
     return float(end)

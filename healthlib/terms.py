@@ -1,4 +1,4 @@
-"""The words a scorecard is written in: measures, ranges, conditions, ends of scales, steps."""
+"""The words a scorecard is written in: measures, ranges, conditions, ends of scales, steps, curves."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ End = Annotated[Annotated[float, Tag("#number")] | Annotated[Quantile, Tag("#qua
 
 
 def _step_start(value: Any) -> Any:
-    """The value at which a step begins; YAML hands keys over as the text that was written."""
+    """The value at which a step begins, or a knot of a curve lies; YAML hands keys over as the text that was written."""
     try:
         return float(value) if isinstance(value, str) and value.strip().lower() not in ("nan", "inf", "-inf") else value
     except ValueError:
-        raise refuse("expected a number: the value from which on a metric gets these points") from None
+        raise refuse("expected a number: the value that these points belong to") from None
 
 
 def _sorted(steps: dict[float, float]) -> dict[float, float]:
@@ -114,6 +114,8 @@ def _sorted(steps: dict[float, float]) -> dict[float, float]:
 
 Steps = Annotated[dict[Annotated[float, BeforeValidator(_step_start)], Annotated[float, Field(ge=0, le=100)]], AfterValidator(_sorted)]
 """Value at or above -> points (0..100), lowest value first; below the lowest its points count as well."""
+Curve = Steps
+"""Value -> points (0..100), straight between them; below the lowest value and above the highest their points count as well."""
 
 
 class Against(Frozen):
@@ -141,7 +143,7 @@ def direction_of(worst: Any, best: Any) -> str | None:
 
 
 def direction_of_steps(steps: Any) -> str | None:
-    """Which way steps run, "higher" or "lower"; None where that cannot be said.
+    """Which way steps or a curve run, "higher" or "lower"; None where that cannot be said.
 
     >>> direction_of_steps({"0": 100, "1": 50, "3": 0}), direction_of_steps({0: 0, 1: 100, 5: 0})
     ('lower', None)

@@ -191,7 +191,8 @@ def test_equal_minus_current_is_on_the_page_and_not_in_the_summary(facts):
     gain = facts.auc["equal"].value - facts.auc["current"].value
     assert facts.equal_minus_current.value == pytest.approx(gain)
     assert facts.equal_minus_current.low < gain < facts.equal_minus_current.high
-    assert set(facts.differences) == set(facts.arr_differences) == {"fitted_minus_current", "fitted_minus_equal"}
+    learned = {"learned_minus_fitted", "learned_minus_current"}
+    assert set(facts.differences) == set(facts.arr_differences) == {"fitted_minus_current", "fitted_minus_equal"} | learned
     assert "equal − current" in page_fit.comparison(facts).html
 
 

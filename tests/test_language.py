@@ -80,6 +80,60 @@ def test_steps_by_hand_with_profiles_missing_and_points_that_sum():
     assert (scores.points.sum(axis=1) + shortfalls(scores).sum(axis=1)).tolist() == pytest.approx([100] * 5)
 
 
+# --- curves
+
+KNOTS = st.dictionaries(st.integers(-4, 9), st.integers(0, 100), min_size=2, max_size=6).filter(lambda found: len(set(found.values())) > 1)
+
+
+def rising(points: dict[int, int], *, falls: bool) -> dict[int, int]:
+    """The same values with the same points in order."""
+    return dict(zip(sorted(points), sorted(points.values(), reverse=falls), strict=True))
+
+
+@given(KNOTS, st.booleans(), st.lists(st.floats(-6, 12) | st.just(NAN), min_size=2, max_size=12))
+def test_a_curve_is_monotone_bounded_and_straight_between_its_knots(points, falls, values):
+    """Read one value at a time: the two knots around it, and the line between them."""
+    knots = rising(points, falls=falls)
+    drawn = metric("use", "g", None, None, 1, curve=knots)
+    assert drawn.better == ("lower" if falls else "higher")
+    got = metric_scores(card(drawn), cases(use=values))["use"].to_numpy()
+    at = sorted(knots)
+    for value, have in zip(values, got, strict=True):
+        below, above = [k for k in at if k <= value], [k for k in at if k > value]
+        if np.isnan(value):
+            assert np.isnan(have)
+        elif not below or not above:
+            assert have == knots[at[0] if not below else at[-1]]
+        else:
+            share = (value - below[-1]) / (above[0] - below[-1])
+            assert have == pytest.approx(knots[below[-1]] + share * (knots[above[0]] - knots[below[-1]]), abs=1e-9)
+    ordered = got[np.argsort(values)][: int(np.isfinite(values).sum())]
+    assert (np.diff(-ordered if falls else ordered) >= -1e-9).all()
+    assert ((ordered >= min(knots.values())) & (ordered <= max(knots.values()))).all()
+
+
+@given(st.floats(-5, 5), st.floats(0.01, 9), st.booleans(), st.lists(st.floats(-20, 20) | st.just(NAN), min_size=1, max_size=12))
+def test_a_curve_of_two_knots_is_the_line_between_worst_and_best(start, length, falls, values):
+    worst, best = (start + length, start) if falls else (start, start + length)
+    rows = cases(use=values)
+    by_ends = score(card(metric("use", "g", worst, best, 1, missing="neutral")), rows)
+    by_knots = score(card(metric("use", "g", None, None, 1, missing="neutral", curve={worst: 0, best: 100})), rows)
+    np.testing.assert_allclose(by_knots.metric_scores, by_ends.metric_scores, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(by_knots.points, by_ends.points, rtol=0, atol=1e-7)
+
+
+def test_a_curve_by_hand_with_profiles_missing_and_points_that_sum():
+    """Young accounts have a curve of their own: 1 login is 65, else 25. 40 x 25 + 10 x 80 over 50 = 36; missing, neutral: 50."""
+    logins = metric("logins", "g", None, None, 40, curve={0: 0, 2: 50, 10: 100}, missing="neutral",
+                    profiles=[{"when": {"age_days": {"under": 180}}, "curve": {0: 30, 2: 100}}])  # fmt: skip
+    tickets = metric("tickets", "g", None, None, 10, curve={0: 100, 5: 0})
+    rows = cases(logins=[1.0, 1.0, 6.0, NAN, 99.0], tickets=[1.0, 1.0, 0.0, 5.0, 9.0], age_days=[200, 10, 200, 10, 10])
+    scores = score(card(logins, tickets, min_coverage=0), rows)
+    assert scores.metric_scores["logins"].tolist() == pytest.approx([25, 65, 75, 50, 100])
+    assert scores.frame["score"].tolist() == pytest.approx([36, 68, 80, 40, 80])
+    assert (scores.points.sum(axis=1) + shortfalls(scores).sum(axis=1)).tolist() == pytest.approx([100] * 5)
+
+
 # --- levels
 
 PARTS = ("a", "b", "c")
@@ -324,7 +378,7 @@ def test_the_language_survives_storing(company: Workspace, tmp_path: Path):
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ("steps: {0: 0, one: 50, 4: 100}", "steps.one: found 'one'; expected a number: the value from which on a metric gets these points."),
+        ("steps: {0: 0, one: 50, 4: 100}", "steps.one: found 'one'; expected a number: the value that these points belong to."),
         ("steps: {0: 0, 1: 150}", "steps.1: found 150; expected a number of at most 100."),
         ("steps: {0: 0, 1: half}", "steps.1: found 'half'; expected a number."),
         ("steps: [0, 1]", "steps: found a list; expected a mapping such as {key: value}."),
@@ -336,7 +390,17 @@ def test_the_language_survives_storing(company: Workspace, tmp_path: Path):
         ("steps: {0: 0, 1: 100}, worst: 0, best: 1", "best: found 1; one of the two: `steps`, or `worst` and `best`."),
         ("steps: {0: 0, 1: 100}, profiles: [{when: {segment: SMB}, best: 3}]", "profiles[0].best: found 3; expected `steps`, as its metric has."),
         ("worst: 0, best: 1, profiles: [{when: {segment: SMB}, steps: {0: 0, 1: 100}}]", "profiles[0].steps: found a mapping; expected `worst` and `best`, as its metric has."),
-        ("worst: 0", "best: found nothing; `best` is required, or `steps` in the place of both ends."),
+        ("curve: {0: 0, one: 50}", "curve.one: found 'one'; expected a number: the value that these points belong to."),
+        ("curve: {0: 0, 1: 150}", "curve.1: found 150; expected a number of at most 100."),
+        ("curve: {0: 0, 1: -1}", "curve.1: found -1; expected a number of at least 0."),
+        ("curve: {0: 50}", "curve: found a mapping; expected at least two values with different points, such as {0: 0, 1: 50, 4: 100}."),
+        ("curve: {0: 0, 1: 100, 5: 50}", "curve: found a mapping; expected points that only rise or only fall; where too little and too much are both bad, use `levels`."),
+        ("curve: {0: 0, 1: 100}, better: lower", "better: found lower with points that run the other way; expected better: higher, or other points."),
+        ("curve: {0: 0, 1: 100}, worst: 0", "worst: found 0; one of the two: `curve`, or `worst` and `best`."),
+        ("curve: {0: 0, 1: 100}, steps: {0: 0, 1: 100}", "curve: found a mapping; one of the two: `steps`, or `curve`."),
+        ("curve: {0: 0, 1: 100}, profiles: [{when: {segment: SMB}, steps: {0: 0, 1: 9}}]", "profiles[0].steps: found a mapping; expected `curve`, as its metric has."),
+        ("curve: {0: 0, 1: 100}, profiles: [{when: {segment: SMB}, curve: {0: 9, 1: 0}}]", "profiles[0].better: found higher with points that run the other way; expected better: lower, or other points."),
+        ("worst: 0", "best: found nothing; `best` is required, or `steps` or `curve` in the place of both ends."),
         ("worst: 0, best: 1, against: {past_days: 0}", "against.past_days: found 0; expected a number over 0."),
         ("worst: 0, best: 1, against: {past_day: 30}", "against.past_day: found the unknown key 'past_day'; expected one of past_days, peers, at_least. Did you mean 'past_days'?"),
         ("worst: 0, best: 1, against: {past_days: 30, peers: segment}", "against: found a mapping; expected one of the two: {past_days: 365} or {peers: segment}."),

@@ -26,6 +26,8 @@ PAGES = ("audit", "weights", "backtest", "executive")
 TABLES = {
     "weights.csv": artifacts.WEIGHTS,
     "contest.csv": artifacts.CONTEST,
+    "scales.csv": artifacts.SCALES,
+    "scales_weights.csv": artifacts.SCALES_WEIGHTS,
     "lead_time.csv": artifacts.LEAD_TIME,
     "backtest.csv": artifacts.BACKTEST,
     "alerts.csv": artifacts.ALERTS,

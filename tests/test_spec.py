@@ -184,9 +184,9 @@ def test_better_follows_from_the_ends(tmp_path):
         (f"{USAGE}, measure: count, column: Logins", "probe.column: found `column`; it goes with `flat:` in workspace.yaml; tables are read by "
          "`table` and `measure`."),
         (f"{USAGE}, measure: count, wieght: 3", "probe.wieght: found the unknown key 'wieght'; expected one of group, label, table, column, measure, where, "
-         "window_days, trend, per, against, better, worst, best, steps, levels, profiles, missing, stale_after_days, applies_to, weight, reading, not_a_leak. Did you mean 'weight'?"),
+         "window_days, trend, per, against, better, worst, best, steps, curve, levels, profiles, missing, stale_after_days, applies_to, weight, reading, not_a_leak. Did you mean 'weight'?"),
         (f"{USAGE}, measure: count, name: x", "probe.name: found the unknown key 'name'; expected one of group, label, table, column, measure, where, "
-         "window_days, trend, per, against, better, worst, best, steps, levels, profiles, missing, stale_after_days, applies_to, weight, reading, not_a_leak."),
+         "window_days, trend, per, against, better, worst, best, steps, curve, levels, profiles, missing, stale_after_days, applies_to, weight, reading, not_a_leak."),
         ("group: adoption, table: usage, measure: count, window_days: 0, worst: 0, best: 1", "probe.window_days: found 0; expected a number over 0."),
         ("group: adoption, table: usage, measure: count, worst: 1, best: 1", "probe.best: found worst and best both 1; they must differ."),
         ("group: adoption, table: usage, measure: count, worst: low, best: 1", "probe.worst: found 'low'; expected a finite number or {quantile: 0.1}."),
@@ -205,7 +205,7 @@ def test_better_follows_from_the_ends(tmp_path):
         (f"{USAGE}, measure: count, profiles: [{{when: {{age_days: {{undr: 3}}}}, best: 2}}]", "probe.profiles[0].when.age_days.undr: found the unknown key "
          "'undr'; expected one of under, at_most, over, at_least. Did you mean 'under'?"),
         (f"{USAGE}, measure: count, profiles: [{{when: {{segment: SMB}}}}]",
-         "probe.profiles[0]: found a profile that changes nothing; give it worst, best, steps or weight."),
+         "probe.profiles[0]: found a profile that changes nothing; give it worst, best, steps, a curve or a weight."),
         (f"{USAGE}, measure: count, profiles: [{{when: {{segment: SMB}}, best: -1}}]", "probe.profiles[0].better: found higher with worst 0 and best -1; "
          "expected best above worst, or better: lower."),
     ],

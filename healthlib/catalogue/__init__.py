@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 PREFIX = "catalogue/"
 READS_ROWS = ("table", "measure", "where", "window_days", "trend", "per", "against", "stale_after_days", "reading")
 """Keys of a metric on a table, which one on a `column` of a flat sheet does without."""
-INSTEAD = (("levels",), ("steps",), ("worst", "best"))
+INSTEAD = (("levels",), ("steps",), ("curve",), ("worst", "best"))
 """Keys that say in their own way what a value is worth: where a scorecard writes one of them, the catalogue's others do not count."""
 
 

@@ -75,7 +75,12 @@ def scale(settings: Mapping[str, Any]) -> str:
     '10th percentile of history → 3'
     >>> scale({"worst": {"quantile": 0.1}, "best": {"quantile": 0.9}})
     '10th → 90th percentile of history'
+    >>> scale({"curve": {"0": 0, "2": 60, "9": 100}})
+    'curve 0: 0, 2: 60, 9: 100'
     """
+    for key in ("steps", "curve"):
+        if settings.get(key):
+            return f"{key} {', '.join(f'{value}: {points:g}' for value, points in settings[key].items())}"
     ends = [_end(settings.get(key)) for key in ("worst", "best")]
     if all(end.endswith(HISTORY) for end in ends):
         return " → ".join(end.removesuffix(HISTORY) for end in ends) + HISTORY

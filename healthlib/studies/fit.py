@@ -18,6 +18,7 @@ from healthlib.stats import auc, auc_replicates
 from healthlib.studies.cohorts import metric_cohorts
 from healthlib.studies.gates import GATE_COLUMNS, gate_table
 from healthlib.studies.leaks import OUR_OWN, LeakAudit, left_out, overruled, screen
+from healthlib.studies.learned import NO_SCALES, ScaleFacts, learned_study
 from healthlib.studies.verdict import Verdict, recommend
 from healthlib.weight_intervals import weight_intervals
 from healthlib.weights import Fit, candidates, fit, whole
@@ -34,6 +35,8 @@ DIFFERENCES = {
     "free_minus_current": ("free", "current"),
     "equal_minus_current": ("equal", "current"),
 }
+BY_SCALES = {"learned_minus_fitted": ("learned", "fitted"), "learned_minus_current": ("learned", "current")}
+"""What learned scales gain; over the fitted weights on the scales in use, and over the scorecard in use."""
 
 MANY = 20_000
 """With more test cases than this, scores are compared to one decimal: bins in the place of cases make a thousand replicates cheap."""
@@ -46,11 +49,13 @@ class FitFacts:
     Attributes
     ----------
     weights : metric, group, label, current, equal, fitted, low, high (95 % interval of fitted), selected_share, recommended
-    auc, arr_auc : current, equal, fitted and incumbent (if given): AUC out of time, by accounts and weighted by ARR
-    differences, arr_differences : fitted_minus_current, fitted_minus_equal: paired on the same cases and replicates
+    auc, arr_auc : current, equal, fitted, incumbent (if given) and learned (scales and weights): AUC out of time, by accounts, by ARR
+    differences, arr_differences : fitted_minus_current, fitted_minus_equal, learned_minus_fitted, learned_minus_current:
+        paired on the same cases and replicates
     recommendation, reason : adopt, keep or insufficient_evidence, and why
     folds : cutoff, train_cases, train_lost, test_cases, test_lost, train_until, test_from, test_to, strength
-    predictions : account_id, as_of, lost, arr, current, equal, fitted (scores out of time), free, current_band, cutoff [, incumbent]
+    predictions : account_id, as_of, lost, arr, current, equal, fitted (scores out of time), free, current_band, cutoff, learned [,
+        incumbent]
     thresholds : cutoff, scorecard, band, threshold_from: chosen on the fold's training cases at equal band sizes
     fold_weights : cutoff, metric, weight
     strength : of the pull towards the current weights; infinity is "stay with them"
@@ -66,6 +71,7 @@ class FitFacts:
     gates : `gates.GATE_COLUMNS`: each gate against what was lost
     n_compared, n_lost_accounts : cases that the AUCs compare (their `n` are accounts, `events` lost cases), and distinct accounts lost
     equal_minus_current, arr_equal_minus_current : paired as `differences`; it decides nothing
+    learned : scales learned from all finished cases, and whether they are worth adopting
     """
 
     weights: pd.DataFrame
@@ -96,6 +102,7 @@ class FitFacts:
     n_lost_accounts: int = 0
     equal_minus_current: Estimate = NOTHING
     arr_equal_minus_current: Estimate = NOTHING
+    learned: ScaleFacts = NO_SCALES
 
 
 def of(book: Book, done: dict[str, Any]) -> FitFacts:
@@ -130,7 +137,8 @@ def fit_study(
     split = "accounts" if "fold" in done else "time"
     verdict = _verdict(comparison, past, done)
     verdict = replace(verdict, reason=tested(split, verdict.reason))
-    table = _weights_table(_final_fit(done, card, past.strength), (done, codes, counts), (usable(scorecard, leaks[:0]), card), verdict)
+    final = _final_fit(done, card, past.strength)
+    table = _weights_table(final, (done, codes, counts), (usable(scorecard, leaks[:0]), card), verdict)
     return FitFacts(
         table, comparison["auc"], comparison["arr_auc"], comparison["differences"], comparison["arr_differences"],
         verdict.recommendation, verdict.reason, past.folds, past.predictions, past.thresholds, past.weights, past.strength, past.losses,
@@ -138,6 +146,7 @@ def fit_study(
         metric_cohorts(done, scorecard, seed=seed), leaks, (*_notes(done, scorecard, past, leaks), *audit.notes),
         split, audit.figures, gate_table(done, scorecard, leaks, (codes, counts)),
         comparison["cases"], comparison["lost_accounts"], comparison["equal_minus_current"], comparison["arr_equal_minus_current"],
+        learned_study(final[0], done, (codes, counts), past.strength, comparison),
     )  # fmt: skip
 
 
@@ -165,8 +174,8 @@ def without(scorecard: Scorecard, metrics: tuple[str, ...]) -> Scorecard:
 
 def _compare(predictions: pd.DataFrame, seed: int, replicates: int) -> dict[str, Any]:
     """AUC of every scorecard and their differences, by accounts and by ARR, on the cases that all of them score."""
-    names = [name for name in ("current", "equal", "fitted", "incumbent") if name in predictions]
-    paired = predictions.dropna(subset=[name for name in names if name != "incumbent"]).reset_index(drop=True)
+    names = [name for name in ("current", "equal", "fitted", "incumbent", "learned") if name in predictions]
+    paired = predictions.dropna(subset=[name for name in ("current", "equal", "fitted") if name in predictions]).reset_index(drop=True)
     codes, counts = account_weights(paired["account_id"], replicates, seed)
     found: dict[str, Any] = {"cases": len(paired), "lost_accounts": int(paired.loc[paired["lost"] == 1, "account_id"].nunique())}
     for kind, weight in (("", None), ("arr_", paired["arr"].to_numpy(dtype=float))):
@@ -179,6 +188,28 @@ def _compare(predictions: pd.DataFrame, seed: int, replicates: int) -> dict[str,
             key: percentile(points[a] - points[b], draws[a] - draws[b], n=n, events=events) for key, (a, b) in DIFFERENCES.items()
         }
         found[f"{kind}equal_minus_current"] = found[f"{kind}differences"].pop("equal_minus_current")
+        if "learned" in names:
+            found[f"{kind}differences"] |= _by_scales(
+                paired, {name: (points[name], draws[name]) for name in names}, (codes, counts), weight
+            )
+    return found
+
+
+def _by_scales(
+    paired: pd.DataFrame,
+    known: dict[str, tuple[float, NDArray[np.float64]]],
+    accounts: tuple[NDArray[np.intp], NDArray[Any]],
+    weight: NDArray | None,
+) -> dict[str, Estimate]:
+    """`BY_SCALES`, on the cases that have a score under the learned scales too."""
+    scored = paired["learned"].notna().to_numpy(dtype=bool)
+    if not scored.all():
+        part, rest = paired[scored].reset_index(drop=True), (accounts[0][scored], accounts[1])
+        known = {name: _auc_of(part, name, rest, None if weight is None else weight[scored]) for name in ("learned", "fitted", "current")}
+    n, events, found = float(accounts[1].shape[0]), float(paired.loc[scored, "lost"].sum()), {}
+    for key, (one, other) in BY_SCALES.items():
+        (a, a_draws), (b, b_draws) = known[one], known[other]
+        found[key] = percentile(a - b, a_draws - b_draws, n=n, events=events)
     return found
 
 

@@ -114,14 +114,14 @@ def _metric_row(metric: Metric, recent: pd.DataFrame) -> dict[str, object]:
 def _ends(metric: Metric, known: NDArray[np.float64], low: float, high: float) -> tuple[str, float, float]:
     """Why no scale is proposed ("" where one is), worst and best."""
     nothing = np.nan, np.nan
-    if getattr(metric, "steps", None) or getattr(metric, "levels", None):
-        return "scored by steps or levels, which are yours to set", *nothing
+    if metric.steps or metric.curve or metric.levels:
+        return "scored by steps, a curve or levels, which are yours to set", *nothing
     if len(known) < FEWEST:
         return f"measured {len(known)} times in twelve months; a scale needs {FEWEST}", *nothing
     values, times = np.unique(known, return_counts=True)
     usual, share = values[times.argmax()], times.max() / len(known)
     if not high > low:
-        return f"{share:.0%} of the values are {usual:g}: no straight scale spreads them; use steps or a gate", *nothing
+        return f"{share:.0%} of the values are {usual:g}: no straight scale spreads them; use steps, a curve or a gate", *nothing
     low, high = round_to(low, high - low), round_to(high, high - low)
     crowd = f"{share:.0%} of the values are {usual:g}; steps may suit it better" if share > CROWDED else ""
     return (crowd, low, high) if metric.better == "higher" else (crowd, high, low)

@@ -117,7 +117,9 @@ def leaks(fit: FitFacts) -> list[dict[str, Any]]:
 
 def weights(fit: FitFacts) -> dict[str, Any]:
     """The recommendation and what it rests on."""
-    return {"recommendation": fit.recommendation, "reason": fit.reason, "auc": fit.auc, "difference": fit.differences}
+    auc = {name: found for name, found in fit.auc.items() if name != "learned"}
+    gains = {name: found for name, found in fit.differences.items() if not name.startswith("learned")}
+    return {"recommendation": fit.recommendation, "reason": fit.reason, "auc": auc, "difference": gains}
 
 
 def contest(facts: ContestFacts) -> list[dict[str, Any]]:
