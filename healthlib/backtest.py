@@ -101,9 +101,12 @@ def problem_of(scorecard: Scorecard, cases: pd.DataFrame) -> Problem:
     Cases with less than `min_coverage` of the current weight measured have no score and so teach none: all NaN.
     """
     names = candidates(scorecard)
-    scores = scoring.metric_scores(scorecard, cases)[list(names)].to_numpy(dtype=float) / 100
-    current = current_weights(scorecard, names)
-    scores[np.isfinite(scores) @ current < scorecard.min_coverage] = np.nan
+    some = scorecard.model_copy(update={"metrics": {name: scorecard.metrics[name] for name in names}})
+    scores, current = scoring.score_array(some, cases), current_weights(scorecard, names)
+    scores /= 100
+    for start in range(0, len(scores), scoring.BLOCK):
+        rows = scores[start : start + scoring.BLOCK]
+        rows[np.isfinite(rows) @ current < scorecard.min_coverage] = np.nan
     return Problem(names, scores, current, cone(scorecard, names))
 
 
