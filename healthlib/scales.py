@@ -188,7 +188,8 @@ def _resolve_metric(metric: Metric, history: pd.DataFrame) -> Metric:
     """The metric with numbers as ends."""
     if metric.name not in history:
         raise HealthlibError(no_column(metric.name, history, "the scorecard"))
-    values = history[metric.name].where(holds_for(metric.applies_to, history)).to_numpy(dtype=float, na_value=np.nan)
+    values = history[metric.name].to_numpy(dtype=float, na_value=np.nan)
+    values = np.where(holds_for(metric.applies_to, history), values, np.nan) if metric.applies_to else values
     free = np.ones(len(history), dtype=bool)
     firsts = []
     for profile in metric.profiles:

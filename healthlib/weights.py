@@ -58,9 +58,9 @@ class Problem:
     current: Array
     cone: Array
 
-    def rows(self, keep: ArrayLike) -> Problem:
+    def rows(self, keep: ArrayLike | slice) -> Problem:
         """The same problem on some of its cases."""
-        return Problem(self.names, self.scores[np.asarray(keep)], self.current, self.cone)
+        return Problem(self.names, self.scores[keep if isinstance(keep, slice) else np.asarray(keep)], self.current, self.cone)
 
 
 @dataclass(frozen=True)
