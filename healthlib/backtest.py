@@ -191,7 +191,9 @@ class _Rows:
 
     @property
     def scored(self) -> NDArray[np.intp]:
-        return np.union1d(self.some, self.test)
+        asked = np.zeros(self.reach, dtype=bool)
+        asked[self.some] = asked[self.test] = True
+        return np.flatnonzero(asked)
 
     @property
     def reach(self) -> int:

@@ -52,9 +52,9 @@ class Sums:
     def __init__(self, scores: Array, current: Array, y: Array, w: Array, kind: DTypeLike = np.float64):
         self.scores, self.current, self.y, self.w, self.kind = scores, current, y, w, np.dtype(kind)
 
-    def some(self, rows: NDArray[np.intp], kind: DTypeLike) -> Sums:
+    def some(self, rows: NDArray[np.intp]) -> Sums:
         """The same of some of the cases."""
-        return Sums(self.scores[rows], self.current, self.y[rows], self.w[rows], kind)
+        return Sums(self.scores[rows], self.current, self.y[rows], self.w[rows], self.kind)
 
     def value(self, theta: Array) -> float:
         """Minus the log likelihood."""

@@ -29,6 +29,9 @@ MOST_STEPS = 60
 LARGE = 100_000
 """Up to so many cases a fit is exact to many digits; beyond, sums are in single precision and weights within 0.005 points of 100."""
 
+MANY = 20_000
+"""From so many cases on a path does the same, and its strengths share their passes."""
+
 SAMPLE = 50_000
 """So many of them say where to begin."""
 
@@ -193,7 +196,7 @@ def fit(
         share = sums.w @ sums.y / sums.w.sum() if sums.w.sum() else 0.5
         return Fit(float(logit(share)), np.zeros(len(problem.names)), problem.current, strength)
     if np.isinf(strength):
-        return _along_current(problem, sums)
+        return _along_current(problem, sums, tolerance)
     theta = np.r_[logit(sums.w @ sums.y / sums.w.sum()), np.zeros(len(problem.names))]
     if start is not None:
         theta = np.r_[start.intercept, start.slopes]
@@ -221,22 +224,23 @@ def _as_fit(problem: Problem, theta: Array, strength: float) -> Fit:
     return Fit(float(theta[0]), slopes, slopes / total if total > 1e-9 else problem.current, strength)
 
 
-def _along_current(problem: Problem, sums: Sums) -> Fit:
+def _along_current(problem: Problem, sums: Sums, tolerance: float) -> Fit:
     """The current weights with the intercept and scale that fit best."""
     line = Problem(("score",), sums.own(problem.current)[:, None], np.ones(1), np.eye(1))
-    found = fit(line, sums.y, strength=0.0, case_weight=sums.w)
+    found = fit(line, sums.y, strength=0.0, case_weight=sums.w, tolerance=tolerance)
     return Fit(found.intercept, found.slopes[0] * problem.current, problem.current, float("inf"))
 
 
 def _minimise(sums: Sums, penalties: list[Array], cone: Array, theta: Array, tolerance: float) -> list[Array]:
     """The best parameters under each penalty: by Newton steps; of many cases by a sample first and then a few passes over all of them."""
     allowed = np.pad(cone, ((0, 0), (1, 0)))
-    if len(sums.y) <= (LARGE if tolerance < ROUGH else SAMPLE):
+    if len(sums.y) <= (LARGE if tolerance < ROUGH else MANY):
         found: list[Array] = []
         for penalty in penalties:
             found.append(_newton(sums, penalty, allowed, found[-1] if found else theta, tolerance))
         return found
-    some = sums.some(np.sort(np.random.default_rng(0).choice(len(sums.y), SAMPLE, replace=False, shuffle=False)), np.float64)
+    chance = np.random.default_rng(0)
+    some = sums if len(sums.y) <= SAMPLE else sums.some(np.sort(chance.choice(len(sums.y), SAMPLE, replace=False)))
     if not 0 < some.w @ some.y < some.w.sum():
         return [_newton(sums, penalty, allowed, theta, tolerance) for penalty in penalties]
     middle = penalties[len(penalties) // 2] * (some.w.sum() / sums.w.sum())
@@ -290,10 +294,10 @@ def _newton(sums: Sums, penalty: Array, allowed: Array, theta: Array, tolerance:
 def path(problem: Problem, lost: ArrayLike, *, strengths: Sequence[float] = STRENGTHS, starts: Sequence[Fit] = ()) -> list[Fit]:
     """`fit` at each strength, each starting from its place in `starts` (a path on other cases), else from the one before.
 
-    Slopes to four digits: weights differ by less than 0.01 points of 100 from those of `fit`. From `SAMPLE` cases on all strengths
+    Slopes to four digits: weights differ by less than 0.01 points of 100 from those of `fit`. From `MANY` cases on all strengths
     share their passes over the cases.
     """
-    if len(problem.scores) > SAMPLE:
+    if len(problem.scores) > MANY:
         return _path_of_many(problem, lost, strengths, starts)
     fits: list[Fit] = []
     for at, strength in enumerate(strengths):
@@ -306,11 +310,12 @@ def _path_of_many(problem: Problem, lost: ArrayLike, strengths: Sequence[float],
     finite = [strength for strength in strengths if np.isfinite(strength)]
     if not 0 < sums.w @ sums.y < sums.w.sum() or not finite:
         return [fit(problem, lost, strength=strength) for strength in strengths]
-    begin = starts[len(strengths) // 2] if starts else _along_current(problem, sums)
+    along = _along_current(problem, sums, ROUGH)
+    begin = starts[len(strengths) // 2] if starts else along
     penalties = [_penalty(problem, sums, strength) for strength in finite]
     thetas = _minimise(sums, penalties, problem.cone, np.r_[begin.intercept, begin.slopes], ROUGH)
     found = {strength: _as_fit(problem, theta, strength) for strength, theta in zip(finite, thetas, strict=True)}
-    return [found[strength] if strength in found else _along_current(problem, sums) for strength in strengths]
+    return [found.get(strength, along) for strength in strengths]
 
 
 def whole(points: Mapping[str, float], scorecard: Scorecard) -> dict[str, int]:
