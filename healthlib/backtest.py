@@ -13,6 +13,7 @@ from healthlib import scoring
 from healthlib.bands import band_names, band_starts, matched_starts
 from healthlib.calibration import curve
 from healthlib.spec import Quantile, Scorecard
+from healthlib.split_audit import audit_splits
 from healthlib.stats import logistic
 from healthlib.weights import STRENGTHS, Fit, Problem, candidates, cone, current_weights, path
 
@@ -124,9 +125,15 @@ def replay(cases: pd.DataFrame, scorecard: Scorecard) -> Replay:
     ----------
     cases : cases frame with outcomes; `incumbent` (a score) optional
     scorecard : with the metrics to be left out already at weight 0
+
+    Raises
+    ------
+    SplitError
+        what is tested could have taught (`split_audit`)
     """
     done = cases[cases["lost"].notna()].sort_values(["as_of", "account_id"], kind="stable").reset_index(drop=True)
     parts = splits(done) if len(candidates(scorecard)) else []
+    audit_splits(done, parts)
     losses = np.full((len(done), len(STRENGTHS)), np.nan)
     fixed = None if has_quantiles(scorecard) or not parts else _look(done, scorecard, np.arange(len(done)))
     fits: list[Fit] = []
