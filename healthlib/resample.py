@@ -72,8 +72,9 @@ def account_weights(account_ids: ArrayLike, replicates: int = 1000, seed: int = 
     accounts = len(names)
     rng = np.random.default_rng(seed)
     counts = np.zeros((accounts, replicates), dtype=np.int16)
-    for replicate in range(replicates if accounts else 0):
-        counts[:, replicate] = np.bincount(rng.integers(0, accounts, accounts), minlength=accounts)
+    for start in range(0, replicates if accounts else 0, 64):
+        some = [np.bincount(rng.integers(0, accounts, accounts), minlength=accounts) for _ in range(min(64, replicates - start))]
+        counts[:, start : start + len(some)] = np.array(some).T
     return codes.reshape(-1), counts
 
 
