@@ -58,15 +58,17 @@ def main() -> int:
     best = information(score, lost, found.tolist())
     drift = abs(best - pairs["value"].max())
     print(f"best of {len(pairs):,} pairs of thresholds over {count:,} cases, by accounts {found.tolist()}: ours {1000 * seconds:.1f} "
-          f"CPU ms ({1000 * both:.1f} by accounts and by ARR, {by_arr[1].tolist()}), information value {best:.5f} (the same from the rows: {drift < 1e-9}); "
+          f"CPU ms ({1000 * both:.1f} by accounts and by ARR, {by_arr[1].tolist()}), information value {best:.5f} "
+          f"(the same from the rows: {drift < 1e-9}); "
           f"memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")  # fmt: skip
     told = run_apart(BINNING, pd.DataFrame({"score": score, "lost": lost}))
     if isinstance(told, str):
         print(f"optbinning: {told}")
         return int(drift >= 1e-9)
     theirs = information(score, lost, told["cuts"])
-    print(f"optbinning {told['version']} OptimalBinning(max_n_bins=3): {1000 * told['seconds']:.0f} CPU ms, cuts {told['cuts']}, information value "
-          f"{theirs:.5f}; ours {told['seconds'] / seconds:.0f} x faster (aim {AIM:g} x); its memory {told['memory']:.2f} GB")  # fmt: skip
+    print(f"optbinning {told['version']} OptimalBinning(max_n_bins=3): {1000 * told['seconds']:.0f} CPU ms, cuts {told['cuts']}, "
+          f"information value {theirs:.5f}; ours {told['seconds'] / seconds:.0f} x faster (aim {AIM:g} x); "
+          f"its memory {told['memory']:.2f} GB")  # fmt: skip
     return int(drift >= 1e-9 or best < theirs - 1e-9 or told["seconds"] < AIM * seconds)
 
 

@@ -20,8 +20,8 @@ frame = pd.read_parquet(sys.argv[1])
 """
 TELL = """
 more = globals().get("told", {})
-told = {"seconds": seconds, "version": importlib.metadata.version("optbinning"), "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
-print(json.dumps(told | more))
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+print(json.dumps({"seconds": seconds, "version": importlib.metadata.version("optbinning"), "memory": memory} | more))
 """
 
 
@@ -33,7 +33,9 @@ def interpreter() -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(HOME)], check=True, capture_output=True)
     if subprocess.run([str(python), "-c", "import optbinning, pyarrow"], capture_output=True).returncode:
         uv = Path(sys.executable).with_name("uv")
-        installer = [str(uv), "pip", "install", "-q", "--python", str(python)] if uv.exists() else [str(python), "-m", "pip", "install", "-q"]
+        installer = (
+            [str(uv), "pip", "install", "-q", "--python", str(python)] if uv.exists() else [str(python), "-m", "pip", "install", "-q"]
+        )
         subprocess.run([*installer, "optbinning>=1,<2", "pyarrow"], check=True, capture_output=True)
     return python
 

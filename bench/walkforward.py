@@ -99,18 +99,19 @@ def main() -> int:
     clock, seconds = time.perf_counter() - clock, sum(parts.values())
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     cutoffs = list(past.folds["cutoff"])
-    print(f"walk-forward, {len(cases):,} cases of {cases['account_id'].nunique():,} accounts x {chosen.metrics} metrics, {len(cutoffs)} cut-offs "
-          f"with scales, weights and thresholds refitted: {parts['replay']:.1f} CPU s; {chosen.replicates} account replicates of "
-          f"{len(past.predictions):,} tested cases: {parts['replicates']:.1f} CPU s; together {seconds:.1f} CPU s, {clock:.1f} s by the clock "
-          f"(aim {AIM_SECONDS:g} s), peak memory {memory:.2f} GB (aim {AIM_GIGABYTES:g} GB)", flush=True)  # fmt: skip
+    print(f"walk-forward, {len(cases):,} cases of {cases['account_id'].nunique():,} accounts x {chosen.metrics} metrics, {len(cutoffs)} "
+          f"cut-offs with scales, weights and thresholds refitted: {parts['replay']:.1f} CPU s; {chosen.replicates} account replicates of "
+          f"{len(past.predictions):,} tested cases: {parts['replicates']:.1f} CPU s; together {seconds:.1f} CPU s, {clock:.1f} s by the "
+          f"clock (aim {AIM_SECONDS:g} s), peak memory {memory:.2f} GB (aim {AIM_GIGABYTES:g} GB)", flush=True)  # fmt: skip
     some = [cutoffs[0], cutoffs[len(cutoffs) // 2], cutoffs[-1]]
     fits = np.mean([theirs_cutoff(cases, list(card.metrics), cutoff) for cutoff in some]) * len(cutoffs)
     tested, rng = past.predictions.reset_index(drop=True), np.random.default_rng(0)
     rows_of = dict(tested.groupby("account_id").indices)
     rounds = [theirs_replicate(tested, rng, rows_of) for _ in range(2)]
     slow = fits + np.mean(rounds) * chosen.replicates
-    print(f"scikit-learn loop: refits {fits:.0f} CPU s (extrapolated from {len(some)} cut-offs), replicates {slow - fits:.0f} CPU s (extrapolated "
-          f"from {len(rounds)}): {slow / seconds:.0f} x as long (aim {AIM_RATIO:g} x); the refits alone {fits / parts['replay']:.1f} x")  # fmt: skip
+    print(f"scikit-learn loop: refits {fits:.0f} CPU s (extrapolated from {len(some)} cut-offs), replicates {slow - fits:.0f} CPU s "
+          f"(extrapolated from {len(rounds)}): {slow / seconds:.0f} x as long (aim {AIM_RATIO:g} x); the refits alone "
+          f"{fits / parts['replay']:.1f} x")  # fmt: skip
     return int(seconds > AIM_SECONDS or memory > AIM_GIGABYTES or slow < AIM_RATIO * seconds)
 
 

@@ -248,7 +248,7 @@ def _inner_losses(view: _View, part: Split) -> Array:
 
 @dataclass(frozen=True)
 class _View:
-    """The finished cases under one set of scale ends: all that does not depend on fitted weights; `current` and `band` of what was scored."""
+    """The finished cases under one set of scale ends: what does not depend on fitted weights; `current` and `band` of what was scored."""
 
     done: pd.DataFrame
     card: Scorecard

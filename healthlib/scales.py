@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -211,7 +212,7 @@ def _resolve_profile(profile: Profile, metric: Metric, own: dict[str, float], va
     return profile.model_copy(update=_forward(metric, ends))
 
 
-def _read_ends(ends: dict[str, float | Quantile], values: Floats) -> dict[str, float]:
+def _read_ends(ends: dict[str, Any], values: Floats) -> dict[str, Any]:
     """The ends as numbers; those that are quantiles are read together, which sorts once."""
     asked = {key: end.quantile for key, end in ends.items() if isinstance(end, Quantile)}
     if not asked:

@@ -55,7 +55,6 @@ def audit_splits(done: pd.DataFrame, parts: Sequence[Parted]) -> None:
     """
     tested = np.zeros(len(done), dtype=bool)
     accounts = pd.factorize(done["account_id"])[0] if "fold" in done else None
-    ends, scored = (done[column].to_numpy() if column in done else None for column in ("horizon_ends_on", "as_of"))
     for part in parts:
         _refuse(done, part, part.train & part.test, "is trained on and tested")
         _refuse(done, part, part.test & tested, "is tested a second time")
@@ -64,7 +63,7 @@ def audit_splits(done: pd.DataFrame, parts: Sequence[Parted]) -> None:
         if accounts is not None:
             _apart(done, part, accounts)
             continue
-        cutoff = pd.Timestamp(part.name).to_datetime64()
+        cutoff, ends, scored = np.datetime64(part.name), done["horizon_ends_on"].to_numpy(), done["as_of"].to_numpy()
         _refuse(done, part, part.train & ~(ends < cutoff), "teaches though its horizon and grace end on the cut-off or later")
         _refuse(done, part, part.test & ~(scored >= cutoff), "is tested though it was scored before the cut-off")
         _refuse(done, part, part.seen & ~(scored < cutoff), "sets scales though it was scored on the cut-off or later")

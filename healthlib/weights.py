@@ -206,7 +206,7 @@ def fit(
 def _sums(problem: Problem, lost: ArrayLike, case_weight: ArrayLike | None) -> Sums:
     """The cases of a fit; one of which nothing was measured weighs nothing."""
     known = np.isfinite(problem.scores).any(axis=1)
-    w = known * (1.0 if case_weight is None else np.asarray(case_weight, dtype=float))
+    w = known.astype(float) if case_weight is None else np.where(known, np.asarray(case_weight, dtype=float), 0.0)
     return Sums(problem.scores, problem.current, np.where(known, np.asarray(lost, dtype=float), 0.0), w)
 
 

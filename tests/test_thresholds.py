@@ -52,7 +52,11 @@ def test_bands_between_two_cuts_are_those_of_the_scorecard(book):
     table = thresholds.below(score, lost, arr).between([0, 40, 60], [40, 60, 101])
     band = assign(score, [0, 40, 60], ["red", "yellow", "green"])
     for i, name in enumerate(("red", "yellow", "green")):
-        assert (table.accounts[i], table.churned[i], table.arr[i]) == ((band == name).sum(), lost[band == name].sum(), arr[band == name].sum())
+        assert (table.accounts[i], table.churned[i], table.arr[i]) == (
+            (band == name).sum(),
+            lost[band == name].sum(),
+            arr[band == name].sum(),
+        )
 
 
 def test_the_area_is_the_auc_of_the_whole_number_score_ties_and_all(book):
