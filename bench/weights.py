@@ -145,8 +145,9 @@ def replicates(cases: int, count: int, refits: int) -> bool:
         slow *= count / refits
         print(f"{count:,} replicates of 20 weights on {len(lost):,} cases of {counts.shape[0]:,} accounts ({int(lost.sum()):,} "
               f"lost), {label}: ours {seconds:.2f} CPU s, refits {slow:.1f} CPU s (extrapolated from {refits}), "
-              f"{slow / seconds:.0f} x faster (aim {AIM_REFITS:g} x); differ by {away.mean():.3f} points on average (aim {AIM_POINTS:g}), {away.max():.2f} at "
-              f"most, where a replicate moves a weight by {100 * share(full).std(axis=0).mean():.1f}")  # fmt: skip
+              f"{slow / seconds:.0f} x faster (aim {AIM_REFITS:g} x); "
+              f"differ by {away.mean():.3f} points on average (aim {AIM_POINTS:g}), {away.max():.2f} at most, "
+              f"where a replicate moves a weight by {100 * share(full).std(axis=0).mean():.1f}")  # fmt: skip
         missed |= slow < AIM_REFITS * seconds or away.mean() > AIM_POINTS
     return missed
 

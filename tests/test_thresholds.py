@@ -137,3 +137,18 @@ def test_one_class_and_no_cases_are_undefined_and_odd_scores_refused():
     with pytest.raises(HealthlibError, match="0 to 100"):
         thresholds.below([10, 130], [0, 1], [1, 1])
     assert isinstance(thresholds.every_pair(thresholds.below([1, 99], [1, 0], [np.nan, 2])), pd.DataFrame)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_full_and_sparse_tables_and_blocks_give_the_same_replicates(book, weighted, monkeypatch):
+    score, lost, arr, codes, counts = book
+    known = np.isfinite(score)
+    weight = arr[known] if weighted else None
+    given = score[known], lost[known], codes[known], counts, weight
+    found = []
+    for full, block in ((0, 64_000_000), (10**9, 64_000_000), (10**9, 50_000)):
+        monkeypatch.setattr(stats, "FULL", full)
+        monkeypatch.setattr("healthlib.resample.BLOCK_BYTES", block)
+        found.append(stats.auc_replicates(*given))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-13)
+    np.testing.assert_allclose(found[1], found[2], rtol=1e-13)
