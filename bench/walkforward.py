@@ -33,7 +33,7 @@ def ours(cases: pd.DataFrame, card: Scorecard, replicates: int) -> tuple[Replay,
     began = time.process_time()
     past = replay(cases, card)
     between = time.process_time()
-    tested = past.predictions
+    tested = past.predictions.dropna(subset=list(COMPARED))
     draws = Replicates(*account_weights(tested["account_id"], replicates))
     names = [band.name for band in card.bands]
     for one in COMPARED:
@@ -105,7 +105,7 @@ def main() -> int:
           f"clock (aim {AIM_SECONDS:g} s), peak memory {memory:.2f} GB (aim {AIM_GIGABYTES:g} GB)", flush=True)  # fmt: skip
     some = [cutoffs[0], cutoffs[len(cutoffs) // 2], cutoffs[-1]]
     fits = np.mean([theirs_cutoff(cases, list(card.metrics), cutoff) for cutoff in some]) * len(cutoffs)
-    tested, rng = past.predictions.reset_index(drop=True), np.random.default_rng(0)
+    tested, rng = past.predictions.dropna(subset=list(COMPARED)).reset_index(drop=True), np.random.default_rng(0)
     rows_of = dict(tested.groupby("account_id").indices)
     rounds = [theirs_replicate(tested, rng, rows_of) for _ in range(2)]
     slow = fits + np.mean(rounds) * chosen.replicates
