@@ -14,6 +14,7 @@ from healthlib.bands import band_names, band_starts, matched_starts
 from healthlib.calibration import curve
 from healthlib.learned_scales import learn_scales
 from healthlib.spec import Quantile, Scorecard
+from healthlib.split_audit import audit_splits
 from healthlib.stats import logistic
 from healthlib.weights import STRENGTHS, Fit, Problem, candidates, cone, current_weights, fit, path
 
@@ -26,7 +27,10 @@ LEAST_TESTED = 10
 """A strength other than infinite is chosen once this many lost cases were tested; less says nothing against those in use."""
 
 MOST_ROWS = 20_000
-"""Thresholds and strengths are read from at most this many training cases; more would change neither."""
+"""Thresholds are read from at most this many training cases; more would not change them."""
+
+MOST_PROMISED = 100_000
+"""The curve from score to probability is fitted on at most this many training cases: its standard error is a hundredth then."""
 
 FOLD_COLUMNS = ("cutoff", "train_cases", "train_lost", "test_cases", "test_lost", "train_until", "test_from", "test_to", "strength")
 PREDICTION_COLUMNS = (
@@ -116,9 +120,12 @@ def problem_of(scorecard: Scorecard, cases: pd.DataFrame) -> Problem:
     Cases with less than `min_coverage` of the current weight measured have no score and so teach none: all NaN.
     """
     names = candidates(scorecard)
-    scores = scoring.metric_scores(scorecard, cases)[list(names)].to_numpy(dtype=float) / 100
-    current = current_weights(scorecard, names)
-    scores[np.isfinite(scores) @ current < scorecard.min_coverage] = np.nan
+    some = scorecard.model_copy(update={"metrics": {name: scorecard.metrics[name] for name in names}})
+    scores, current = scoring.score_array(some, cases), current_weights(scorecard, names)
+    scores /= 100
+    for start in range(0, len(scores), scoring.BLOCK):
+        rows = scores[start : start + scoring.BLOCK]
+        rows[np.isfinite(rows) @ current < scorecard.min_coverage] = np.nan
     return Problem(names, scores, current, cone(scorecard, names))
 
 
@@ -133,21 +140,27 @@ def replay(cases: pd.DataFrame, scorecard: Scorecard) -> Replay:
     ----------
     cases : cases frame with outcomes; `incumbent` (a score) optional
     scorecard : with the metrics to be left out already at weight 0
+
+    Raises
+    ------
+    SplitError
+        what is tested could have taught (`split_audit`)
     """
     done = cases[cases["lost"].notna()].sort_values(["as_of", "account_id"], kind="stable").reset_index(drop=True)
     parts = splits(done) if len(candidates(scorecard)) else []
+    audit_splits(done, parts)
     losses = np.full((len(done), len(STRENGTHS)), np.nan)
-    fixed = None if has_quantiles(scorecard) or not parts else _look(done, scorecard)
+    fixed = None if has_quantiles(scorecard) or not parts else _look(done, scorecard, np.arange(len(done)))
     fits: list[Fit] = []
     folds: list[_Fold] = []
     for part in parts:
-        view = fixed or _look(done, scoring.resolve_scales(scorecard, done[part.seen]))
-        fits = path(view.problem.rows(part.train), view.lost[part.train], starts=fits)
+        rows = _Rows.of(part)
+        view = fixed or _look(done.iloc[: rows.reach], scoring.resolve_scales(scorecard, done.iloc[_run(part.seen)]), rows.scored)
+        fits = path(view.problem.rows(_run(part.train)), view.lost[rows.train], starts=fits)
         chosen = fits[_best(_inner_losses(view, part) if part.inner else losses, view.lost, part.train)]
-        test = np.flatnonzero(part.test)
-        losses[test] = _losses(view, fits, test)
-        one = _fold(view, (np.flatnonzero(part.train), test), (chosen, fits[-1]), part.name)
-        folds.append(replace(one, predictions=one.predictions.assign(learned=_learned(view, part, chosen))))
+        losses[rows.test] = _losses(view, fits, rows.test)
+        one = _fold(view, rows, (chosen, fits[-1]), part.name)
+        folds.append(replace(one, predictions=one.predictions.assign(learned=_learned(view, rows, chosen))))
     return _as_replay(folds, losses, done["lost"].to_numpy(dtype=float))
 
 
@@ -184,6 +197,43 @@ def splits(done: pd.DataFrame) -> list[Split]:
     return [replace(part, inner=tuple(_leave_out(fold, n, part.train) for n in np.unique(fold[part.train]))) for part in enough]
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Which cases a step of the replay reads, in ascending order: `few` and `some` are training cases; all lie before `reach`."""
+
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    some: NDArray[np.intp]
+    few: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, part: Split) -> _Rows:
+        train, test = np.flatnonzero(part.train), np.flatnonzero(part.test)
+        some = _at_most(train, MOST_PROMISED)
+        return cls(train, test, some, _at_most(some, MOST_ROWS))
+
+    @property
+    def scored(self) -> NDArray[np.intp]:
+        asked = np.zeros(self.reach, dtype=bool)
+        asked[self.some] = asked[self.test] = True
+        return np.flatnonzero(asked)
+
+    @property
+    def reach(self) -> int:
+        return int(max(self.train.max(initial=-1), self.test.max(initial=-1))) + 1
+
+
+def _at_most(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """So many of the rows by chance, or all."""
+    return rows if len(rows) <= count else np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
+
+
+def _run(mask: NDArray[np.bool_]) -> slice | NDArray[np.intp]:
+    """The rows of a mask; as a slice, which copies nothing, where they are the first ones."""
+    count = int(mask.sum())
+    return slice(count) if mask[:count].all() else np.flatnonzero(mask)
+
+
 def _leave_out(fold: NDArray[Any], number: int, within: NDArray[np.bool_]) -> Split:
     """One fold tested and the others teaching, of the cases `within`."""
     train, test = within & (fold != number), within & (fold == number)
@@ -214,7 +264,7 @@ def _inner_losses(view: _View, part: Split) -> Array:
 
 @dataclass(frozen=True)
 class _View:
-    """The finished cases under one set of scale ends: all that does not depend on fitted weights."""
+    """The finished cases under one set of scale ends: what does not depend on fitted weights; `current` and `band` of what was scored."""
 
     done: pd.DataFrame
     card: Scorecard
@@ -222,11 +272,11 @@ class _View:
     lost: Array
     current: Array
     band: NDArray[np.object_]
-    equal: Array
 
-    def score(self, fit: Fit, rows: NDArray[np.intp]) -> Array:
-        """Scores of some cases under fitted weights."""
-        return _score(self.card, self.done.iloc[rows], dict(zip(self.problem.names, fit.weights, strict=True)))
+    def score(self, weights: Array, rows: NDArray[np.intp]) -> Array:
+        """Scores of some cases under other weights."""
+        given = dict(zip(self.problem.names, weights, strict=True))
+        return scoring.score(self.card, self.done.iloc[rows], given).frame["score"].to_numpy(dtype=float)
 
 
 @dataclass(frozen=True)
@@ -239,20 +289,16 @@ class _Fold:
     weights: pd.DataFrame
 
 
-def _look(done: pd.DataFrame, card: Scorecard) -> _View:
-    found, problem = scoring.score(card, done).frame, problem_of(card, done)
-    lost, current = done["lost"].to_numpy(dtype=float), found["score"].to_numpy(dtype=float)
-    equal = _score(card, done, dict.fromkeys(problem.names, 1.0))
-    return _View(done, card, problem, lost, current, found["band"].to_numpy(dtype=object), equal)
-
-
-def _score(card: Scorecard, cases: pd.DataFrame, weights: dict[str, float]) -> Array:
-    return scoring.score(card, cases, weights).frame["score"].to_numpy(dtype=float)
+def _look(done: pd.DataFrame, card: Scorecard, scored: NDArray[np.intp]) -> _View:
+    found = scoring.score(card, done if len(scored) == len(done) else done.iloc[scored]).frame
+    current, band = np.full(len(done), np.nan), np.full(len(done), scoring.UNSCORED, dtype=object)
+    current[scored], band[scored] = found["score"].to_numpy(dtype=float), found["band"].to_numpy(dtype=object)
+    return _View(done, card, problem_of(card, done), done["lost"].to_numpy(dtype=float), current, band)
 
 
 def _best(losses: Array, lost: Array, finished: NDArray[np.bool_]) -> int:
     """Index of the strength to use: by the cases tested so far that have finished."""
-    known = finished & np.isfinite(losses[:, 0])
+    known = np.flatnonzero(finished & np.isfinite(losses[:, 0]))
     return choose(losses[known], lost[known])
 
 
@@ -266,44 +312,46 @@ def _losses(view: _View, fits: list[Fit], rows: NDArray[np.intp]) -> Array:
     return -np.where(lost[:, None] == 1, np.log(p), np.log1p(-p))
 
 
-def _fold(view: _View, rows: tuple[NDArray[np.intp], NDArray[np.intp]], fits: tuple[Fit, Fit], cutoff: pd.Timestamp | str) -> _Fold:
+def _fold(view: _View, rows: _Rows, fits: tuple[Fit, Fit], cutoff: pd.Timestamp | str) -> _Fold:
     """Scores of the test cases, thresholds from the training cases, and what was fitted."""
-    (train, test), (chosen, free) = rows, fits
-    few = train if len(train) <= MOST_ROWS else np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
-    taught, scored = view.done.iloc[train], view.done.iloc[test]
+    (chosen, free), test, few, tested = fits, rows.test, rows.few, len(rows.test)
+    scored, both = view.done.iloc[test], np.r_[test, few]
+    equal, fitted = view.score(np.ones(len(chosen.weights)), both), view.score(chosen.weights, both)
     predictions = scored[["account_id", "as_of", "lost", "arr"]].assign(
-        current=view.current[test], equal=view.equal[test], fitted=view.score(chosen, test), free=view.score(free, test),
-        current_band=view.band[test], probability=_probability(view, train, test), cutoff=cutoff,
+        current=view.current[test], equal=equal[:tested], fitted=fitted[:tested], free=view.score(free.weights, test),
+        current_band=view.band[test], probability=_probability(view, rows), cutoff=cutoff,
     )  # fmt: skip
-    learned = {"equal": view.equal[few], "fitted": view.score(chosen, few)}
+    learned = {"equal": equal[tested:], "fitted": fitted[tested:]}
     if "incumbent" in view.done:
-        predictions["incumbent"] = scored["incumbent"].to_numpy(dtype=float)
-        learned["incumbent"] = taught["incumbent"].to_numpy(dtype=float)
+        incumbent = view.done["incumbent"].to_numpy(dtype=float)
+        predictions["incumbent"], learned["incumbent"] = incumbent[test], incumbent[rows.train]
     summary = {
-        "cutoff": cutoff, "train_cases": len(train), "train_lost": int(view.lost[train].sum()),
-        "test_cases": len(test), "test_lost": int(view.lost[test].sum()), "train_until": taught["horizon_ends_on"].max(),
+        "cutoff": cutoff, "train_cases": len(rows.train), "train_lost": int(view.lost[rows.train].sum()),
+        "test_cases": tested, "test_lost": int(view.lost[test].sum()),
+        "train_until": view.done["horizon_ends_on"].iloc[rows.train].max(),
         "test_from": scored["as_of"].min(), "test_to": scored["as_of"].max(), "strength": chosen.strength,
     }  # fmt: skip
     weights = pd.DataFrame({"cutoff": cutoff, "metric": list(view.problem.names), "weight": 100 * chosen.weights})
     return _Fold(summary, predictions, _thresholds(view.card, learned, view.current[few]).assign(cutoff=cutoff), weights)
 
 
-def _learned(view: _View, part: Split, chosen: Fit) -> Array:
+def _learned(view: _View, rows: _Rows, chosen: Fit) -> Array:
     """Scores of the test cases on scales learned, and under weights fitted on them, from the training cases."""
-    taught, scored = view.done[part.train], view.done[part.test]
+    taught, scored = view.done.iloc[rows.train], view.done.iloc[rows.test]
     found = learn_scales(view.card, taught)
     if not found.told["learned"].any():
-        return view.score(chosen, np.flatnonzero(part.test))
+        return view.score(chosen.weights, rows.test)
     problem = problem_of(found.scorecard, taught)
-    weights = fit(problem, view.lost[part.train], strength=chosen.strength).weights
-    return _score(found.scorecard, scored, dict(zip(problem.names, weights, strict=True)))
+    weights = fit(problem, view.lost[rows.train], strength=chosen.strength).weights
+    given = dict(zip(problem.names, weights, strict=True))
+    return scoring.score(found.scorecard, scored, given).frame["score"].to_numpy(dtype=float)
 
 
-def _probability(view: _View, train: NDArray[np.intp], test: NDArray[np.intp]) -> Array:
-    """P(lost) promised by the current score, its curve fitted on the training cases."""
-    known = train[np.isfinite(view.current[train])]
+def _probability(view: _View, rows: _Rows) -> Array:
+    """P(lost) promised by the current score, its curve fitted on training cases."""
+    known = rows.some[np.isfinite(view.current[rows.some])]
     intercept, slope = curve(view.current[known], view.lost[known])
-    return logistic(intercept - slope * view.current[test] / 100)
+    return logistic(intercept - slope * view.current[rows.test] / 100)
 
 
 def _thresholds(card: Scorecard, learned: dict[str, Array], current: Array) -> pd.DataFrame:

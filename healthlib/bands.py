@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from healthlib.resample import Estimate, by_account, percentile, rates, shares
+from healthlib.resample import BLOCK_BYTES, Estimate, by_account, percentile, rates, shares
 from healthlib.spec import Scorecard
 
 UNSCORED = "unscored"
@@ -36,6 +36,10 @@ class Replicates:
 
     codes: NDArray[np.intp]
     counts: NDArray[Any]
+
+    def ready(self) -> Replicates:
+        """The same with counts as doubles, where that takes little memory: several sums then share one conversion."""
+        return Replicates(self.codes, self.counts.astype(float)) if 8 * self.counts.size <= BLOCK_BYTES else self
 
 
 def band_names(scorecard: Scorecard) -> list[str]:
@@ -113,7 +117,7 @@ def band_table(cases: pd.DataFrame, names: Sequence[str], draws: Replicates) -> 
     """
     lost, arr = cases["lost"].to_numpy(dtype=float), cases["arr"].to_numpy(dtype=float)
     place = pd.Index(names).get_indexer(pd.Index(cases["band"]))
-    k = len(names)
+    k, draws = len(names), draws.ready()
     by_count, by_money = (_by_band(lost, place, k, draws, weight=weight) for weight in (None, np.nan_to_num(arr)))
     table = pd.DataFrame({
         "band": [*names, "all"], "accounts": by_count["weight"], "churned": by_count["events"],

@@ -72,16 +72,20 @@ def account_weights(account_ids: ArrayLike, replicates: int = 1000, seed: int = 
     accounts = len(names)
     rng = np.random.default_rng(seed)
     counts = np.zeros((accounts, replicates), dtype=np.int16)
-    for replicate in range(replicates if accounts else 0):
-        counts[:, replicate] = np.bincount(rng.integers(0, accounts, accounts), minlength=accounts)
+    for start in range(0, replicates if accounts else 0, 64):
+        some = [np.bincount(rng.integers(0, accounts, accounts), minlength=accounts) for _ in range(min(64, replicates - start))]
+        counts[:, start : start + len(some)] = np.array(some).T
     return codes.reshape(-1), counts
 
 
 def by_account(codes: NDArray[np.intp], values: ArrayLike, *, groups: NDArray[np.intp] | None = None, shape: tuple[int, int]) -> csr_array:
     """Sum of `values` per group and account: a sparse matrix of `shape` (groups, accounts) that multiplies the counts."""
-    from scipy.sparse import coo_array
+    from scipy.sparse import coo_array, csr_array
 
     rows = np.zeros(len(codes), dtype=np.intp) if groups is None else groups
+    if shape[0] * shape[1] <= len(codes):
+        full = np.bincount(rows * shape[1] + codes, weights=np.asarray(values, dtype=float), minlength=shape[0] * shape[1])
+        return csr_array(full.reshape(shape))
     return coo_array((np.asarray(values, dtype=float), (rows, codes)), shape=shape).tocsr()
 
 
@@ -217,7 +221,7 @@ def _variance(part: csr_array, base: csr_array, counts: NDArray[Any]) -> NDArray
     """Variance between replicates of part / base, by row; NaN where no replicate has any of it."""
     draws = np.full((part.shape[0], counts.shape[1]), np.nan)
     for block in blocks(counts.shape[1], counts.shape[0]):
-        drawn = counts[:, block].astype(np.float64)
+        drawn = counts[:, block].astype(np.float64, copy=False)
         draws[:, block] = (part @ drawn) / (base @ drawn)
     seen = np.isfinite(draws)
     mean = np.where(seen, draws, 0).sum(axis=1) / seen.sum(axis=1)

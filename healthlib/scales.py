@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -194,16 +195,17 @@ def _resolve_metric(metric: Metric, history: pd.DataFrame) -> Metric:
     """The metric with numbers as ends."""
     if metric.name not in history:
         raise HealthlibError(no_column(metric.name, history, "the scorecard"))
-    values = history[metric.name].where(holds_for(metric.applies_to, history)).to_numpy(dtype=float, na_value=np.nan)
+    values = history[metric.name].to_numpy(dtype=float, na_value=np.nan)
+    values = np.where(holds_for(metric.applies_to, history), values, np.nan) if metric.applies_to else values
     free = np.ones(len(history), dtype=bool)
     firsts = []
     for profile in metric.profiles:
         firsts.append(free & holds_for(profile.when, history))
         free = free & ~firsts[-1]
-    own = {}
-    for key in ("worst", "best"):
+    own = _read_ends({"worst": metric.worst, "best": metric.best}, values) if not metric.profiles else {}
+    for key in ("worst", "best") if metric.profiles else ():
         elsewhere = [first for first, profile in zip(firsts, metric.profiles, strict=True) if getattr(profile, key) is not None]
-        own[key] = _read_end(getattr(metric, key), values[~np.any(elsewhere, axis=0)] if elsewhere else values)
+        own |= _read_ends({key: getattr(metric, key)}, values[~np.any(elsewhere, axis=0)] if elsewhere else values)
     profiles = tuple(_resolve_profile(profile, metric, own, values[first]) for profile, first in zip(metric.profiles, firsts, strict=True))
     return metric.model_copy(update={**_forward(metric, own), "profiles": profiles})
 
@@ -212,15 +214,18 @@ def _resolve_profile(profile: Profile, metric: Metric, own: dict[str, float], va
     """The profile with both ends as numbers, where it has an end of its own."""
     if profile.worst is None and profile.best is None:
         return profile
-    ends = {key: own[key] if getattr(profile, key) is None else _read_end(getattr(profile, key), values) for key in own}
+    ends = {key: own[key] if getattr(profile, key) is None else _read_ends({key: getattr(profile, key)}, values)[key] for key in own}
     return profile.model_copy(update=_forward(metric, ends))
 
 
-def _read_end(end: float | Quantile, values: Floats) -> float:
-    if not isinstance(end, Quantile):
-        return end
+def _read_ends(ends: dict[str, Any], values: Floats) -> dict[str, Any]:
+    """The ends as numbers; those that are quantiles are read together, which sorts once."""
+    asked = {key: end.quantile for key, end in ends.items() if isinstance(end, Quantile)}
+    if not asked:
+        return dict(ends)
     known = values[~np.isnan(values)]
-    return float(np.quantile(known, end.quantile)) if len(known) else np.nan
+    found = np.quantile(known, list(asked.values()), overwrite_input=True).tolist() if len(known) else [np.nan] * len(asked)
+    return {**ends, **dict(zip(asked, found, strict=True))}
 
 
 def _forward(metric: Metric, ends: dict[str, float]) -> dict[str, float]:

@@ -23,6 +23,7 @@ __all__ = [
     "playbooks",
     "resolve_scales",
     "score",
+    "score_array",
     "shortfalls",
     "top_drivers",
     "weight_matrix",
@@ -85,10 +86,15 @@ def metric_scores(scorecard: Scorecard, cases: pd.DataFrame) -> pd.DataFrame:
     >>> metric_scores(card, pd.DataFrame({"tickets": [0.0, 2.0, 9.0]}))["tickets"].tolist()
     [100.0, 75.0, 0.0]
     """
+    return _frame(score_array(scorecard, cases), cases, scorecard)
+
+
+def score_array(scorecard: Scorecard, cases: pd.DataFrame) -> Floats:
+    """`metric_scores` as cases x metrics of doubles, each column contiguous."""
     result = _empty(cases, scorecard.metrics)
     for j, plan in enumerate(plans(scorecard, cases, None)):
         plan.fill(plan.measured(slice(None), result[:, j]), slice(None))
-    return _frame(result, cases, scorecard)
+    return result
 
 
 def weight_matrix(scorecard: Scorecard, cases: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ Scores point towards health: the AUC is the chance that a kept case scored highe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from healthlib.resample import blocks, by_account
 
 Array = NDArray[np.float64]
+
+
+FULL = 20
+"""A table with fewer cells than so many a case is multiplied faster full than sparse."""
 
 
 def _weights(case_weight: ArrayLike | None, n: int) -> Array:
@@ -88,6 +93,8 @@ def auc_replicates(
 ) -> Array:
     """`auc` in every replicate: levels of the score are sorted once, weights are added up by one matrix product and one cumulative sum.
 
+    Counts of cases are added in single precision while that is exact (sums below 2^24), weights in double.
+
     Parameters
     ----------
     codes, counts : from `resample.account_weights`
@@ -99,13 +106,28 @@ def auc_replicates(
     y = np.asarray(lost, dtype=float)
     w = _weights(case_weight, len(y))
     found, level = np.unique(np.asarray(score, dtype=float), return_inverse=True)
-    shape = (len(found), counts.shape[0])
-    bad, good = by_account(codes, w * y, groups=level, shape=shape), by_account(codes, w * (1 - y), groups=level, shape=shape)
-    draws = np.full(counts.shape[1], np.nan)
-    for part in blocks(counts.shape[1], max(shape[0] * 4, 1)):
-        drawn = counts[:, part].astype(float)
-        draws[part] = auc_by_level(bad @ drawn, good @ drawn)
+    size, draws = len(found), np.full(counts.shape[1], np.nan)
+    for part, drawn in level_sums(np.where(y == 1, level, level + size), 2 * size, codes, counts, case_weight=w):
+        draws[part] = auc_by_level(drawn[:size], drawn[size:])
     return draws
+
+
+def level_sums(
+    level: NDArray[np.intp], size: int, codes: NDArray[np.intp], counts: NDArray[Any], *, case_weight: ArrayLike | None = None
+) -> Iterator[tuple[slice, Array]]:
+    """Weight of each level (0 .. size - 1) in every replicate, in blocks of replicates: the block, and size x block.
+
+    Where accounts lie in most levels the table of both is full and multiplied as such; else it is sparse.
+    """
+    w = _weights(case_weight, len(level))
+    total = np.bincount(level, weights=w, minlength=size)
+    whole = bool((w == np.floor(w)).all()) and total.max(initial=0) * counts.max(initial=0) < 2**24
+    kind, accounts = np.float32 if whole else np.float64, counts.shape[0]
+    table: Any = by_account(codes, w, groups=level, shape=(size, accounts)).astype(kind)
+    if size * accounts <= FULL * len(level):
+        table = table.toarray()
+    for part in blocks(counts.shape[1], max(size, accounts if size * accounts <= FULL * len(level) else 16 * accounts)):
+        yield part, (table @ counts[:, part].astype(kind)).astype(float)
 
 
 def auc_by_level(bad: Array, good: Array) -> Array:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from healthlib.newton import LEAST_COVERAGE, Sums
 from healthlib.spec import Limit, Scorecard
 from healthlib.stats import logistic, logit
 
@@ -25,8 +26,22 @@ RIDGE = 0.02
 
 MOST_STEPS = 60
 
-LEAST_COVERAGE = 0.1
-"""In the derivative no metric stands in for more than ten: a case of which almost nothing was measured does not decide the weights."""
+LARGE = 100_000
+"""Up to so many cases a fit is exact to many digits; beyond, sums are in single precision and weights within 0.005 points of 100."""
+
+MANY = 20_000
+"""From so many cases on a path does the same, and its strengths share their passes."""
+
+SAMPLE = 50_000
+"""So many of them say where to begin."""
+
+ROUGH = 1e-4
+"""What a path asks of each of its fits: slopes to four digits."""
+
+NEAR = 1e-5
+"""Of many cases: how far from its end a fit may stop, as a share of the largest parameter."""
+
+MOST_PASSES = 12
 
 
 @dataclass(frozen=True)
@@ -46,9 +61,9 @@ class Problem:
     current: Array
     cone: Array
 
-    def rows(self, keep: ArrayLike) -> Problem:
+    def rows(self, keep: ArrayLike | slice) -> Problem:
         """The same problem on some of its cases."""
-        return Problem(self.names, self.scores[np.asarray(keep)], self.current, self.cone)
+        return Problem(self.names, self.scores[keep if isinstance(keep, slice) else np.asarray(keep)], self.current, self.cone)
 
 
 @dataclass(frozen=True)
@@ -176,21 +191,31 @@ def fit(
     -------
     Fit; the current weights where the outcomes leave every slope at zero. A case without any score teaches nothing.
     """
-    known = np.isfinite(problem.scores).any(axis=1)
-    if not known.all():
-        problem = problem.rows(known)
-    y = np.asarray(lost, dtype=float)[known]
-    w = np.ones(len(y)) if case_weight is None else np.asarray(case_weight, dtype=float)[known]
-    if not 0 < w @ y < w.sum():
-        return Fit(float(logit(w @ y / w.sum())) if w.sum() else 0.0, np.zeros(len(problem.names)), problem.current, strength)
+    sums = _sums(problem, lost, case_weight)
+    if not 0 < sums.w @ sums.y < sums.w.sum():
+        share = sums.w @ sums.y / sums.w.sum() if sums.w.sum() else 0.5
+        return Fit(float(logit(share)), np.zeros(len(problem.names)), problem.current, strength)
     if np.isinf(strength):
-        return _along_current(problem, y, w)
+        return _along_current(problem, sums, tolerance)
+    theta = np.r_[logit(sums.w @ sums.y / sums.w.sum()), np.zeros(len(problem.names))]
+    if start is not None:
+        theta = np.r_[start.intercept, start.slopes]
+    return _as_fit(problem, _minimise(sums, [_penalty(problem, sums, strength)], problem.cone, theta, tolerance)[0], strength)
+
+
+def _sums(problem: Problem, lost: ArrayLike, case_weight: ArrayLike | None) -> Sums:
+    """The cases of a fit; one of which nothing was measured weighs nothing."""
+    known = np.isfinite(problem.scores).any(axis=1)
+    w = known.astype(float) if case_weight is None else np.where(known, np.asarray(case_weight, dtype=float), 0.0)
+    return Sums(problem.scores, problem.current, np.where(known, np.asarray(lost, dtype=float), 0.0), w)
+
+
+def _penalty(problem: Problem, sums: Sums, strength: float) -> Array:
+    """The pull, a trace of ridge, and a trace of a trace on the intercept."""
     pull = np.eye(len(problem.names)) - np.outer(problem.current, problem.current) / (problem.current @ problem.current)
     penalty = np.pad(strength * pull + RIDGE * np.eye(len(problem.names)), (1, 0))
-    begin = np.zeros(len(problem.names)) if start is None else start.slopes
-    intercept = float(logit(w @ y / w.sum())) if start is None else start.intercept
-    theta = _newton(problem, (y, w, penalty), np.concatenate([[intercept], begin]), tolerance)
-    return _as_fit(problem, theta, strength)
+    penalty[0, 0] = 1e-8 * sums.w.sum()
+    return penalty
 
 
 def _as_fit(problem: Problem, theta: Array, strength: float) -> Fit:
@@ -199,30 +224,63 @@ def _as_fit(problem: Problem, theta: Array, strength: float) -> Fit:
     return Fit(float(theta[0]), slopes, slopes / total if total > 1e-9 else problem.current, strength)
 
 
-def _along_current(problem: Problem, y: Array, w: Array) -> Fit:
+def _along_current(problem: Problem, sums: Sums, tolerance: float) -> Fit:
     """The current weights with the intercept and scale that fit best."""
-    line = Problem(("score",), own_score(problem, problem.current)[:, None], np.ones(1), np.eye(1))
-    found = fit(line, y, strength=0.0, case_weight=w)
+    line = Problem(("score",), sums.own(problem.current)[:, None], np.ones(1), np.eye(1))
+    found = fit(line, sums.y, strength=0.0, case_weight=sums.w, tolerance=tolerance)
     return Fit(found.intercept, found.slopes[0] * problem.current, problem.current, float("inf"))
 
 
-def _newton(problem: Problem, given: tuple[Array, Array, Array], theta: Array, tolerance: float) -> Array:
-    y, w, penalty = given
-    penalty = penalty + np.diag([1e-8 * w.sum()] + [0.0] * len(problem.names))
-    allowed = np.pad(problem.cone, ((0, 0), (1, 0)))
+def _minimise(sums: Sums, penalties: list[Array], cone: Array, theta: Array, tolerance: float) -> list[Array]:
+    """The best parameters under each penalty: by Newton steps; of many cases by a sample first and then a few passes over all of them."""
+    allowed = np.pad(cone, ((0, 0), (1, 0)))
+    if len(sums.y) <= (LARGE if tolerance < ROUGH else MANY):
+        found: list[Array] = []
+        for penalty in penalties:
+            found.append(_newton(sums, penalty, allowed, found[-1] if found else theta, tolerance))
+        return found
+    chance = np.random.default_rng(0)
+    some = sums if len(sums.y) <= SAMPLE else sums.some(np.sort(chance.choice(len(sums.y), SAMPLE, replace=False)))
+    if not 0 < some.w @ some.y < some.w.sum():
+        return [_newton(sums, penalty, allowed, theta, tolerance) for penalty in penalties]
+    middle = penalties[len(penalties) // 2] * (some.w.sum() / sums.w.sum())
+    return _settle(sums, penalties, allowed, _newton(some, middle, allowed, theta, 1e-3))
+
+
+def _settle(sums: Sums, penalties: list[Array], allowed: Array, theta: Array) -> list[Array]:
+    """From a good start: one pass for gradient and Hessian, then passes for the gradients under all penalties at once.
+
+    A step with a Hessian from nearby shrinks the distance by a steady factor, so what is left after it is the step times that factor.
+    Whatever does not shrink so, or ends too far off, is left to `_newton`.
+    """
+    fast = Sums(sums.scores, sums.current, sums.y, sums.w, np.float32)
+    gradient, hessian = fast.slope(theta)
+    found = np.array([smallest(hessian + penalty, hessian @ theta - gradient, allowed) for penalty in penalties])
+    moved, left = np.abs(found - theta).max(axis=1), np.full(len(penalties), np.inf)
+    for _ in range(MOST_PASSES):
+        open_ = np.flatnonzero(left > NEAR * (1 + np.abs(found).max(axis=1)))
+        if not len(open_):
+            break
+        slopes = fast.gradients(found[open_])
+        for k, slope in zip(open_, slopes, strict=True):
+            after = smallest(hessian + penalties[k], hessian @ found[k] - slope, allowed)
+            step = np.abs(after - found[k]).max()
+            share = step / max(moved[k], 1e-12)
+            found[k], moved[k], left[k] = after, step, step * share / (1 - share) if share < 0.9 else np.inf
+    far = left > NEAR * (1 + np.abs(found).max(axis=1))
+    return [_newton(sums, penalties[k], allowed, found[k], 1e-5) if far[k] else found[k] for k in range(len(penalties))]
+
+
+def _newton(sums: Sums, penalty: Array, allowed: Array, theta: Array, tolerance: float) -> Array:
+    """Newton steps, each cut back until it does not climb."""
 
     def objective(at: Array) -> float:
-        now = _as_fit(problem, at, 0.0)
-        eta = at[0] - now.slopes.sum() * own_score(problem, now.weights)
-        return float(w @ (np.logaddexp(0, eta) - y * eta) + at @ penalty @ at / 2)
+        return sums.value(at) + float(at @ penalty @ at) / 2
 
     value = objective(theta)
     for _ in range(MOST_STEPS):
-        rows = design(problem, _as_fit(problem, theta, 0.0).weights)
-        p = logistic(rows @ theta)
-        gradient = rows.T @ (w * (p - y)) + penalty @ theta
-        hessian = rows.T @ (rows * (w * p * (1 - p))[:, None]) + penalty
-        step = smallest(hessian, hessian @ theta - gradient, allowed) - theta
+        gradient, hessian = sums.slope(theta)
+        step = smallest(hessian + penalty, hessian @ theta - gradient, allowed) - theta
         share, after = 1.0, objective(theta + step)
         while after > value + 1e-9 * abs(value) and share > 1e-3:
             share /= 2
@@ -236,12 +294,28 @@ def _newton(problem: Problem, given: tuple[Array, Array, Array], theta: Array, t
 def path(problem: Problem, lost: ArrayLike, *, strengths: Sequence[float] = STRENGTHS, starts: Sequence[Fit] = ()) -> list[Fit]:
     """`fit` at each strength, each starting from its place in `starts` (a path on other cases), else from the one before.
 
-    Slopes to four digits: weights differ by less than 0.01 points of 100 from those of `fit`.
+    Slopes to four digits: weights differ by less than 0.01 points of 100 from those of `fit`. From `MANY` cases on all strengths
+    share their passes over the cases.
     """
+    if len(problem.scores) > MANY:
+        return _path_of_many(problem, lost, strengths, starts)
     fits: list[Fit] = []
     for at, strength in enumerate(strengths):
-        fits.append(fit(problem, lost, strength=strength, start=starts[at] if starts else fits[-1] if fits else None, tolerance=1e-4))
+        fits.append(fit(problem, lost, strength=strength, start=starts[at] if starts else fits[-1] if fits else None, tolerance=ROUGH))
     return fits
+
+
+def _path_of_many(problem: Problem, lost: ArrayLike, strengths: Sequence[float], starts: Sequence[Fit]) -> list[Fit]:
+    sums = _sums(problem, lost, None)
+    finite = [strength for strength in strengths if np.isfinite(strength)]
+    if not 0 < sums.w @ sums.y < sums.w.sum() or not finite:
+        return [fit(problem, lost, strength=strength) for strength in strengths]
+    along = _along_current(problem, sums, ROUGH)
+    begin = starts[len(strengths) // 2] if starts else along
+    penalties = [_penalty(problem, sums, strength) for strength in finite]
+    thetas = _minimise(sums, penalties, problem.cone, np.r_[begin.intercept, begin.slopes], ROUGH)
+    found = {strength: _as_fit(problem, theta, strength) for strength, theta in zip(finite, thetas, strict=True)}
+    return [found.get(strength, along) for strength in strengths]
 
 
 def whole(points: Mapping[str, float], scorecard: Scorecard) -> dict[str, int]:
