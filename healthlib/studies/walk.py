@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from healthlib.backtest import LEAST, LEAST_TESTED, choose
-from healthlib.weights import STRENGTHS, Fit, Problem, fit, path
+from healthlib.backtest import LEAST, MOST_ROWS, choose
+from healthlib.weights import STRENGTHS, Fit, Problem, path
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -89,26 +88,29 @@ def walk(problem: Problem, lost: Array, taken: list[Step], *, strengths: tuple[f
     return losses
 
 
-def pooled(problem: Problem, lost: Array, taken: list[Step]) -> tuple[list[Fit], Fit]:
-    """The fit at each step, its strength chosen by the steps before it alone, and the fit on all cases.
+def pooled(problems: list[Problem], lost: Array, taken: list[Step]) -> list[Fit]:
+    """The fit at each step, its strength chosen by the steps before it alone.
 
-    Returns
-    -------
-    one fit a step; the last fit, its strength chosen by all steps
+    Parameters
+    ----------
+    problems : of all cases, one a step: scale ends read from history differ between steps
     """
     losses = np.full((len(lost), len(STRENGTHS)), np.nan)
     found: list[Fit] = []
     fits: list[Fit] = []
-    for step in taken:
+    for step, problem in zip(taken, problems, strict=True):
         fits = path(problem.rows(step.train), lost[step.train], starts=fits)
         known = np.isfinite(losses[:, 0]) & step.train
         found.append(fits[choose(losses[known], lost[known])])
         losses[step.test] = log_losses(problem.rows(step.test), lost[step.test], fits)
-    known = np.isfinite(losses[:, 0])
-    return found, fit(problem, lost, strength=STRENGTHS[choose(losses[known], lost[known])])
+    return found
 
 
-def tested(losses: Array, lost: Array) -> dict[str, Any]:
-    """Cases and lost cases of a walk that were tested, and whether they are enough to choose a strength by."""
-    known = np.isfinite(losses[:, 0])
-    return {"cases": int(known.sum()), "lost": int(lost[known].sum()), "enough": lost[known].sum() >= LEAST_TESTED}
+def sample(done: pd.DataFrame, *, most: int = MOST_ROWS) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """At most about `most` cases, drawn by whole accounts, and a sentence if any were left out."""
+    if len(done) <= most:
+        return done, ()
+    names = np.sort(done["account_id"].unique())
+    keep = np.random.default_rng(0).permutation(names)[: max(int(len(names) * most / len(done)), 2)]
+    kept = done[done["account_id"].isin(keep)].reset_index(drop=True)
+    return kept, (f"Read from {len(kept):,} of the {len(done):,} finished cases, drawn by whole accounts, to save time.",)
