@@ -30,6 +30,9 @@ class Study:
 REGISTRY = {
     "audit": Study("audit", "audit"),
     "fit": Study("fit", "weights"),
+    "evidence": Study("evidence", "weights", ("fit",)),
+    "segments": Study("segments", "weights", ("fit",)),
+    "steady": Study("steady", "weights", ("fit",)),
     "backtest": Study("backtest_bands", "backtest", ("fit",)),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
     "presets": Study("presets"),
@@ -54,7 +57,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Returns
     -------
-    AuditFacts, FitFacts, BacktestFacts, ExecutiveFacts, CheckFacts or PresetFacts
+    AuditFacts, FitFacts, BacktestFacts, ExecutiveFacts, CheckFacts, PresetFacts and the like
 
     Raises
     ------

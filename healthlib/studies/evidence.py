@@ -32,7 +32,7 @@ APART = 0.5
 """And if the standard error of the sum of their slopes is at most this share of what it would be were the slopes known independently."""
 
 MUCH_MISSING = 0.2
-"""With more of the metric values missing than this, intervals of weights hold the truth less often than they say: study/weights_study.md."""
+"""With more of the metric values missing than this, intervals of weights hold the truth too rarely: see study/weights_study.md."""
 
 SHARED_COLUMNS = ("cluster", "metrics", "members", "current", "fitted", "low", "high", "alike", "apart")
 OUTCOME_COLUMNS = ("what", "all", "lost")
@@ -132,7 +132,8 @@ def clusters(scores: Array, information: Array) -> list[tuple[list[int], float, 
     -------
     (columns, mean correlation, sd of the sum against independence) a group
 
-    >>> clusters(np.array([[0.0, 0.0, 1.0], [1.0, 1.0, 0.5], [0.5, 0.5, 0.0], [0.2, 0.2, 0.9]]), np.array([[1.0, 1, 0], [1, 1, 0], [0, 0, 1]]))
+    >>> scores = np.array([[0.0, 0.0, 1.0], [1.0, 1.0, 0.5], [0.5, 0.5, 0.0], [0.2, 0.2, 0.9]])
+    >>> clusters(scores, np.array([[1.0, 1, 0], [1, 1, 0], [0, 0, 1]]))
     [([0, 1], 1.0, 0.0)]
     """
     from scipy.cluster.hierarchy import average, to_tree

@@ -30,8 +30,9 @@ PULLS = (float("inf"), 100.0, 30.0, 10.0, 3.0, 1.0)
 """Strengths of the pull towards the pooled weights, strongest first; infinity is the pooled weights themselves."""
 
 SEGMENT_COLUMNS = (
-    "attribute", "segment", "accounts", "cases", "lost", "tested_lost", "own_auc", "gain", "low", "high", "corrected_low", "corrected_high",
-    "arr_gain", "arr_low", "arr_high", "over_current", "over_current_low", "over_current_high", "moved", "moved_alone", "strength", "verdict",
+    "attribute", "segment", "accounts", "cases", "lost", "tested_lost", "own_auc", "gain", "low", "high", "corrected_low",
+    "corrected_high", "arr_gain", "arr_low", "arr_high", "over_current", "over_current_low", "over_current_high", "moved",
+    "moved_alone", "strength", "verdict",
 )  # fmt: skip
 WEIGHT_COLUMNS = ("attribute", "segment", "metric", "label", "pooled", "own", "low", "high")
 
@@ -44,7 +45,7 @@ class SegmentFacts:
 
     Attributes
     ----------
-    table : `SEGMENT_COLUMNS`, a row a segment: accounts, cases and lost ones it has; tested_lost out of time; own_auc under its own weights;
+    table : `SEGMENT_COLUMNS`, a row a segment: accounts, cases and lost ones it has; tested_lost out of time; own_auc by its own;
         gain of them over the pooled ones (AUC, paired) with 95 % interval low, high and the one corrected for the number of segments
         tested; the same by ARR; their gain over the weights in use; points of 100 the own weights moved from the pooled ones, and
         would move on the segment's outcomes alone; strength of the pull; verdict: own, pooled or too_few
@@ -214,7 +215,7 @@ def _corrected(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _final(ground: _Ground, mask: Mask, point: Array, how: tuple[float, int]) -> pd.DataFrame:
-    """Weights of one segment on all its cases: metric, pooled, own (pulled), alone (unpulled), low, high; the pooled ones where it has none."""
+    """Weights of one segment on all its cases: metric, pooled, own (pulled), alone (unpulled), low, high."""
     problem, lost = ground.last.rows(mask), ground.lost[mask]
     towards = Problem(problem.names, problem.scores, point, problem.cone)
     ends = np.array([np.zeros(len(point)), np.ones(len(point))])

@@ -27,7 +27,7 @@ LEAST_EACH = 40
 """A change is looked for only where this many lost and kept cases lie before it and after it: below, the test is not to be relied on."""
 
 TRIMMED = 0.2
-"""And only where this share of the lost cases lies on either side: further out a change can hardly be seen, and looking there costs power."""
+"""And only where this share of the lost cases lies on either side: further out little can be seen, and looking costs power."""
 
 PERIOD_COLUMNS = ("period", "cases", "accounts", "lost", "fitted")
 WEIGHT_COLUMNS = ("metric", "label", "period", "weight", "low", "high")
@@ -42,9 +42,9 @@ class SteadyFacts:
 
     Attributes
     ----------
-    periods : `PERIOD_COLUMNS`: half-years in which finished cases were scored, and whether enough were lost and kept to fit them alone
+    periods : `PERIOD_COLUMNS`: half-years in which cases were scored, and whether enough were lost and kept to fit them alone
     weights : `WEIGHT_COLUMNS`: points of 100 fitted to one half-year alone, without any pull, with 95 % interval
-    changes : `CHANGE_COLUMNS`, a row a metric: its pooled weight; since, the half-year from which it differs most clearly; its weight before
+    changes : `CHANGE_COLUMNS`, a row a metric: its pooled weight; since, the half-year from which it differs most; its weight before
         and after, each fitted alone, with 95 % interval; chance, of so clear a change of any metric at any date if the weights had
         held; flagged, if that is below 5 %
     tried : dates between half-years at which a change was looked for; 0 where outcomes are too few
