@@ -34,7 +34,9 @@ def opening(facts: SegmentFacts) -> str:
     by = listed(list(dict.fromkeys(tried["attribute"])))
     none = "the one segment" if len(tried) == 1 else f"none of the {count(len(tried))} segments"
     one = len(tried) == 1
-    does = f"{none} that {'has' if one else 'have'} enough lost cases (by {by}) is {'not ' if one else ''}predicted better out of time"
+    does = (
+        f"{none} that {'has' if one else 'have'} enough lost cases (by {by}) is {'not ' if one else ''}surely predicted better out of time"
+    )
     nearest = f"{'' if one else 'The nearest is '}{name(best)}: {gain(best)} AUC."
     return tested(facts.split, f"One scorecard serves all: {does} by weights of its own. {upper_first(nearest)}")
 
@@ -75,6 +77,6 @@ def paste(facts: SegmentFacts) -> str:
     if not facts.profiles:
         return ""
     return (
-        "To give the segment its own weights, paste this into scorecard.yaml under each metric; the first profile that holds wins, so where "
-        "a metric has profiles already, put these first and repeat in them what the others change. Everybody else keeps the weights above."
+        "To give the segment its own weights, paste this into scorecard.yaml under each metric; the first profile that holds wins, so "
+        "where a metric has profiles already, put these first and repeat in them what the others change. The others keep theirs."
     )

@@ -12,8 +12,10 @@ from healthlib.wording import counted, listed, number, share
 if TYPE_CHECKING:
     from healthlib.studies.steady import SteadyFacts
 
-CAUSES = "It may be the customers, the product, or the way the metric is measured: look at its source first, and fit on the time since if it "
-    "stays."
+CAUSES = (
+    "It may be the customers, the product, or the way the metric is measured: look at its source first, and fit on the time since if it "
+    "stays so."
+)
 
 
 def opening(facts: SteadyFacts) -> str:
@@ -24,8 +26,9 @@ def opening(facts: SteadyFacts) -> str:
     if flagged.empty:
         least = smallest(facts.changes, "chance")
         return (
-            f"The weights hold, as far as {counted(facts.n_lost, 'lost case')} can tell: a change as clear as the clearest, {least['label']} "
-            f"since {least['since']} ({moved(least)}), shows by chance in {share(least['chance'])} of companies whose weights never moved."
+            f"The weights hold, as far as {counted(facts.n_lost, 'lost case')} can tell: a change as clear as the clearest, "
+            f"{least['label']} since {least['since']} ({moved(least)}), shows by chance in {share(least['chance'])} of companies whose "
+            "weights never moved."
         )
     said = [f"{row['label']} since {row['since']}: {moved(row)}" for _, row in flagged.sort_values("chance", kind="stable").iterrows()]
     weights = "One weight has" if len(said) == 1 else f"{len(said)} weights have"
@@ -45,8 +48,8 @@ def basis(facts: SteadyFacts) -> str:
     if facts.why:
         return ""
     return (
-        f"Tested at {counted(facts.tried, 'turn')} of the half-year for every metric at once, accounts resampled: the chance is that of so "
-        "clear a change anywhere if no weight had moved. A bad year or a weaker score as a whole is no change of weights. Half-years by the "
-        "day the case was scored. In simulation a weight of 30 points that vanishes is noticed in three of four companies with 680 lost "
-        "cases: with fewer, no change found is no proof of none."
+        f"Tested at {counted(facts.tried, 'turn')} of the half-year for every metric at once, accounts resampled: the chance is that of "
+        "so clear a change anywhere if no weight had moved. A bad year or a weaker score as a whole is no change of weights. Half-years by "
+        "the day the case was scored. In simulation a weight of 30 points that vanishes is noticed in three of four companies with 680 "
+        "lost cases: with fewer, no change found is no proof of none."
     )

@@ -98,9 +98,9 @@ DECISIONS_HEAD = ("company", "lost", "adopt", "keep", "insufficient evidence", "
 WHOLE_TEXT = (
     "## The whole procedure against the fast intervals", "",
     "`studies.whole_procedure`: accounts drawn, then scales, strength of the pull (walk forward by half-years) and weights made anew, and",
-    "the percentiles of those weights; beside it `weight_intervals`, one Newton step of the free fit. All metrics, per cent, width in points.",
-    "The pull and the bound at zero make the percentiles of the whole procedure narrower than the truth allows, most so where outcomes are",
-    "few: the report shows the fast ones. Chosen: mean share of replicates that give a metric weight, for those that have one and not.",
+    "the percentiles of those weights; beside it `weight_intervals`, one Newton step of the free fit. All metrics, per cent, width in",
+    "points. The pull and the bound at zero belong to the procedure, so its percentiles say how far the proposal moves, not where the truth",
+    "may lie: the report shows the fast ones. Chosen: mean share of replicates that give a metric weight, for those that have one and not.",
 )  # fmt: skip
 WHOLE_HEAD = ("regime", "covered, whole", "covered, fast", "width, whole", "width, fast", "chosen, whole", "chosen, fast")
 WHOLE = ("60 lost, 8 metrics", "230 lost, 8 metrics")
@@ -226,9 +226,9 @@ def page(seeds: int, companies: int, refitted: int) -> str:
     began = time.process_time()
     opening = [
         "# Weights study", "",
-        f"Made on {date.today()} by `python study/weights_study.py --seeds {seeds} --companies {companies} --refitted {refitted}`; intervals "
-        f"on seeds 0 to {seeds - 1}, decisions on 1000 to {999 + companies}, the whole procedure on 0 to {refitted - 1}, rates on 0 to 599.",
-        "Simulated renewals (`healthlib.demo.simulate_cases`); nominal coverage 95 %.", "",
+        f"Made on {date.today()} by `python study/weights_study.py --seeds {seeds} --companies {companies} --refitted {refitted}`;",
+        f"intervals on seeds 0 to {seeds - 1}, decisions on 1000 to {999 + companies}, the whole procedure on 0 to {refitted - 1}, rates on 0 to",
+        "599. Simulated renewals (`healthlib.demo.simulate_cases`); nominal coverage 95 %.", "",
     ]  # fmt: skip
     parts = [_intervals(seeds), _whole(refitted), _decisions(companies), _rates(600)]
     lines = [line for part in parts for line in [*part, ""]]
