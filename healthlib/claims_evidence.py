@@ -47,8 +47,8 @@ def shared(facts: EvidenceFacts) -> str:
     if facts.shared.empty:
         return "No metrics are so alike that they share a weight: the outcomes can tell all of them apart, given enough of them."
     parts = [
-        f"{listed(list(row.metrics))} share {number(row.fitted, 0)} points (95% {number(row.low, 0)}–{number(row.high, 0)})"
-        for row in facts.shared.itertuples()
+        f"{listed(list(row['metrics']))} share {number(row['fitted'], 0)} points (95% {number(row['low'], 0)}–{number(row['high'], 0)})"
+        for row in facts.shared.to_dict("records")
     ]
     return (
         f"{listed(parts)}: their scores go together, and the outcomes cannot tell which of them deserves the points. How they are divided "
@@ -58,10 +58,10 @@ def shared(facts: EvidenceFacts) -> str:
 
 def settle(facts: EvidenceFacts) -> str:
     """How many more lost cases would tell the fitted weights from those in use, at the present pace."""
-    table = facts.settle.set_index("name")
-    if "fitted_minus_current" not in table.index:
+    rows = {str(row["name"]): row for _, row in facts.settle.iterrows()}
+    if "fitted_minus_current" not in rows:
         return "Nothing could be compared out of time, so it cannot be said how many more lost cases would settle it."
-    said = [_settled(name, table.loc[name]) for name in ("fitted_minus_current", "fitted_minus_equal") if name in table.index]
+    said = [_settled(name, rows[name]) for name in ("fitted_minus_current", "fitted_minus_equal") if name in rows]
     return " ".join(said)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from healthlib import claims_segments, report, wording
 from healthlib.claims import signed_range
 from healthlib.page_audit import interval
@@ -63,7 +61,7 @@ def _weights(facts: SegmentFacts) -> Piece:
         name=facts.weights["attribute"] + ": " + facts.weights["segment"],
         said=[f"{value:.0f} ({low:.0f}–{high:.0f})" for value, low, high in facts.weights[["own", "low", "high"]].to_numpy(dtype=float)],
     )
-    frame = frame[(np.maximum(frame["pooled"], frame["own"]) >= 0.5).to_numpy()]
+    frame = frame[frame[["pooled", "own"]].max(axis=1) >= 0.5]
     columns: Columns = {
         "name": ("Segment", "text"), "label": ("Metric", "text"), "pooled": ("Pooled", "points"), "said": ("Own", interval),
     }  # fmt: skip

@@ -21,13 +21,10 @@ FARTHEST = 12.0
 
 def settle(facts: EvidenceFacts) -> Axes:
     """The gain over the weights in use with the interval that more lost cases would leave, were it to stay where it is."""
-    table = facts.settle.set_index("name")
-    if (
-        "fitted_minus_current" not in table.index
-        or not table.loc["fitted_minus_current", "high"] > table.loc["fitted_minus_current", "low"]
-    ):
+    found = facts.settle[facts.settle["name"] == "fitted_minus_current"].to_dict("records")
+    row = {key: float(value) for key, value in found[0].items() if key != "name"} if found else {}
+    if not row or not row["high"] > row["low"]:
         return blank("Nothing to draw: no difference between scorecards could be measured out of time.")
-    row = table.loc["fitted_minus_current"]
     needed = row["lost"] + row["more"] if np.isfinite(row["more"]) else np.inf
     end = min(max(1.3 * needed, 2.5 * row["lost"]), FARTHEST * row["lost"]) if np.isfinite(needed) else 4 * row["lost"]
     lost = np.linspace(0.4 * row["lost"], end, 120)

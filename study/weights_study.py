@@ -97,10 +97,11 @@ DECISIONS_TEXT = (
 DECISIONS_HEAD = ("company", "lost", "adopt", "keep", "insufficient evidence", "gain", "false leak alarms")
 WHOLE_TEXT = (
     "## The whole procedure against the fast intervals", "",
-    "`studies.whole_procedure`: accounts drawn, then scales, strength of the pull (walk forward by half-years) and weights made anew, and",
-    "the percentiles of those weights; beside it `weight_intervals`, one Newton step of the free fit. All metrics, per cent, width in",
-    "points. The pull and the bound at zero belong to the procedure, so its percentiles say how far the proposal moves, not where the truth",
-    "may lie: the report shows the fast ones. Chosen: mean share of replicates that give a metric weight, for those that have one and not.",
+    "`studies.whole_procedure`: accounts drawn, then scales, strength of the pull (walk forward by half-years) and weights made anew,",
+    "and the percentiles of those weights; beside it `weight_intervals`, one Newton step of the free fit. All metrics, per cent, width",
+    "in points. The pull and the bound at zero belong to the procedure, so its percentiles say how far the proposal moves, not where",
+    "the truth may lie: the report shows the fast ones. Chosen: mean share of replicates that give a metric weight, for those that",
+    "have one and for those that have none.",
 )  # fmt: skip
 WHOLE_HEAD = ("regime", "covered, whole", "covered, fast", "width, whole", "width, fast", "chosen, whole", "chosen, fast")
 WHOLE = ("60 lost, 8 metrics", "230 lost, 8 metrics")
@@ -227,8 +228,8 @@ def page(seeds: int, companies: int, refitted: int) -> str:
     opening = [
         "# Weights study", "",
         f"Made on {date.today()} by `python study/weights_study.py --seeds {seeds} --companies {companies} --refitted {refitted}`;",
-        f"intervals on seeds 0 to {seeds - 1}, decisions on 1000 to {999 + companies}, the whole procedure on 0 to {refitted - 1}, rates on 0 to",
-        "599. Simulated renewals (`healthlib.demo.simulate_cases`); nominal coverage 95 %.", "",
+        f"intervals on seeds 0 to {seeds - 1}, decisions on 1000 to {999 + companies}, the whole procedure on 0 to {refitted - 1}, rates",
+        "on 0 to 599. Simulated renewals (`healthlib.demo.simulate_cases`); nominal coverage 95 %.", "",
     ]  # fmt: skip
     parts = [_intervals(seeds), _whole(refitted), _decisions(companies), _rates(600)]
     lines = [line for part in parts for line in [*part, ""]]

@@ -103,7 +103,7 @@ def _pace(done: pd.DataFrame) -> float:
 def _outcomes(done: pd.DataFrame) -> pd.DataFrame:
     """What was counted, and what it amounts to by ARR."""
     gone = done[done["lost"] == 1]
-    rows = [("finished cases", len(done), len(gone))]
+    rows: list[tuple[str, float, float]] = [("finished cases", len(done), len(gone))]
     rows += [("accounts", done["account_id"].nunique(), gone["account_id"].nunique())]
     rows += [("accounts in effect, by ARR", _kish(done), _kish(gone))]
     return pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
@@ -172,7 +172,7 @@ def _shared(problem: Problem, done: pd.DataFrame, weights: pd.DataFrame, drawn: 
     groups = clusters(taught.scores, information)
     if not groups:
         return pd.DataFrame(columns=list(SHARED_COLUMNS))
-    codes, counts = account_weights(done["account_id"][known], drawn[1], drawn[0])
+    codes, counts = account_weights(done["account_id"].to_numpy()[known], drawn[1], drawn[0])
     draws = newton_steps(AccountLoss(rows, y, theta, codes), counts)
     names = list(problem.names)
     low, high = weights["low"].reindex(names), weights["high"].reindex(names)
@@ -238,7 +238,7 @@ def _open(found: FitFacts, pace: float) -> pd.DataFrame:
     table = found.weights[found.weights["equal"] > 0].dropna(subset=["fitted", "low", "high"]) if found.n_lost else found.weights.head(0)
     points = table["current"].sum()
     table = table.assign(current=100 * table["current"] / points if points > 0 else table["current"])
-    inside = table[(table["low"] <= table["current"]) & (table["current"] <= table["high"])]
+    inside = table[table["current"].between(table["low"], table["high"])]
     side = np.where(inside["current"] < inside["fitted"], inside["fitted"] - inside["low"], inside["high"] - inside["fitted"])
     away = (inside["fitted"] - inside["current"]).abs()
     more = [needed(gap, half, found.n_lost) if gap >= 1 else np.inf for gap, half in zip(away, side, strict=True)]

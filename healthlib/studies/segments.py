@@ -224,7 +224,7 @@ def _final(ground: _Ground, mask: Mask, point: Array, how: tuple[float, int]) ->
         own, free = fit(towards, lost, strength=how[0]).weights, fit(towards, lost, strength=0.0)
         alone, measured = free.weights, np.isfinite(problem.scores).any(axis=1)
         rows, y = design(problem.rows(measured), alone), lost[measured]
-        codes, counts = account_weights(ground.done.loc[mask, "account_id"][measured], 300, how[1])
+        codes, counts = account_weights(ground.done["account_id"].to_numpy()[mask][measured], 300, how[1])
         if np.isfinite(unbounded(rows, y)).all():
             ends = np.array(free_interval(rows, y, codes, counts))
     low, high = np.minimum(ends[0], own), np.maximum(ends[1], own)
@@ -249,7 +249,9 @@ def _profiles(table: pd.DataFrame, told: pd.DataFrame, scorecard: Scorecard, wei
     lines: dict[str, list[str]] = {}
     for segment in own.loc[own["attribute"] == attribute, "segment"]:
         mine = told[(told["attribute"] == attribute) & (told["segment"] == segment)].set_index("metric")["own"]
-        points = dict.fromkeys(current.index[(current > 0) & ~current.index.isin(mine.index)], 0) | whole(mine.to_dict(), scorecard)
+        points = dict.fromkeys(current.index[(current > 0) & ~current.index.isin(mine.index)], 0) | whole(
+            {str(name): float(value) for name, value in mine.items()}, scorecard
+        )
         for metric, weight in points.items():
             when = yaml.safe_dump({str(attribute): str(segment)}, default_flow_style=True, width=10_000, allow_unicode=True).strip()
             lines.setdefault(str(metric), []).append(f"      - when: {when}\n        weight: {weight}")

@@ -88,11 +88,12 @@ def steady_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, re
     why = "A flat sheet speaks of one day, so it cannot tell whether weights hold over time." if "fold" in done else ""
     why = why or ("There is no finished case." if done.empty else "Only one metric has a weight." if len(names) < 2 else "")
     if why:
-        return SteadyFacts(*(pd.DataFrame(columns=list(c)) for c in (PERIOD_COLUMNS, WEIGHT_COLUMNS, CHANGE_COLUMNS)), 0, 0, why)
+        periods, weights, changes = (pd.DataFrame(columns=list(names)) for names in (PERIOD_COLUMNS, WEIGHT_COLUMNS, CHANGE_COLUMNS))
+        return SteadyFacts(periods, weights, changes, 0, 0, why)
     done, cut = sample(done)
     problem = problem_of(scoring.resolve_scales(scorecard, done), done)
     known = np.isfinite(problem.scores).any(axis=1)
-    done, problem = done[known].reset_index(drop=True), problem.rows(known)
+    done, problem = done.loc[known].reset_index(drop=True), problem.rows(known)
     lost, period = done["lost"].to_numpy(dtype=float), half_years(done["as_of"]).to_numpy()
     rows = design(problem, fit(problem, lost, strength=0.0).weights) if 0 < lost.sum() < len(lost) else np.zeros((len(lost), 1))
     ground = _Ground(done, rows, lost, period, *account_weights(done["account_id"], replicates, seed))
