@@ -30,6 +30,9 @@ def opening(facts: SegmentFacts) -> str:
         deserve = "deserves weights of its own" if len(own) == 1 else "deserve weights of their own"
         return tested(facts.split, f"{named(said)} {deserve}: they beat the pooled ones out of time on the same accounts.")
     tried = facts.table[facts.table["verdict"] == "pooled"]
+    if (tried["strength"] == float("inf")).all() and (tried[["low", "high"]] == 0).all(axis=None):
+        never = "in no earlier test did a segment's own weights predict better than the pooled ones, so all stayed with those."
+        return f"One scorecard serves all: {never}"
     best = largest(tried, "gain")
     by = listed(list(dict.fromkeys(tried["attribute"])))
     none = "the one segment" if len(tried) == 1 else f"none of the {count(len(tried))} segments"

@@ -93,7 +93,7 @@ def steady_study(cases: pd.DataFrame, scorecard: Scorecard, *, seed: int = 0, re
     done, cut = sample(done)
     problem = problem_of(scoring.resolve_scales(scorecard, done), done)
     known = np.isfinite(problem.scores).any(axis=1)
-    done, problem = done.loc[known].reset_index(drop=True), problem.rows(known)
+    done, problem = done.iloc[np.flatnonzero(known)].reset_index(drop=True), problem.rows(known)
     lost, period = done["lost"].to_numpy(dtype=float), half_years(done["as_of"]).to_numpy()
     rows = design(problem, fit(problem, lost, strength=0.0).weights) if 0 < lost.sum() < len(lost) else np.zeros((len(lost), 1))
     ground = _Ground(done, rows, lost, period, *account_weights(done["account_id"], replicates, seed))
