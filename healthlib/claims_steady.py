@@ -50,6 +50,6 @@ def basis(facts: SteadyFacts) -> str:
     return (
         f"Tested at {counted(facts.tried, 'turn')} of the half-year for every metric at once, accounts resampled: the chance is that of "
         "so clear a change anywhere if no weight had moved. A bad year or a weaker score as a whole is no change of weights. Half-years by "
-        "the day the case was scored. In simulation a weight of 30 points that vanishes is noticed in three of four companies with 680 "
-        "lost cases: with fewer, no change found is no proof of none."
+        "the day the case was scored. A change is flagged where the chance is under 1%; with a few hundred lost cases even a weight that "
+        "vanished can go unnoticed, so that no change found is no proof of none."
     )

@@ -100,7 +100,12 @@ def segment_study(
     told["label"] = told["metric"].map({name: metric.label for name, metric in scorecard.metrics.items()})
     tests = int((table["verdict"] != "too_few").sum())
     return SegmentFacts(
-        table.reindex(columns=list(SEGMENT_COLUMNS)), told[list(WEIGHT_COLUMNS)], tests, _profiles(table, told, scorecard, weights), split, cut
+        table.reindex(columns=list(SEGMENT_COLUMNS)),
+        told[list(WEIGHT_COLUMNS)],
+        tests,
+        _profiles(table, told, scorecard, weights),
+        split,
+        cut,
     )
 
 
