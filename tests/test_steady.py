@@ -37,16 +37,20 @@ def test_a_metric_that_vanishes_is_seen():
     assert all(one.loc["a", "before"] > one.loc["a", "after"] for one in found)
 
 
-def test_a_bad_year_is_no_change_of_weights():
-    """Twice the churn in the second half, the same weights."""
-    one, _ = simulate_cases(n_accounts=300, weights=EIGHT, seed=5, churn_rate=0.08)
-    two, _ = simulate_cases(n_accounts=300, weights=EIGHT, seed=6, churn_rate=0.2)
+def doubled_churn(seed: int) -> pd.DataFrame:
+    """Four years at 8 % churn, then four at 20 % with the same weights."""
+    one, _ = simulate_cases(n_accounts=300, weights=EIGHT, seed=seed, churn_rate=0.08)
+    two, _ = simulate_cases(n_accounts=300, weights=EIGHT, seed=seed + 1, churn_rate=0.2)
     shift = {column: two[column] + pd.Timedelta(days=4 * 365) for column in ("as_of", "term_ends", "horizon_ends_on")}
-    both = pd.concat([one, two.assign(account_id="T" + two["account_id"], **shift)], ignore_index=True)
-    facts = steady_study(both, CARD, replicates=300)
-    assert facts.tried > 0
-    assert not facts.changes["flagged"].any(), facts.changes["chance"].min()
-    assert claims_steady.opening(facts).startswith("The weights hold")
+    return pd.concat([one, two.assign(account_id="T" + two["account_id"], **shift)], ignore_index=True)
+
+
+def test_a_bad_year_is_no_change_of_weights():
+    """One of 24 such companies is flagged (seed 1, the first here); at 5 % it were 7."""
+    facts = [steady_study(doubled_churn(seed), CARD, replicates=300) for seed in (1, 3, 5, 7, 9, 11)]
+    assert all(one.tried > 0 for one in facts)
+    assert sum(one.changes["flagged"].any() for one in facts) <= 1
+    assert claims_steady.opening(facts[2]).startswith("The weights hold")
 
 
 def test_half_years_of_their_own_hold_their_weights():
