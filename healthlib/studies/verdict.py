@@ -110,24 +110,24 @@ def _gains(current: Estimate, equal: Estimate) -> str:
 
 def _more(current: Estimate, equal: Estimate, free: Estimate, n_lost: int) -> str:
     """How many more lost cases until the interval, narrowing with their square root, leaves zero or leaves `WORTH` behind."""
-    adopt = max(_needed(d.value, d.value - d.low, n_lost) for d in (current, equal))
-    keep = max(_needed(WORTH - d.value, d.high - d.value, n_lost) for d in (current, free))
+    adopt = max(needed(d.value, d.value - d.low, n_lost) for d in (current, equal))
+    keep = max(needed(WORTH - d.value, d.high - d.value, n_lost) for d in (current, free))
     if min(adopt, keep) == np.inf:
         alike = all(d.low <= 0 <= d.high for d in (current, equal))
         why = "the schemes are about equally good" if alike else "more of the same will not make the fitted weights the best"
         return f"If the differences stay as they are, no number of lost cases will settle it: {why}."
     what = "to adopt" if adopt <= keep else "to keep the current weights"
-    return f"If the differences stay as they are, about {counted(_round(min(adopt, keep)), 'more lost case')} would be enough {what}."
+    return f"If the differences stay as they are, about {counted(rounded(min(adopt, keep)), 'more lost case')} would be enough {what}."
 
 
-def _needed(distance: float, half_width: float, n_lost: int) -> float:
+def needed(distance: float, half_width: float, n_lost: int) -> float:
     """More events until the half-width is below the distance; infinite where the difference points the other way."""
     if distance <= 1e-4:
         return float("inf")
     return max(n_lost * ((half_width / distance) ** 2 - 1), 1.0)
 
 
-def _round(number: float) -> int:
+def rounded(number: float) -> int:
     """Two leading digits: the arithmetic carries no more."""
     digits = max(int(np.floor(np.log10(max(number, 1.0)))) - 1, 0)
     return int(np.ceil(number / 10**digits) * 10**digits)

@@ -1,0 +1,55 @@
+"""The sentences on whether weights hold over time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from healthlib.claims import smallest
+from healthlib.wording import counted, listed, number, share
+
+if TYPE_CHECKING:
+    from healthlib.studies.steady import SteadyFacts
+
+CAUSES = (
+    "It may be the customers, the product, or the way the metric is measured: look at its source first, and fit on the time since if it "
+    "stays so."
+)
+
+
+def opening(facts: SteadyFacts) -> str:
+    """Whether any weight changed by more than sampling explains."""
+    if facts.why:
+        return facts.why if not len(facts.periods) else f"Whether weights hold over time cannot be told yet. {facts.why}"
+    flagged = facts.changes[facts.changes["flagged"]]
+    if flagged.empty:
+        least = smallest(facts.changes, "chance")
+        return (
+            f"The weights hold, as far as {counted(facts.n_lost, 'lost case')} can tell: a change as clear as the clearest, "
+            f"{least['label']} since {least['since']} ({moved(least)}), shows by chance in {share(least['chance'])} of companies whose "
+            "weights never moved."
+        )
+    said = [f"{row['label']} since {row['since']}: {moved(row)}" for _, row in flagged.sort_values("chance", kind="stable").iterrows()]
+    weights = "One weight has" if len(said) == 1 else f"{len(said)} weights have"
+    return f"{weights} changed by more than sampling explains. {listed(said)}. {CAUSES}"
+
+
+def moved(row: pd.Series) -> str:
+    """Before and after, each with its interval."""
+    before, after = (
+        f"{number(row[side], 0)} (95% {number(row[f'{side}_low'], 0)}–{number(row[f'{side}_high'], 0)})" for side in ("before", "after")
+    )
+    return f"{before} → {after} points"
+
+
+def basis(facts: SteadyFacts) -> str:
+    """What the test looked at; empty where there was none."""
+    if facts.why:
+        return ""
+    return (
+        f"Tested at {counted(facts.tried, 'turn')} of the half-year for every metric at once, accounts resampled: the chance is that of "
+        "so clear a change anywhere if no weight had moved. A bad year or a weaker score as a whole is no change of weights. Half-years by "
+        "the day the case was scored. A change is flagged where the chance is under 1%; with a few hundred lost cases even a weight that "
+        "vanished can go unnoticed, so that no change found is no proof of none."
+    )
