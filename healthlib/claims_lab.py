@@ -11,7 +11,7 @@ import pandas as pd
 
 from healthlib import palette
 from healthlib.claims import against, score_range, signed_range
-from healthlib.pieces import Piece, escape
+from healthlib.pieces import Piece, escape, rows_of
 from healthlib.wording import counted, listed, money, number, share, share_range, tested
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ MANY_TRIES = 20
 """Moves after which the best of them is luck in good part."""
 
 CSS = """<style>
-.hl-lab{--ink:#1b2430;--muted:#536071;--line:#d5dbe3;--fill:#2456a6;color:var(--jp-ui-font-color1,var(--ink));font:14px/1.45 system-ui,sans-serif}
-.hl-lab h4{margin:.9em 0 .25em;font-size:14px}.hl-lab p{margin:.25em 0}.hl-lab .quiet{color:var(--jp-ui-font-color2,var(--muted));font-size:13px}
+.hl-lab{--ink:#1b2430;--muted:#536071;--line:#d5dbe3;--fill:#2456a6;font:14px/1.45 system-ui,sans-serif;
+color:var(--jp-ui-font-color1,var(--ink))}.hl-lab h4{margin:.9em 0 .25em;font-size:14px}.hl-lab p{margin:.25em 0}
+.hl-lab .quiet{color:var(--jp-ui-font-color2,var(--muted));font-size:13px}
 .hl-lab table{border-collapse:collapse;width:100%;font-size:13px;margin:0}.hl-lab td,.hl-lab th{padding:3px 8px 3px 0;text-align:left;
 background:none;border:0;border-bottom:1px solid var(--jp-border-color2,var(--line));vertical-align:middle}
 .hl-lab .num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
@@ -47,6 +48,11 @@ def in_sample(lab: Lab) -> str:
     tries = f" You have tried {counted(lab.tried, 'move')}" if lab.tried else ""
     more = "; the best of so many looks good by luck as well." if lab.tried >= MANY_TRIES else "." if tries else ""
     return f"In sample: you have seen these outcomes, so tuning on them flatters.{tries}{more}"
+
+
+def warning(lab: Lab, fit: FitFacts) -> Piece:
+    """`in_sample` and, beside it, the figure that nobody tuned."""
+    return Piece(f'<div class="hl-lab"><p class="warn">{html.escape(in_sample(lab))}<br>{html.escape(out_of_time(fit))}</p></div>')
 
 
 def out_of_time(fit: FitFacts) -> str:
@@ -70,9 +76,9 @@ def verdict(reading: Reading) -> str:
         return "Cannot tell: it takes lost and kept cases that have a score."
     if gain.low == gain.high == 0:
         return "Ranks exactly as the scorecard in use does."
-    side = against(gain.low, gain.high, 0.0)
-    word = {"above": "better than", "below": "worse than"}.get(side, "cannot be told from")
-    return f"{'Ranks ' if side in ('above', 'below') else ''}{word} the scorecard in use: {signed_range(gain)} AUC.".capitalize()
+    words = {"above": "Ranks better than", "below": "Ranks worse than"}
+    side = words.get(against(gain.low, gain.high, 0.0), "Cannot be told from")
+    return f"{side} the scorecard in use: {signed_range(gain)} AUC."
 
 
 def moved(reading: Reading, currency: str) -> str:
@@ -89,7 +95,8 @@ def page(lab: Lab, reading: Reading, currency: str, kept: str = "kept") -> Piece
     """The live part: AUC, ARR caught, rates by band and the accounts that change band."""
     said = f'<p class="said" role="status">{html.escape(lab.said)}</p>' if lab.said else ""
     tiles = "".join(
-        f'<div class="tile">{html.escape(label)}<strong>{html.escape(figure)}</strong><span class="quiet">{html.escape(remark)}</span></div>'
+        f'<div class="tile">{html.escape(label)}<strong>{html.escape(figure)}</strong>'
+        f'<span class="quiet">{html.escape(remark)}</span></div>'
         for label, figure, remark in (
             ("AUC, in sample", number(reading.auc.value, 3), _range(reading.auc)),
             ("against the one in use", _signed(reading.difference.value), _signed_range(reading.difference)),
@@ -97,8 +104,8 @@ def page(lab: Lab, reading: Reading, currency: str, kept: str = "kept") -> Piece
             ("lost ARR in the lowest band", share(reading.in_lowest.value), _share_range(reading.in_lowest)),
         )
     )
-    body = f'<div class="tiles">{tiles}</div><p>{html.escape(verdict(reading))}</p>{_bands(lab, reading, kept)}{_accounts(lab, reading, currency)}'
-    return Piece(f'{CSS}<div class="hl-lab">{said}{body}</div>')
+    body = f'<div class="tiles">{tiles}</div><p>{html.escape(verdict(reading))}</p>'
+    return Piece(f'{CSS}<div class="hl-lab">{said}{body}{_bands(lab, reading, kept)}{_accounts(lab, reading, currency)}</div>')
 
 
 def _range(one: Estimate) -> str:
@@ -122,11 +129,12 @@ def _bands(lab: Lab, reading: Reading, kept: str) -> str:
     own = {band.name: band.color or "" for band in lab.evidence.card.bands}
     colours, tones = palette.colours(own), palette.tones(own)
     rows = []
-    for row in reading.bands[reading.bands["cases"] > 0].to_dict("records"):
-        name = str(row["band"])
+    for row in rows_of(reading.bands[reading.bands["cases"] > 0]):
+        name, (low, high) = str(row["band"]), (100 * row[end] for end in ("low", "high"))
         glyph = f'<span aria-hidden="true" style="color:{colours[name]}">{palette.GLYPHS[tones[name]]}</span>'
-        whisker = f'<b style="left:{100 * row["low"]:.1f}%;width:{100 * (row["high"] - row["low"]):.1f}%"></b>' if row["low"] == row["low"] else ""
-        bar = f'<span class="track" aria-hidden="true"><i style="width:{100 * row["kept"]:.1f}%;background:{colours[name]}"></i>{whisker}</span>'
+        whisker = f'<b style="left:{low:.1f}%;width:{high - low:.1f}%"></b>' if low == low else ""
+        fill = f'<i style="width:{100 * row["kept"]:.1f}%;background:{colours[name]}"></i>'
+        bar = f'<span class="track" aria-hidden="true">{fill}{whisker}</span>'
         rate, arr = share_range(row["kept"], row["low"], row["high"]), share_range(row["arr_kept"], row["arr_low"], row["arr_high"])
         start = lab.now.bands.get(name)
         begins = "" if start is None else f' <span class="quiet">from {start:g}</span>'
@@ -134,15 +142,18 @@ def _bands(lab: Lab, reading: Reading, kept: str) -> str:
             f'<tr><th scope="row">{glyph} {escape(name)}{begins}</th><td class="num">{row["cases"]:,.0f}</td><td>{bar}</td>'
             f'<td class="num">{html.escape(rate)}</td><td class="num">{html.escape(arr)}</td></tr>'
         )
-    head = "".join(f'<th scope="col"{" class=num" if i in (1, 3, 4) else ""}>{text}</th>'
-                   for i, text in enumerate(("Band", "Cases", "", kept.capitalize(), f"{kept.capitalize()}, by ARR")))  # fmt: skip
+    head = _head(("Band", "Cases", "", kept.capitalize(), f"{kept.capitalize()}, by ARR"), (1, 3, 4))
     return f"<h4>{kept.capitalize()} by band, 95% intervals</h4><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _head(texts: Sequence[str], numbers: Sequence[int]) -> str:
+    return "".join(f'<th scope="col"{" class=num" if i in numbers else ""}>{html.escape(text)}</th>' for i, text in enumerate(texts))
 
 
 def _accounts(lab: Lab, reading: Reading, currency: str) -> str:
     """Today's accounts that change band, by name, largest first."""
-    rows = "".join(_account(row, currency) for row in reading.moved.head(NAMED).to_dict("records"))
-    head = "".join(f'<th scope="col"{" class=num" if i in (1, 3) else ""}>{text}</th>' for i, text in enumerate(("Account", "ARR", "Band", "Score")))
+    rows = "".join(_account(row, currency) for row in rows_of(reading.moved.head(NAMED)))
+    head = _head(("Account", "ARR", "Band", "Score"), (1, 3))
     more = len(reading.moved) - NAMED
     rest = f'<p class="quiet">and {counted(more, "smaller one")}</p>' if more > 0 else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}" if rows else ""
@@ -163,5 +174,5 @@ def still(table: pd.DataFrame, names: Sequence[str], kept: str = "kept") -> str:
     rows = table[table["band"].isin(names) & (table["accounts"] > 0)]
     if rows.empty:
         return "The lab has nothing to show yet: no finished case was scored out of time."
-    said = [f"{row['band']} {share_range(1 - row['churn_rate'], 1 - row['churn_high'], 1 - row['churn_low'])}" for row in rows.to_dict("records")]
+    said = [f"{row['band']} {share_range(1 - row['churn_rate'], 1 - row['churn_high'], 1 - row['churn_low'])}" for row in rows_of(rows)]
     return f"With the weights in use, {kept} by band out of time: {listed(said)}."

@@ -1,9 +1,10 @@
-"""What a slider may do: weights that stay at 100 points, scales that keep their direction, thresholds that keep their order, limits kept."""
+"""What a slider may do: weights stay at 100 points and within limits, scales keep their direction, thresholds their order."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,9 @@ def setting_of(card: Scorecard) -> Setting:
     """A scorecard (numbers as scale ends) as the lab shows it, its weights scaled to 100 points; equal ones where all are 0."""
     total = sum(card.weights.values())
     weights = {name: 100 * weight / total if total else 100 / len(card.metrics) for name, weight in card.weights.items()}
-    return Setting(weights, {name: scale_of(metric) for name, metric in card.metrics.items()}, {band.name: band.start for band in card.bands})
+    return Setting(
+        weights, {name: scale_of(metric) for name, metric in card.metrics.items()}, {band.name: band.start for band in card.bands}
+    )
 
 
 def scale_of(metric: Any) -> dict[str, Any]:
@@ -79,35 +82,61 @@ def with_weight(card: Scorecard, now: Setting, name: str, points: float, locked:
                 good, best = middle, found
             else:
                 bad = middle
-    said = "" if abs(best[name] - points) < 0.06 else _why_not(card, name, best[name], held)
-    return Move(replace(now, weights=best), said)
+    done = replace(now, weights=best)
+    return Move(done, "" if abs(best[name] - points) < 0.06 else _why_not(card, done, name, held))
 
 
 def _spread(card: Scorecard, now: Setting, name: str, points: float, free: list[str]) -> dict[str, float] | None:
-    """The weights with `name` at `points` and the rest shared in proportion within each metric's own limits; None where it cannot be."""
-    fixed = {other: weight for other, weight in now.weights.items() if other != name and other not in free}
-    rest = 100.0 - points - sum(fixed.values())
-    own = [card.limits.get(other) for other in free]
+    """The weights with `name` at `points` and the rest shared in proportion within the limits; None where it cannot be.
+
+    A group that the sharing would take out of its limit stays at the limit, and the others take up what is left.
+    """
+    found = {**now.weights, name: points}
+    open_, left = list(free), 100.0 - sum(weight for other, weight in found.items() if other not in free)
+    for _ in range(len(card.groups) + 1):
+        given = _fill(card, now, open_, left)
+        if given is None:
+            return None
+        found |= given
+        broken = [(key, limit.min if held < limit.min else limit.max, held) for key, (limit, held) in _held(card, found).items()
+                  if key in card.groups and not limit.min - 1e-9 <= held <= limit.max + 1e-9]  # fmt: skip
+        members = [other for other in open_ if broken and card.metrics[other].group == broken[0][0]]
+        if not members:
+            break
+        _, bound, held = broken[0]
+        target = bound - held + sum(found[other] for other in members)
+        pinned = _fill(card, now, members, target) if target >= 0 else None
+        if pinned is None:
+            break
+        found |= pinned
+        open_, left = [other for other in open_ if other not in members], left - target
+    return found
+
+
+def _fill(card: Scorecard, now: Setting, names: list[str], rest: float) -> dict[str, float] | None:
+    """`rest` points shared over metrics in proportion to where they stand, in tenths, within each metric's own limits."""
+    own = [card.limits.get(name) for name in names]
     low, high = (np.array([getattr(limit, end) if limit else default for limit in own]) for end, default in (("min", 0.0), ("max", 100.0)))
     if rest < low.sum() - 1e-9 or rest > high.sum() + 1e-9:
         return None
-    base = np.array([now.weights[other] for other in free])
-    base = base if base.sum() > 0 else np.ones(len(free))
+    if not names:
+        return {}
+    base = np.array([now.weights[name] for name in names])
+    base = base if base.sum() > 0 else np.ones(len(names))
     given = np.clip(base * (rest / base.sum()), low, high)
-    for _ in range(len(free)):
+    for _ in range(len(names)):
         gap = rest - given.sum()
-        open_ = (given < high - 1e-12) if gap > 0 else (given > low + 1e-12)
-        if abs(gap) < 1e-9 or not open_.any():
+        spare = (given < high - 1e-12) if gap > 0 else (given > low + 1e-12)
+        if abs(gap) < 1e-9 or not spare.any():
             break
-        share = np.where(open_, np.maximum(base, 1e-6), 0.0)
+        share = np.where(spare, np.maximum(base, 1e-6), 0.0)
         given = np.clip(given + gap * share / share.sum(), low, high)
     tenths = np.floor(given / STEP + 1e-6)
-    most = np.lexsort((np.arange(len(free)), -(given / STEP - tenths)))
-    for j in most[: max(round(rest / STEP - tenths.sum()), 0)]:
-        tenths[j] += 1
+    most = np.lexsort((np.arange(len(names)), -(given / STEP - tenths)))
+    tenths[most[: max(round(rest / STEP - tenths.sum()), 0)]] += 1
     values = np.round(tenths * STEP, 1)
     values[int(values.argmax())] += rest - values.sum()
-    return {other: _tidy({**fixed, name: points, **dict(zip(free, values.tolist(), strict=True))}[other]) for other in now.weights}
+    return {name: _tidy(value) for name, value in zip(names, values.tolist(), strict=True)}
 
 
 def _tidy(value: float) -> float:
@@ -122,15 +151,18 @@ def outside(card: Scorecard, weights: Mapping[str, float]) -> float:
 def _held(card: Scorecard, weights: Mapping[str, float]) -> dict[str, tuple[Any, float]]:
     """Limit by name, with the points of the metric or group it is about."""
     group = {name: metric.group for name, metric in card.metrics.items()}
-    return {key: (limit, sum(points for name, points in weights.items() if key in (name, group[name]))) for key, limit in card.limits.items()}
+    return {
+        key: (limit, sum(points for name, points in weights.items() if key in (name, group[name]))) for key, limit in card.limits.items()
+    }
 
 
-def _why_not(card: Scorecard, name: str, reached: float, locked: float) -> str:
-    """Which limit or lock stopped a weight."""
-    label, limits = card.metrics[name].label, [f"{key} {limit.min:g} to {limit.max:g}" for key, limit in card.limits.items()]
+def _why_not(card: Scorecard, now: Setting, name: str, locked: float) -> str:
+    """Which limits or locks stopped a weight."""
+    tight = [f"{key} {limit.min:g} to {limit.max:g}" for key, (limit, held) in _held(card, now.weights).items()
+             if min(abs(held - limit.min), abs(held - limit.max)) < 0.15]  # fmt: skip
+    kept = f" `limits` in scorecard.yaml: {', '.join(tight)}." if tight else ""
     held = f" Locked weights hold {locked:g} points." if locked else ""
-    kept = f" `limits` in scorecard.yaml: {', '.join(limits)}." if limits else ""
-    return f"{label} stops at {reached:g} points.{kept}{held}"
+    return f"{card.metrics[name].label} stops at {now.weights[name]:g} points.{kept}{held}"
 
 
 def with_scale(card: Scorecard, now: Setting, name: str, key: str, value: float) -> Move:
@@ -140,7 +172,7 @@ def with_scale(card: Scorecard, now: Setting, name: str, key: str, value: float)
         curve = dict(scale["curve"]) | {float(key): min(max(value, 0.0), 100.0)}
         points = [curve[at] for at in sorted(curve)]
         way = 1 if metric.better == "higher" else -1
-        if any(way * (after - before) < 0 for before, after in zip(points, points[1:], strict=False)):
+        if any(way * (after - before) < 0 for before, after in pairwise(points)):
             return Move(now, f"{metric.label}: the curve keeps its direction ({metric.better} is better).")
         return Move(replace(now, scales={**now.scales, name: {"curve": curve}}))
     ends = scale | {key: round(float(value), 10)}

@@ -37,7 +37,8 @@ class Reading:
     ----------
     bands : `BAND_COLUMNS`: share of finished cases, and of their ARR, that was kept, with 95 % intervals from resampling accounts
     caught : share of the lost ARR that lay below the highest band; in_lowest: in the lowest
-    auc, difference : on the finished cases, in sample; against the scorecard in use on the same accounts and replicates
+    auc, difference : on the finished cases that this setting and the scorecard in use both score, in sample; difference to the latter on
+        the same replicates
     moved : `MOVED_COLUMNS`: today's accounts that change band, largest ARR first
     """
 
@@ -70,7 +71,9 @@ class Evidence:
         self.drawn = self.counts.astype(np.float32)
         self.scales = {name: dict(scale) for name, scale in setting_of(card).scales.items()}
         starts = [float(band.start) for band in card.bands]
-        self.base_auc = self._auc(self.past.score(fair))
+        self.base_past = self.past.score(fair)
+        self.base_use = np.isfinite(self.base_past)
+        self.base_auc = self._auc(self.base_past, self.base_use)
         self.base_score = self.present.score(card)
         self.base_place = places(self.base_score, starts)
         names = today["name"] if "name" in today else today["account_id"]
@@ -92,17 +95,17 @@ class Evidence:
                 self.scales[name] = dict(scale)
         score, starts = self.past.score(fair), list(setting.bands.values())
         place = places(score, starts)
-        value, draws = self._auc(score)
-        base, base_draws = self.base_auc
+        use = np.isfinite(score) & self.base_use  # paired: the cases that both score
+        value, draws = self._auc(score, use)
+        base, base_draws = self.base_auc if (use == self.base_use).all() else self._auc(self.base_past, use)
         n, events = float(self.counts.shape[0]), float(self.lost.sum())
         table, caught, lowest = self._bands(place, band_names(card))
         area = percentile(value, np.clip(draws, 0.0, 1.0), n=n, events=events)
         gain = percentile(value - base, draws - base_draws, n=n, events=events)
         return Reading(table, caught, lowest, area, gain, self._moved(card, starts))
 
-    def _auc(self, score: Array) -> tuple[float, Array]:
-        """The AUC, and its replicates by histograms of integer scores: one product with the matrix of draws gives them all."""
-        use = np.isfinite(score)
+    def _auc(self, score: Array, use: NDArray[np.bool_]) -> tuple[float, Array]:
+        """The AUC of some cases, and its replicates: histograms of integer scores, one product with the matrix of draws."""
         lost, codes, score = self.lost[use], self.codes[use], score[use]
         if not 0 < lost.sum() < len(lost):
             return float("nan"), np.full(self.counts.shape[1], np.nan)
@@ -111,7 +114,7 @@ class Evidence:
         held = np.bincount(key, minlength=size * 202).reshape(size, 202).astype(np.float32)
         found = (held.T @ self.drawn).astype(float)
         whole = held.sum(axis=0, dtype=float)[:, None]
-        exact = auc(np.round(score, 1) if len(score) > EXACT else score, lost)
+        exact = _by_tenths(score, lost) if len(score) > EXACT else auc(score, lost)
         with np.errstate(invalid="ignore", divide="ignore"):
             return exact, _area(found) + (exact - float(_area(whole)[0]))
 
@@ -152,9 +155,17 @@ class Evidence:
         return found.sort_values(order, ascending=[False, True], kind="stable", ignore_index=True)[list(MOVED_COLUMNS)]
 
 
+def _by_tenths(score: Array, lost: Array) -> float:
+    """`stats.auc` of scores to one decimal, counted instead of sorted."""
+    level = np.rint(score * 10).astype(np.intp)
+    both = np.bincount(level, minlength=1001)
+    bad = np.bincount(level, weights=lost, minlength=1001)
+    return float(_area(np.concatenate([bad, both - bad])[:, None])[0])
+
+
 def _area(held: Array) -> Array:
-    """AUC of columns of counts: 101 scores of lost cases, then 101 of kept ones."""
-    bad, good = held[:101], held[101:]
+    """AUC of columns of counts: first those of lost cases by score, then as many of kept ones."""
+    bad, good = np.split(held, 2)
     below = np.cumsum(bad, axis=0) - bad / 2
     return (good * below).sum(axis=0) / (good.sum(axis=0) * bad.sum(axis=0))
 
@@ -180,7 +191,7 @@ class Lab:
         self.last: tuple[str, float, Setting] = ("", -np.inf, self.now)
 
     def weight(self, name: str, points: float) -> None:
-        """Move one weight. While it is being dragged the others are shared out from where they stood, so that dragging back restores them."""
+        """Move one weight. During a drag the others are shared out from where they stood before it: dragging back restores them."""
         self._move(f"weight {name}", lambda base: with_weight(self.evidence.card, base, name, points, self.locked))
 
     def scale(self, name: str, key: str, value: float) -> None:
@@ -200,7 +211,9 @@ class Lab:
         if not self.fitted:
             self.said = "No weights could be fitted to these outcomes."
             return
-        self._move("snap", lambda base: Move(replace(base, weights={name: float((self.fitted or {}).get(name, 0)) for name in base.weights})))
+        self._move(
+            "snap", lambda base: Move(replace(base, weights={name: float((self.fitted or {}).get(name, 0)) for name in base.weights}))
+        )
 
     def undo(self) -> None:
         """Take the last step back."""
