@@ -57,10 +57,11 @@ format: $(STAMP) ## what ruff can mend
 	@$(BIN)/ruff format -q .
 	@$(BIN)/ruff check -q --fix .
 
-bench: $(STAMP) ## the whole run against its floor; 10 million events against DuckDB and polars; scores against bare numpy
+bench: $(STAMP) ## the whole run against its floor; 10 million events against DuckDB and polars; scores against bare numpy; a move in the lab
 	@$(BIN)/python bench/snapshots.py
 	@$(BIN)/python bench/loading.py
 	@$(BIN)/python bench/scoring.py
+	@$(BIN)/python bench/lab.py
 	@$(BIN)/python bench/run_floor.py
 
 fuzz: $(STAMP) ## 2,000 broken tables and more (HEALTHLIB_FUZZ=number; HEALTHLIB_FUZZ_FILES=folder of further CSV files)

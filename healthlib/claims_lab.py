@@ -34,7 +34,7 @@ background:none;border:0;border-bottom:1px solid var(--jp-border-color2,var(--li
 .hl-lab .track{position:relative;display:block;height:12px;min-width:90px;background:var(--jp-layout-color2,#eef1f5);border-radius:3px}
 .hl-lab .track i{position:absolute;top:0;bottom:0;left:0;border-radius:3px}.hl-lab .track b{position:absolute;top:5px;height:2px;
 background:currentColor}
-.hl-lab .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:8px;margin:.2em 0 .4em}
+.hl-lab .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(122px,1fr));gap:8px;margin:.2em 0 .4em}
 .hl-lab .tile{border:1px solid var(--jp-border-color2,var(--line));border-radius:6px;padding:6px 10px}
 .hl-lab .tile strong{display:block;font-size:20px;line-height:1.25}.hl-lab .warn{border-left:3px solid #a87400;padding-left:8px}
 .hl-lab .said{border-left:3px solid var(--fill);padding-left:8px;font-weight:600}
@@ -162,7 +162,7 @@ def _accounts(lab: Lab, reading: Reading, currency: str) -> str:
 
 def _account(row: dict, currency: str) -> str:
     way = "▲" if row["up"] else "▼"
-    score = f"{number(row['score_before'], 0)} → {number(row['score_after'], 0)}"
+    score = f"{number(row['score_before'])} → {number(row['score_after'])}"
     return (
         f'<tr><th scope="row">{escape(str(row["name"])[:60])}</th><td class="num">{html.escape(money(row["arr"], currency))}</td>'
         f'<td>{escape(row["band_before"])} {way} {escape(row["band_after"])}</td><td class="num">{html.escape(score)}</td></tr>'

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from healthlib import claims_lab, studies
-from healthlib.lab_moves import Setting
+from healthlib.lab_moves import STEP, Setting
 from healthlib.lab_state import Evidence, Lab
 from healthlib.pieces import Piece, claim, figure, note
 from healthlib.proposal import Origin, Proposal, Scale, data_sha256, proposal_yaml
 from healthlib.wording import tested
 
 LEGEND = "Tab goes from control to control; arrow keys move a slider, Page Up and Page Down by more."
-STYLE = {"description_width": "13em"}
+STYLE = {"description_width": "16em"}
 
 
 def show(workspace: str, as_of: str = "", facts: str = "") -> Any:
@@ -25,9 +26,9 @@ def show(workspace: str, as_of: str = "", facts: str = "") -> Any:
 
     Parameters
     ----------
-    workspace, as_of, facts : as for `studies.load`; with `facts` (a run, papermill) the still picture
+    workspace, as_of, facts : as for `studies.load`; with `facts` (a run, papermill), or without ipywidgets, the still picture
     """
-    if facts:
+    if facts or find_spec("ipywidgets") is None:
         return still(studies.load("fit", workspace, as_of, facts))
     tell, done = _progress()
     tell("Measuring what was known of every account …")
@@ -126,7 +127,7 @@ class Panel:
         self.live, self.warning, self.saved = (w.HTML(layout=w.Layout(min_width="0")) for _ in range(3))
         tabs = w.Tab([self._weight_tab(w), self._scale_tab(w), self._band_tab(w)], titles=("Weights", "Scales", "Thresholds"))
         left = w.VBox([self._buttons(w), tabs, w.HTML(f'<div class="hl-lab quiet">{LEGEND}</div>'), self._save(w)])
-        left.layout = w.Layout(flex="1 1 430px", min_width="340px")
+        left.layout = w.Layout(flex="1 1 500px", min_width="340px")
         leaks = claims_lab.left_out(self.lab)
         notes = [w.HTML(f'<div class="hl-lab"><p class="quiet">{claims_lab.html.escape(leaks)}</p></div>')] if leaks else []
         right = w.VBox([self.warning, self.live, *notes], layout=w.Layout(flex="1 1 480px", min_width="340px", padding="0 0 0 16px"))
@@ -155,7 +156,7 @@ class Panel:
                 if metric.group != group:
                     continue
                 leak = " (not counted)" if name in self.lab.evidence.refused else ""
-                slider = _slider(w, metric.label + leak, (0.0, 100.0, 0.5), self.lab.now.weights[name], ".1f", _limit(card, name))
+                slider = _slider(w, metric.label + leak, (0.0, 100.0, STEP), self.lab.now.weights[name], ".1f", _limit(card, name))
                 slider.observe(self._moved(lambda value, name=name: self.lab.weight(name, value)), "value")
                 lock = w.Checkbox(
                     description="lock", indent=False, tooltip=f"keep the weight of {metric.label}", layout=w.Layout(width="70px")
@@ -195,14 +196,14 @@ class Panel:
         values = values[np.isfinite(values)]
         ends = [*scale.values(), *(np.quantile(values, [0.005, 0.995]).tolist() if len(values) else [])]
         low, high = min(ends), max(ends)
-        step = 10.0 ** np.floor(np.log10(max(high - low, 1e-9) / 50))
+        step = 10.0 ** np.floor(np.log10(max(high - low, 1e-9) / 500))
         pad = 0.25 * (high - low)
         return float(np.floor((low - pad) / step) * step), float(np.ceil((high + pad) / step) * step), float(step)
 
     def _band_tab(self, w: Any) -> Any:
         rows = []
         for at, (name, start) in enumerate(self.lab.now.bands.items()):
-            slider = _slider(w, f"{name} from", (0.0, 100.0, 0.5), start, ".1f", "the score at which the band begins")
+            slider = _slider(w, f"{name} from", (0.0, 100.0, STEP), start, ".1f", "the score at which the band begins")
             slider.disabled = at == 0
             slider.observe(self._moved(lambda value, name=name: self.lab.band(name, value)), "value")
             self.bands[name] = slider
@@ -215,7 +216,7 @@ class Panel:
                           tooltip="write a proposal file into the workspace; the scorecard itself stays")  # fmt: skip
         button.on_click(lambda _: self.save())
         self.keep = button
-        return w.VBox([self.why, button, self.saved])
+        return w.VBox([self.why, button, self.saved], layout=w.Layout(align_items="flex-start"))
 
     def save(self) -> Path:
         """Write the setting as the workspace's next free proposal file; returns it. The scorecard itself stays."""

@@ -160,7 +160,7 @@ def _why_not(card: Scorecard, now: Setting, name: str, locked: float) -> str:
     """Which limits or locks stopped a weight."""
     tight = [f"{key} {limit.min:g} to {limit.max:g}" for key, (limit, held) in _held(card, now.weights).items()
              if min(abs(held - limit.min), abs(held - limit.max)) < 0.15]  # fmt: skip
-    kept = f" `limits` in scorecard.yaml: {', '.join(tight)}." if tight else ""
+    kept = f" Limits in scorecard.yaml: {', '.join(tight)}." if tight else ""
     held = f" Locked weights hold {locked:g} points." if locked else ""
     return f"{card.metrics[name].label} stops at {now.weights[name]:g} points.{kept}{held}"
 

@@ -131,7 +131,7 @@ def test_a_limit_stops_a_move_with_a_word() -> None:
     card = scorecard().model_copy(update={"limits": {"tickets": Limit(max=30)}})
     moved = with_weight(card, setting_of(card), "tickets", 70)
     assert moved.setting.weights["tickets"] == 30
-    assert moved.said == "Open tickets stops at 30 points. `limits` in scorecard.yaml: tickets 0 to 30."
+    assert moved.said == "Open tickets stops at 30 points. Limits in scorecard.yaml: tickets 0 to 30."
 
 
 def test_scales_keep_their_direction_and_bands_their_order() -> None:
