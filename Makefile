@@ -57,7 +57,7 @@ format: $(STAMP) ## what ruff can mend
 	@$(BIN)/ruff format -q .
 	@$(BIN)/ruff check -q --fix .
 
-bench: $(STAMP) ## snapshots, loading, scores, weights, replicates, thresholds, walk-forward against their peers; a run against its floor
+bench: $(STAMP) ## snapshots, loading, scores, weights, replicates, thresholds, walk-forward, a move in the lab against their peers; a run against its floor
 	@$(BIN)/python bench/snapshots.py
 	@$(BIN)/python bench/loading.py
 	@$(BIN)/python bench/scoring.py
@@ -65,6 +65,7 @@ bench: $(STAMP) ## snapshots, loading, scores, weights, replicates, thresholds, 
 	@$(BIN)/python bench/replicates.py
 	@$(BIN)/python bench/cuts.py
 	@$(BIN)/python bench/walkforward.py
+	@$(BIN)/python bench/lab.py
 	@$(BIN)/python bench/run_floor.py
 
 fuzz: $(STAMP) ## 2,000 broken tables and more (HEALTHLIB_FUZZ=number; HEALTHLIB_FUZZ_FILES=folder of further CSV files)

@@ -1,11 +1,11 @@
-"""Recommended weights into scorecard.yaml: only the numbers change; comments, order and spacing stay; who and why is recorded."""
+"""A proposal into scorecard.yaml: only the numbers change; comments, order and spacing stay; who and why is recorded."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, field, fields
 from datetime import date
 from difflib import unified_diff
 from hashlib import sha256
@@ -13,15 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from .adoptions import RECORD, Adopted, read_adoptions
 from .artifacts import inert
+from .catalogue import PREFIX, entries
 from .errors import Fault, FaultsError, nearest
+from .proposal import Proposal, read_proposal
+from .wording import listed
+from .yamledit import EditError, Edits, same, written
+
+SCALE = ("worst", "best", "steps", "curve")
+"""The keys of a metric that say how its value becomes points."""
 
 
 class AdoptError(FaultsError):
-    """The weights cannot be written into this scorecard as they stand (exit 2)."""
+    """The proposal cannot be written into this scorecard as it stands (exit 2)."""
 
 
 @dataclass(frozen=True)
@@ -36,45 +42,127 @@ class Told:
 
 @dataclass(frozen=True)
 class Adoption:
-    """A scorecard's text before and after, and what changes: metric -> (old weight, new weight)."""
+    """A scorecard's text before and after, and what changes: by metric the (old, new) weight and scale, by band where it begins."""
 
     before: str
     after: str
     changes: dict[str, tuple[float, float]]
+    scales: dict[str, tuple[str, str]] = field(default_factory=dict)
+    bands: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def diff(self, name: str = "scorecard.yaml") -> str:
         """The change as a unified diff."""
-        lines = unified_diff(self.before.splitlines(keepends=True), self.after.splitlines(keepends=True), name, f"{name} (adopted)", n=1)
-        return "".join(lines)
+        before, after = (text.replace("\r\n", "\n").splitlines(keepends=True) for text in (self.before, self.after))
+        return "".join(unified_diff(before, after, name, f"{name} (adopted)", n=1))
+
+    def said(self) -> str:
+        """How much changes, in words.
+
+        >>> Adoption("", "", {"a": (0, 1)}, bands={"red": (0, 1), "green": (0, 1)}).said()
+        '1 weight and 2 thresholds'
+        """
+        parts = ((len(self.changes), "weight"), (len(self.scales), "scale"), (len(self.bands), "threshold"))
+        return listed([f"{n} {word}{'s' if n > 1 else ''}" for n, word in parts if n]) or "nothing"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What shall stand in a scorecard, and the file that says so."""
+
+    source: Path
+    weights: Mapping[str, float]
+    scales: Mapping[str, Mapping[str, float | dict[float, float]]] = field(default_factory=dict)
+    bands: Mapping[str, float] = field(default_factory=dict)
+    proposal: Proposal | None = None
+
+
+def read_wanted(path: Path) -> Wanted:
+    """What a ``weights.csv`` or a ``proposal.yaml`` asks for.
+
+    Raises
+    ------
+    AdoptError, ProposalError
+        Where the file is neither.
+    """
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return Wanted(path, _read(path))
+    found = read_proposal(path)
+    weights = {name: round(points, 4) for name, points in found.weights.items()}
+    return Wanted(path, weights, {name: scale.keys() for name, scale in found.scales.items()}, found.bands, found)
 
 
 def adopt_weights(scorecard: Path, weights: Path) -> Adoption:
-    """Work out the new text of a scorecard from the ``recommended`` column of a ``weights.csv``; writes nothing.
+    """`adopt` of a file."""
+    return adopt(scorecard, read_wanted(weights))
+
+
+def adopt(scorecard: Path, wanted: Wanted) -> Adoption:
+    """Work out the new text of a scorecard; writes nothing.
 
     Raises
     ------
     AdoptError
-        Where the file of weights is not one, names metrics the scorecard lacks, or the scorecard's layout cannot be edited in place.
+        Where the proposal names metrics or bands the scorecard lacks, or the scorecard's layout cannot be edited in place.
     """
-    wanted = _read(weights)
-    before = scorecard.read_text(encoding="utf-8")
-    metrics = _metric_nodes(before, scorecard)
-    unknown = [name for name in wanted if name not in metrics]
-    if unknown:
-        faults = [Fault(str(weights), None, name, "a metric the scorecard lacks", f"expected one of {scorecard}", nearest(name, metrics))
-                  for name in unknown]  # fmt: skip
-        raise AdoptError(f"{weights} does not belong to {scorecard}", faults)
-    edits, changes = [], {}
-    for name, weight in wanted.items():
-        old, edit = _edit(metrics[name], weight)
-        if abs(old - weight) > 1e-9:
-            edits.append(edit)
-            changes[name] = (old, weight)
-    after = before
-    for start, end, text in sorted(edits, reverse=True):
-        after = after[:start] + text + after[end:]
-    _prove(before, after, wanted, scorecard)
-    return Adoption(before, after, changes)
+    before = scorecard.read_bytes().decode("utf-8")
+    edits = Edits(before)
+    data = edits.data() or {}
+    metrics, bands = data.get("metrics"), data.get("bands") or []
+    if not isinstance(metrics, dict):
+        raise AdoptError(f"{scorecard} has no metrics", [Fault(str(scorecard), 1, "metrics", "nothing", "a mapping of metrics")])
+    places = {str(band.get("name")): i for i, band in enumerate(bands) if isinstance(band, dict)}
+    _known(wanted, scorecard, metrics, places)
+    weights, scales, starts = {}, {}, {}
+    try:
+        for name in dict.fromkeys([*wanted.weights, *wanted.scales]):
+            new, drop, old = _metric(wanted, name, edits.now(("metrics", name)))
+            edits.put(("metrics", name), new, drop=drop)
+            if "weight" in new and not same(old.get("weight", 0), new["weight"]):
+                weights[name] = (float(old.get("weight") or 0), float(new["weight"]))
+            if told := _scale_told(old, new):
+                scales[name] = told
+        for name, start in wanted.bands.items():
+            old = edits.now(("bands", places[name]))
+            edits.put(("bands", places[name]), {"from": start})
+            if not same(old.get("from"), start):
+                starts[name] = (float(old.get("from") or 0), start)
+        return Adoption(before, edits.result(), weights, scales, starts)
+    except EditError as error:
+        fault = Fault(str(scorecard), None, "metrics", str(error), "write the numbers by hand")
+        raise AdoptError(f"{scorecard} cannot be edited in place: {error}", [fault]) from None
+
+
+def _metric(wanted: Wanted, name: str, old: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]:
+    """What a metric's mapping shall say, the keys it shall no longer have, and what it says."""
+    new: dict[str, Any] = {}
+    if name in wanted.weights and not (wanted.weights[name] == 0 and not old.get("weight")):
+        new["weight"] = wanted.weights[name]
+    scale = wanted.scales.get(name)
+    if scale is None or all(same(old.get(key), value) for key, value in scale.items()):
+        return new, (), old
+    use = old.get("use")
+    inherited = entries()[use.removeprefix(PREFIX)].settings if isinstance(use, str) and use.removeprefix(PREFIX) in entries() else {}
+    silenced = {key: None for key in SCALE if key in inherited and key not in scale}
+    return {**new, **scale, **silenced}, tuple(key for key in SCALE if key not in scale and key not in silenced), old
+
+
+def _scale_told(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, str] | None:
+    """A scale before and after, in a few words; None where it stays."""
+    after = {key: new[key] for key in SCALE if new.get(key) is not None}
+    if not after:
+        return None
+    before = {key: old[key] for key in SCALE if old.get(key) is not None}
+    return str(before), ", ".join(f"{key}: {written(value)}" for key, value in after.items())
+
+
+def _known(wanted: Wanted, scorecard: Path, metrics: Iterable[str], bands: Iterable[str]) -> None:
+    """Every metric and band of the proposal is one of the scorecard's."""
+    faults, cure = [], f"expected one of {scorecard}"
+    for what, names, known in (("metric", [*wanted.weights, *wanted.scales], [*metrics]), ("band", [*wanted.bands], [*bands])):
+        strangers = [name for name in dict.fromkeys(names) if name not in known]
+        faults += [Fault(str(wanted.source), None, name, f"a {what} the scorecard lacks", cure, nearest(name, known)) for name in strangers]
+    if faults:
+        raise AdoptError(f"{wanted.source} does not belong to {scorecard}", faults)
 
 
 def write_adoption(scorecard: Path, adoption: Adoption, told: Told) -> Path:
@@ -114,41 +202,6 @@ def with_adoption(folder: Path, adopted: Adopted) -> str:
     return text.rstrip("\n") + "\n" + line.getvalue()
 
 
-def made_elsewhere(weights: Path, workspace: Path) -> list[str]:
-    """Why these weights do not belong to the workspace as it is: made with another scorecard, or from other data.
-
-    Read from the summary.json and manifest.json that a run leaves beside its weights.csv; empty where they say so or are not there.
-
-    Parameters
-    ----------
-    weights : a weights.csv
-    workspace : the folder of the workspace
-    """
-    summary, manifest = (_told(weights.with_name(name)) for name in ("summary.json", "manifest.json"))
-    said = []
-    made_with = summary.get("scorecard_sha256", manifest.get("scorecard_sha256"))
-    if made_with is not None and made_with != _sha256(workspace / "scorecard.yaml"):
-        said.append(f"the weights were fitted with another scorecard ({made_with[:12]}) than {workspace / 'scorecard.yaml'}")
-    for table in manifest.get("inputs", []):
-        file = workspace / str(table.get("file"))
-        if file.is_file() and table.get("sha256") not in (None, _sha256(file)):
-            said.append(f"{file} has changed since the weights were fitted")
-    return said
-
-
-def _told(path: Path) -> dict[str, Any]:
-    """A JSON file of a run; empty where there is none."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _sha256(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
-
-
 def _read(path: Path) -> dict[str, float]:
     try:
         frame = pd.read_csv(path, dtype={"metric": str})
@@ -164,46 +217,3 @@ def _read(path: Path) -> dict[str, float]:
                          [Fault(str(path), int(i) + 2, str(row["metric"]), repr(row["recommended"]), "one number >= 0 a metric")
                           for i, (_, row) in zip(bad.index.to_numpy(), bad.iterrows(), strict=True)])  # fmt: skip
     return {name: round(float(weight), 4) for name, weight in zip(frame["metric"], frame["recommended"], strict=True)}
-
-
-def _metric_nodes(text: str, path: Path) -> dict[str, Any]:
-    """Metric -> the YAML node of its settings, with its place in the text."""
-    tree = yaml.compose(text, Loader=yaml.SafeLoader)
-    top = {key.value: value for key, value in tree.value} if isinstance(tree, yaml.MappingNode) else {}
-    metrics = top.get("metrics")
-    if not isinstance(metrics, yaml.MappingNode):
-        raise AdoptError(f"{path} has no metrics", [Fault(str(path), 1, "metrics", "nothing", "a mapping of metrics")])
-    nodes = {key.value: value for key, value in metrics.value}
-    shared = len({id(node) for node in nodes.values()}) < len(nodes)
-    plain = all(_is_plain(node) for node in nodes.values())
-    if shared or not plain:
-        fault = Fault(str(path), None, "metrics", "anchors", "write the weights by hand")
-        raise AdoptError(f"{path} shares settings between metrics by anchors", [fault])
-    return nodes
-
-
-def _is_plain(node: Any) -> bool:
-    return isinstance(node, yaml.MappingNode) and bool(node.value) and not any(key.value == "<<" for key, _ in node.value)
-
-
-def _edit(node: Any, weight: float) -> tuple[float, tuple[int, int, str]]:
-    """A metric's present weight, and the one edit (start, end, text) that gives it another."""
-    shown = str(int(weight)) if float(weight).is_integer() else repr(weight)
-    for key, value in node.value:
-        if key.value == "weight":
-            return float(yaml.safe_load(value.value)), (value.start_mark.index, value.end_mark.index, shown)
-    first = node.value[0][0].start_mark
-    gap = ", " if node.flow_style else "\n" + " " * first.column
-    return 0.0, (first.index, first.index, f"weight: {shown}{gap}")
-
-
-def _prove(before: str, after: str, wanted: dict[str, float], path: Path) -> None:
-    """The new text reads as the old one with these weights and nothing else."""
-    old, new = yaml.safe_load(before), yaml.safe_load(after)
-    for name, weight in wanted.items():
-        changed = abs(float(old["metrics"][name].get("weight", 0)) - weight) > 1e-9
-        if changed:
-            old["metrics"][name]["weight"] = int(weight) if float(weight).is_integer() else weight
-    if old != new:
-        fault = Fault(str(path), None, "metrics", "an unusual layout", "write the weights by hand")
-        raise AdoptError(f"{path} cannot be edited in place", [fault])

@@ -59,13 +59,16 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("a", metavar="A", help="a scorecard file, a workspace, or the folder of a run")
     sub.add_argument("b", metavar="B", help="the other one")
     _workspace_options(sub)
-    sub = _add(commands, "adopt", adopt, "write recommended weights into scorecard.yaml, keeping its comments")
-    sub.add_argument("weights", metavar="WEIGHTS.csv", help="weights.csv of a run")
-    sub.add_argument("workspace", nargs="?", default=DEMO)
-    sub.add_argument("--dry-run", action="store_true", help="show the change, write nothing")
+    sub = _add(commands, "adopt", adopt, "write proposed weights, scales and thresholds into scorecard.yaml, keeping its comments")
+    sub.add_argument("weights", nargs="?", metavar="WEIGHTS.csv|PROPOSAL.yaml", help="weights.csv of a run, or a proposal of the lab")
+    sub.add_argument("workspace", nargs="?", metavar="WORKSPACE", help=f"default {DEMO}")
+    sub.add_argument("--dry-run", action="store_true", help="show the change and what it does, write nothing")
+    sub.add_argument("--yes", action="store_true", help="write without asking")
+    sub.add_argument("--undo", action="store_true", help="take the last recorded change back: healthlib adopt --undo [WORKSPACE]")
     sub.add_argument("--who", default="", help="who decided it, for the record (default: the user's name)")
-    sub.add_argument("--why", default="", help="why, for the record")
-    sub.add_argument("--force", action="store_true", help="also weights made from other data or with another scorecard")
+    sub.add_argument("--why", default="", help="why, for the record (default: what the proposal says)")
+    sub.add_argument("--force", action="store_true", help="also what was made from other data or another scorecard, or leaves the limits")
+    sub.set_defaults(usage=sub.error)
     sub = _add(commands, "demo", demo, "write a simulated company whose truth is known")
     sub.add_argument("folder", metavar="DIR")
     sub.add_argument("--accounts", type=int, default=None, help="how many accounts (default: the demo's own)")
@@ -195,27 +198,83 @@ def diff(chosen: argparse.Namespace) -> int:
 
 def adopt(chosen: argparse.Namespace) -> int:
     """`healthlib adopt`."""
-    from .adopt import AdoptError, Told, adopt_weights, made_elsewhere, write_adoption
+    from . import adopt_checks as checks
+    from .adopt import AdoptError, Told, read_wanted, write_adoption
+    from .adopt import adopt as planned
     from .spec import load_workspace
 
-    folder, weights = Path(chosen.workspace), Path(chosen.weights)
-    scorecard = folder / "scorecard.yaml"
-    load_workspace(folder)
-    adoption = adopt_weights(scorecard, weights)
-    if not adoption.changes:
-        print(f"{scorecard} has these weights already; nothing written")
+    if not chosen.undo and chosen.weights is None:
+        chosen.usage("a weights.csv, a proposal.yaml, or --undo is needed")
+    folder = Path((chosen.weights if chosen.undo else chosen.workspace) or DEMO)
+    scorecard, before = folder / "scorecard.yaml", load_workspace(folder)
+    doubts: list[str] = []
+    if chosen.undo:
+        adoption, last = checks.undone(folder)
+        source, why, wanted = f"undo of {last.weights}", f"undoes the change of {last.adopted_on} by {last.who}", None
+    else:
+        wanted = read_wanted(Path(chosen.weights))
+        adoption = planned(scorecard, wanted)
+        source, why = os.path.relpath(chosen.weights, folder), wanted.proposal.origin.why if wanted.proposal else ""
+        doubts = checks.other_scorecard(wanted.proposal.origin, folder) if wanted.proposal else checks.made_elsewhere(wanted.source, folder)
+    if adoption.after == adoption.before:
+        print(f"{scorecard} says this already; nothing written")
         return 0
-    doubts = made_elsewhere(weights, folder)
+    after = checks.proven(folder, adoption)
+    outside = [] if chosen.undo else checks.outside_limits(after.scorecard)
+    doubts += outside if wanted and wanted.proposal else []  # a fit kept them; a file of a run is written as ever, with a word
     if doubts and not chosen.force:
-        raise AdoptError(f"nothing written: {'; '.join(doubts)}. Run `healthlib fit {folder}` again, or insist with --force", [])
-    print(adoption.diff(str(scorecard)), end="")
-    if chosen.dry_run:
+        raise AdoptError(f"nothing written: {'; '.join(doubts)}. Make the proposal again, or insist with --force", [])
+    print(_coloured(adoption.diff(str(scorecard))), end="", flush=True)
+    print("".join(f"note: {said}\n" for said in outside), end="")
+    _say_effect(before, after, wanted, chosen.force)
+    if chosen.dry_run or not (chosen.yes or _agreed()):
         return 0
-    told = Told(date.today(), chosen.who or getpass.getuser(), chosen.why, os.path.relpath(weights, folder))
+    told = Told(date.today(), chosen.who or getpass.getuser(), chosen.why or why, source)
     backup = write_adoption(scorecard, adoption, told)
-    print(f"{len(adoption.changes)} weights written to {scorecard}; the old file is {backup}; recorded in {folder / RECORD}")
-    print(f"to undo: cp {backup} {scorecard}")
+    what = "the version before" if chosen.undo else adoption.said()
+    print(f"{what} written to {scorecard}; the old file is {backup}; recorded in {folder / RECORD}")
+    print(f"to undo: healthlib adopt --undo {folder}")
     return 0
+
+
+def _say_effect(before: Any, after: Any, wanted: Any, force: bool) -> None:
+    """What a change of the scorecard does to the accounts; refuses a proposal that was made from other data."""
+    from . import adopt_checks as checks
+    from .adopt import AdoptError
+
+    proposal = wanted.proposal if wanted is not None else None
+    try:
+        done = checks.effect(before, after)
+    except HealthlibError as error:
+        print(f"what it does to the accounts cannot be said: {str(error).splitlines()[0]}")
+        other = "the data cannot be read, so nobody knows whether the proposal was made from them"
+    else:
+        print(done.said)
+        other = "" if proposal is None or done.data_sha256 == proposal.origin.data_sha256 else "the proposal was made from other data"
+    if proposal is not None and other and not force:
+        raise AdoptError(f"nothing written: {other}. Make the proposal again, or insist with --force", [])
+
+
+def _agreed() -> bool:
+    """Ask on a terminal; elsewhere nobody is there to answer, and the command itself is the answer."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return True
+    try:
+        agreed = input("write? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        agreed = False
+    if not agreed:
+        print("nothing written")
+    return agreed
+
+
+def _coloured(diff: str) -> str:
+    """A unified diff, its lines red and green on a terminal."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return diff
+    tints = {"---": "1", "+++": "1", "@@": "36", "-": "31", "+": "32"}
+    tint = [next((code for mark, code in tints.items() if line.startswith(mark)), "") for line in diff.splitlines()]
+    return "".join(f"\x1b[{code}m{line}\x1b[0m\n" if code else f"{line}\n" for code, line in zip(tint, diff.splitlines(), strict=True))
 
 
 def demo(chosen: argparse.Namespace) -> int:

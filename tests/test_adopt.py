@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from healthlib.adopt import AdoptError, Told, adopt_weights, made_elsewhere, write_adoption
+from healthlib.adopt import AdoptError, Told, adopt_weights, write_adoption
+from healthlib.adopt_checks import made_elsewhere
 from healthlib.adoptions import RECORD, RecordError, read_adoptions
 
 SCORECARD = """# ours

@@ -107,6 +107,11 @@ def find_workspace(folder: str | Path) -> Path:
     return next((path for path in found if path.is_dir()), given)
 
 
+def opened(workspace: str, as_of: str = "") -> Any:
+    """The book of a workspace on a day, as `load` opens it; once per process."""
+    return _book(str(find_workspace(workspace)), as_of or None)
+
+
 @lru_cache(maxsize=2)
 def _book(workspace: str, as_of: str | None) -> Any:
     from .book import load_book
