@@ -129,7 +129,7 @@ def problem_of(scorecard: Scorecard, cases: pd.DataFrame) -> Problem:
     return Problem(names, scores, current, cone(scorecard, names))
 
 
-def replay(cases: pd.DataFrame, scorecard: Scorecard) -> Replay:
+def replay(cases: pd.DataFrame, scorecard: Scorecard, *, learn: bool = True) -> Replay:
     """Replay fitting and scoring month by month, each finished case tested once; without time, fold by fold (see `splits`).
 
     At cut-off C the training cases are `trainable(cases, C)`, the test cases those scored on C or later but before the next
@@ -140,6 +140,7 @@ def replay(cases: pd.DataFrame, scorecard: Scorecard) -> Replay:
     ----------
     cases : cases frame with outcomes; `incumbent` (a score) optional
     scorecard : with the metrics to be left out already at weight 0
+    learn : whether scales are learned at each cut-off; where not, `learned` is the fitted score
 
     Raises
     ------
@@ -160,7 +161,8 @@ def replay(cases: pd.DataFrame, scorecard: Scorecard) -> Replay:
         chosen = fits[_best(_inner_losses(view, part) if part.inner else losses, view.lost, part.train)]
         losses[rows.test] = _losses(view, fits, rows.test)
         one = _fold(view, rows, (chosen, fits[-1]), part.name)
-        folds.append(replace(one, predictions=one.predictions.assign(learned=_learned(view, rows, chosen))))
+        score = _learned(view, rows, chosen) if learn else one.predictions["fitted"]
+        folds.append(replace(one, predictions=one.predictions.assign(learned=score)))
     return _as_replay(folds, losses, done["lost"].to_numpy(dtype=float))
 
 

@@ -111,7 +111,7 @@ def of(book: Book, done: dict[str, Any]) -> FitFacts:
 
 
 def fit_study(
-    cases: pd.DataFrame, scorecard: Scorecard, *, audit: LeakAudit | None = None, seed: int = 0, replicates: int = 1000
+    cases: pd.DataFrame, scorecard: Scorecard, *, audit: LeakAudit | None = None, learn: bool = True, seed: int = 0, replicates: int = 1000
 ) -> FitFacts:
     """Screen for leaks, replay the past, compare current, equal and fitted weights out of time, fit on all finished cases, recommend.
 
@@ -120,6 +120,7 @@ def fit_study(
     cases : cases frame with outcomes; an `incumbent` column (a score) joins the comparison
     scorecard : as written, scale quantiles unresolved: they are resolved at each cut-off from the past alone
     audit : the leak audit (`Book.leaks`); by the cases alone where there is none
+    learn : whether to ask for learned scales as well
     seed, replicates : of the account bootstrap
 
     Returns
@@ -131,7 +132,7 @@ def fit_study(
     audit = audit or screen(done, scorecard, seed=seed)
     leaks = audit.found
     card = usable(scorecard, leaks)
-    past = replay(done, card)
+    past = replay(done, card, learn=learn)
     comparison = _compare(past.predictions, seed, replicates)
     n_lost = int(done["lost"].sum())
     split = "accounts" if "fold" in done else "time"
@@ -146,7 +147,7 @@ def fit_study(
         metric_cohorts(done, scorecard, seed=seed), leaks, (*_notes(done, scorecard, past, leaks), *audit.notes),
         split, audit.figures, gate_table(done, scorecard, leaks, (codes, counts)),
         comparison["cases"], comparison["lost_accounts"], comparison["equal_minus_current"], comparison["arr_equal_minus_current"],
-        learned_study(final[0], done, (codes, counts), past.strength, comparison),
+        learned_study(final[0], done, (codes, counts), past.strength, comparison) if learn else NO_SCALES,
     )  # fmt: skip
 
 

@@ -93,7 +93,8 @@ def growth_study(book: Book, *, replicates: int = 400, seed: int = 0) -> GrowthF
         return GrowthFacts(
             needs, *said, NOTHING, NOTHING, float("nan"), None, "equal", False, pd.DataFrame(columns=list(READY_COLUMNS)), advocates
         )
-    fitted = fit_study(stayed, growth_scorecard(book.scorecard, left_out(book.leaks.found)), seed=seed, replicates=replicates)
+    card = growth_scorecard(book.scorecard, left_out(book.leaks.found))
+    fitted = fit_study(stayed, card, learn=False, seed=seed, replicates=replicates)
     codes, counts = account_weights(stayed["account_id"], replicates, seed)
     grew = 1 - stayed["lost"]
     size = float((stayed["arr_after"] / stayed["arr"] - 1)[grew == 1].median())
