@@ -162,7 +162,10 @@ def score(audit: AuditFacts) -> str:
         return "How good the present score is cannot be told yet: both outcomes must have been seen."
     counting = audit.leaks[audit.leaks["metric"].isin(left_out(audit.leaks)) & (audit.leaks["weight"] > 0)]["metric"].nunique()
     bare = f", without {counted(counting, 'metric')} that {'seems' if counting == 1 else 'seem'} to know the outcome," if counting else ""
-    return f"The present score{bare} has an AUC of {score_range(auc)}: {listed(rates)} {lost}, against {ranged(audit.base_rate)} overall."
+    return (
+        f"The present score{bare} has an AUC of {score_range(auc)} on all {counted(audit.n_cases, 'finished case')}: "
+        f"{listed(rates)} {lost}, against {ranged(audit.base_rate)} overall."
+    )
 
 
 def flagged(audit: AuditFacts) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from healthlib import claims_fit, page_leaks, report, wording
 from healthlib.claims import score_range, signed_range
+from healthlib.page_accounts import figure
 from healthlib.page_audit import interval, ranges, unbroken
 from healthlib.pieces import Columns, Piece
 from healthlib.resample import NOTHING, Estimate
@@ -167,11 +168,12 @@ def cohorts(fit: FitFacts) -> Piece:
     fifths: Columns = {"label": ("Metric", "text"), "said": ("Lift of its worst fifth", interval), "arr_said": ("by ARR", interval)}
     words = "How many times as much of what was lost as a fifth drawn by lot holds; measured cases, 95% intervals from resampling accounts"
     frame = ranges(fit.metric_cohorts, said=("rate", "low", "high"), arr_said=("arr_rate", "arr_low", "arr_high"))
+    frame["mean_said"] = [figure(value) for value in frame["mean_value"]]
     frame["group"] = [f"{decile:.0f}" if decile else "not measured" for decile in frame["decile"]]
     columns: Columns = {
         "label": ("Metric", "text"),
         "group": ("Group, lowest values first", "text"),
-        "mean_value": ("Mean value", "number"),
+        "mean_said": ("Mean value", unbroken),
         "cases": ("Cases", "count"),
         "lost": ("Lost", "count"),
         "said": ("Lost share", interval),

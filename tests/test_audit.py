@@ -14,6 +14,7 @@ from healthlib.beginnings import NEVER
 from healthlib.spec import Band, Measure, Metric, OutcomeSpec, Scorecard, SuccessSpec
 from healthlib.studies import alone, leaving, lists, survival
 from healthlib.studies.audit import audit_study
+from healthlib.studies.cohorts import metric_cohorts
 from healthlib.studies.groups import dimensions
 from healthlib.studies.leaks import screen
 from healthlib.studies.rates import overall, rates_by
@@ -179,9 +180,22 @@ def test_metric_cohorts_keep_equal_values_together_and_go_from_worst_to_best() -
     zeros = table[table["metric"] == "zeros"]
     assert zeros["cohort"].tolist() == [1, 2]
     assert zeros["rate"].iloc[0] == 1.0
-    strong = alone.strength(cases, card, table)
+    strong = alone.strength(cases, card)
     assert strong["metric"].iloc[0] == "seats"
     assert strong["auc"].iloc[0] == pytest.approx(_auc(cases["seats"], cases["lost"]))
+
+
+def test_the_worst_fifth_is_a_fifth_where_values_tie_and_both_pages_give_it_the_same_lift() -> None:
+    """Of 20 accounts 8 share the worst value and 4 of those left: half of a worst fifth of 4 left, against 5 of 20 in all."""
+    cases = pd.DataFrame({
+        "account_id": [f"t{i}" for i in range(20)], "as_of": T, "arr": 1.0, "seats": [0.0] * 8 + [float(i) for i in range(1, 13)],
+        "lost": [1.0] * 4 + [0.0] * 4 + [1.0] + [0.0] * 11,
+    })  # fmt: skip
+    card = CARD.model_copy(update={"metrics": {"seats": CARD.metrics["seats"]}})
+    one = alone.strength(cases, card).iloc[0]
+    assert one[["worst_rate", "best_rate", "lift"]].tolist() == pytest.approx([0.5, 0.0, 2.0])
+    same = metric_cohorts(cases, card).iloc[0]
+    assert one[["lift", "lift_low", "lift_high"]].tolist() == pytest.approx(same[["lift", "lift_low", "lift_high"]].tolist())
 
 
 def _auc(score: pd.Series, lost: pd.Series) -> float:
