@@ -13,6 +13,7 @@ from healthlib.studies.lists import latest
 from healthlib.studies.rates import SMALL
 
 if TYPE_CHECKING:
+    from healthlib.resample import Estimate
     from healthlib.studies.accounts import AccountFacts
     from healthlib.studies.audit import AuditFacts
 
@@ -85,12 +86,16 @@ def rate_table(frame: pd.DataFrame, kind: str, currency: str, *, first: dict[str
 
 def reason_bars(audit: AuditFacts) -> Piece:
     """Share of lost ARR by stated reason, as bars."""
+    if not (audit.reasons["reason"] != "not stated").any():
+        return Piece("")
     frame = audit.reasons[["reason", "arr_share", "arr_low", "arr_high"]].set_axis(["reason", "share", "low", "high"], axis=1)
     return report.bars(frame.head(8), "reason", "share", kind="share", caption="Share of lost ARR by stated reason")
 
 
 def reasons(audit: AuditFacts) -> Piece:
     """Lost accounts and ARR by stated reason."""
+    if not (audit.reasons["reason"] != "not stated").any():
+        return Piece("")
     frame = ranges(audit.reasons, by_count=("share", "low", "high"), by_arr=("arr_share", "arr_low", "arr_high"))
     columns: Columns = {
         "reason": ("Reason", "text"),
@@ -135,6 +140,8 @@ def zombies(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
     past = rate_table(
         audit.zombie_outcomes, audit.kind, audit.currency, first={"group": "At the case’s date"}, caption="What became of zombies"
     )
+    if audit.zombies.empty:
+        return past if len(audit.zombie_outcomes) > 1 else Piece("")
     listing = report.table(linked(audit.zombies, accounts), columns, caption="Paying, hardly using", layout="cards fold")
     return report.anchored("list-zombies", listing) + past
 
@@ -250,15 +257,10 @@ def opening(audit: AuditFacts) -> Piece:
     tiles = report.tiles(
         [
             (
-                f"{says['rate'].capitalize()}",
-                wording.share(audit.base_rate.value),
-                f"95%: {wording.share(audit.base_rate.low)}–{wording.share(audit.base_rate.high)}",
+                f"{says['rate'].capitalize()}{' within the horizon' if audit.kind == 'churn_within' else ''}",
+                *_rate_tile(audit.base_rate),
             ),
-            (
-                "By ARR",
-                wording.share(audit.arr_base_rate.value),
-                f"95%: {wording.share(audit.arr_base_rate.low)}–{wording.share(audit.arr_base_rate.high)}",
-            ),
+            ("By ARR", *_rate_tile(audit.arr_base_rate)),
             (
                 "Finished cases",
                 wording.count(audit.n_cases),
@@ -268,6 +270,12 @@ def opening(audit: AuditFacts) -> Piece:
         ]
     )
     return report.show(report.lead(claims_audit.opening(audit)), tiles, report.note(ASSOCIATED))
+
+
+def _rate_tile(rate: Estimate) -> tuple[str, str]:
+    """A rate and its interval with as many digits as the sentence beside it gives."""
+    figure, _, ends = wording.share_range(rate.value, rate.low, rate.high).partition(" (")
+    return figure, f"95%: {ends.removesuffix(')')}" if ends else ""
 
 
 def named_columns(frame: pd.DataFrame, columns: Columns) -> Columns:

@@ -322,13 +322,15 @@ def figure(drawing: Figure | Axes, *, alt: str, caption: str = "") -> Piece:
 
 
 def _shorter(svg: bytes) -> bytes:
-    """The drawing with places to a hundredth of a point, and without notes on itself or indents: nobody sees a difference, and half of the
-    bytes go. Texts are left alone.
+    """The drawing with places to a hundredth of a point, and without notes on itself, indents, names of groups, and all but two of
+    twenty fonts: nobody sees a difference, and two thirds of the bytes go. Texts are left alone.
 
     >>> _shorter(b'<g>\\n  <path d="M 1.23456 2 \\nL 10.5 -3.14159 \\n"/>\\n <text x="1.23456">0.12345  a</text></g>')
     b'<g>\\n<path d="M 1.23 2 L 10.5 -3.14 "/>\\n<text x="1.23">0.12345  a</text></g>'
     """
     svg = re.sub(rb"\n\s*", b"\n", re.sub(rb"<metadata>.*?</metadata>", b"", svg, flags=re.S))
+    svg = re.sub(rb"font-family: '[^;\"]*, sans-serif", b"font-family: 'DejaVu Sans', Verdana, sans-serif", svg)
+    svg = re.sub(rb' transform="rotate\(-0 [^"]*\)"|(?<=<g) id="[^"]*"', b"", svg)
     return re.sub(rb' (?:d|x|y)="[^"]*"', lambda place: re.sub(rb"(\.\d\d)\d+", rb"\1", place.group()).replace(b"\n", b""), svg)
 
 
