@@ -44,7 +44,7 @@ def comparison(fit: FitFacts) -> Piece:
     """AUC out of time by accounts and by ARR, then the paired differences."""
     aucs = pd.DataFrame(
         {
-            "name": list(fit.auc),
+            "name": [wording.upper_first(claims_fit.SCHEMES[name]) for name in fit.auc],
             "auc": [score_range(one) for one in fit.auc.values()],
             "by_arr": [score_range(fit.arr_auc[name]) if name in fit.arr_auc else wording.NOTHING for name in fit.auc],
             "n": [one.n for one in fit.auc.values()],
@@ -98,7 +98,8 @@ def weights(fit: FitFacts) -> Piece:
     caption = (
         "Weights in points of 100, fitted with 95% interval; “chosen in” is the share of account resamples that give the metric weight"
     )
-    return report.table(frame, columns, caption=f"{caption}; {gone}" if gone else caption, n=fit.n_lost)
+    caption = f"{caption}; on {wording.counted(fit.n_lost, 'lost case')}"
+    return report.table(frame, columns, caption=f"{caption}; {gone}" if gone else caption)
 
 
 def folds(fit: FitFacts) -> Piece:
@@ -182,6 +183,6 @@ def cohorts(fit: FitFacts) -> Piece:
     caption = "Share lost by groups of equal size of each metric’s values: tenths, fewer where few were lost or many values are equal"
     return report.details(
         "Every metric by its values, and the lift of its worst fifth",
-        report.table(lifts, fifths, caption=words, n=fit.n_lost),
+        report.table(lifts, fifths, caption=f"{words}; {wording.counted(fit.n_lost, 'lost case')} in all"),
         report.table(frame, columns, caption=caption),
     )
