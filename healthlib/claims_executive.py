@@ -144,12 +144,12 @@ def first(facts: ExecutiveFacts) -> str:
 
 def at_risk(facts: ExecutiveFacts) -> str:
     """How many accounts stand below the best band, and whether the bands shown are the measured ones."""
-    table = facts.scores
-    below = table[~table["band"].isin([facts.bands[-1], "unscored"])]
+    table, below = facts.scores, facts.risks
+    best = [band for band in facts.bands if band != "unscored"][-1]
     if below.empty:
         return "No account stands below the best band."
     stands = "stands" if len(below) == 1 else "stand"
-    said = f"{counted(len(below), 'account')} with {_cash(facts, below['arr'].sum())} of ARR {stands} below {facts.bands[-1]}."
+    said = f"{counted(len(below), 'account')} with {_cash(facts, below['arr'].sum())} of ARR {stands} below {best}."
     worst = facts.bands[0]
     shown, measured = (int((table[name] == worst).sum()) for name in ("band", "band_without_override"))
     if shown == measured and (table["band"] == table["band_without_override"]).all():
