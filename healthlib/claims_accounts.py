@@ -44,7 +44,10 @@ def surprised(facts: AccountFacts) -> list[str]:
     causes = [f"the gate “{row['gate']}”" if row["gate"] else f"“{row['label']}”" for _, row in facts.held.iterrows()]
     most = pd.Series(causes, dtype="str").value_counts(sort=True).head(3)
     listing = listed([f"{cause} ({count(n)})" for cause, n in most.items()])
-    said = [gave_away(facts), f"Most often held down, of {counted(len(causes), 'false alarm')} looked at: {listing}." if causes else ""]
+    said = [
+        gave_away(facts),
+        f"What held the {counted(len(causes), 'false alarm')} looked at down most often: {listing}." if causes else "",
+    ]
     return [sentence for sentence in said if sentence]
 
 

@@ -14,6 +14,9 @@ from healthlib.wording import count, counted, listed, money, share, share_range
 if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
 
+NOT_YEARLY = (
+    " An account counts once in every month, and as left in each from which it was gone within the horizon: this is no yearly rate."
+)
 NO_OUTCOMES = "No outcome has been seen yet, so nobody can say who leaves: every question below that needs one says what is missing."
 
 
@@ -22,10 +25,11 @@ def opening(audit: AuditFacts) -> str:
     if not audit.n_cases:
         return NO_OUTCOMES
     says = words(audit.kind)
+    tail = NOT_YEARLY if audit.kind == "churn_within" else ""
     return (
         f"Of {counted(audit.n_cases, says['case'])} that {says['came']} ({counted(audit.n_accounts, 'account')}), "
         f"{count(audit.n_lost)} {says['lost']}: "
-        f"{ranged(audit.base_rate)} by count, and {ranged(audit.arr_base_rate)} of the ARR."
+        f"{ranged(audit.base_rate)} by count, and {ranged(audit.arr_base_rate)} of the ARR.{tail}"
     )
 
 
@@ -162,7 +166,10 @@ def score(audit: AuditFacts) -> str:
         return "How good the present score is cannot be told yet: both outcomes must have been seen."
     counting = audit.leaks[audit.leaks["metric"].isin(left_out(audit.leaks)) & (audit.leaks["weight"] > 0)]["metric"].nunique()
     bare = f", without {counted(counting, 'metric')} that {'seems' if counting == 1 else 'seem'} to know the outcome," if counting else ""
-    return f"The present score{bare} has an AUC of {score_range(auc)}: {listed(rates)} {lost}, against {ranged(audit.base_rate)} overall."
+    return (
+        f"The present score{bare} has an AUC of {score_range(auc)} on all {counted(audit.n_cases, 'finished case')}: "
+        f"{listed(rates)} {lost}, against {ranged(audit.base_rate)} overall."
+    )
 
 
 def flagged(audit: AuditFacts) -> str:

@@ -109,7 +109,7 @@ def _price(contest: ContestFacts, scheme: str) -> str:
         fed = f": {counted(contest.lost, 'lost case')} are too few to feed a machine" if contest.lost < MANY_LOST else ""
         return f"{first} rank better than {machine.removesuffix(', which nobody could explain')} by {span} {gain}{fed}."
     moved = f"give up {span} {cost}" if found.value < 0 else f"gain {span} {gain}"
-    return f"{first} {moved} against {machine}: not told from nothing."
+    return f"{first} {moved} against {machine}, which cannot be told from none."
 
 
 def _first(contest: ContestFacts) -> str:

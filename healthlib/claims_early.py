@@ -158,6 +158,6 @@ def owners(audit: AuditFacts) -> str:
         return f"{opening}. Nobody had enough renewals in twelve months to compare outcomes fairly."
     apart = judged[judged["verdict"] != "cannot tell"]
     if apart.empty:
-        return f"{opening}. Allowing for how healthy their accounts were, no CSM’s losses surely differ from those of the others."
+        return f"{opening}. Allowing for how healthy their accounts were, no CSM’s losses surely differ from those expected."
     told = [f"{row.csm} {row.verdict} ({row.lost:.0f} against {row.expected:.1f})" for row in apart.itertuples()]
     return f"{opening}. Allowing for how healthy their accounts were and how many are compared, losses over twelve months: {listed(told)}."

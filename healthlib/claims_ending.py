@@ -183,8 +183,9 @@ def _shrank(table: pd.DataFrame, names: list[str]) -> str:
     if not pairs or pairs[0][0]["small"]:
         return ""
     sure = [str(down["label"]) for down, whole in pairs if down["low"] > whole["high"]]
-    showed = f"showed it in {listed(sure)}" if sure else "showed nothing of the kind"
-    return f"; {counted(pairs[0][0]['cases'], 'end')} after which the account stayed at a lower ARR {showed}"
+    first = pairs[0][0]
+    said = f"; and {row_rate(first)} of {counted(first['cases'], 'case')} that stayed at a lower ARR"
+    return f"{said}, which had surely fallen lower than the whole in {listed(sure)}" if sure else f"{said}, not surely more than the whole"
 
 
 def _by_reason(table: pd.DataFrame, names: list[str]) -> str:

@@ -142,6 +142,21 @@ def first(facts: ExecutiveFacts) -> str:
     return said + (f" The first {len(ten)} hold {_cash(facts, ten['arr'].sum())} of ARR." if len(ten) > 1 else "")
 
 
+def at_risk(facts: ExecutiveFacts) -> str:
+    """How many accounts stand below the best band, and whether the bands shown are the measured ones."""
+    table, below = facts.scores, facts.risks
+    best = [band for band in facts.bands if band != "unscored"][-1]
+    if below.empty:
+        return "No account stands below the best band."
+    stands = "stands" if len(below) == 1 else "stand"
+    said = f"{counted(len(below), 'account')} with {_cash(facts, below['arr'].sum())} of ARR {stands} below {best}."
+    worst = facts.bands[0]
+    shown, measured = (int((table[name] == worst).sum()) for name in ("band", "band_without_override"))
+    if shown == measured and (table["band"] == table["band_without_override"]).all():
+        return said
+    return f"{said} Bands are those shown, after what people overruled: {count(shown)} {worst}, {count(measured)} by the measured score."
+
+
 def in_short(facts: ExecutiveFacts) -> str:
     """Which accounts first, and whether to believe the score, in two sentences: the rest of the page is their evidence."""
     names = [f"{isolated(str(row['name']))} ({_cash(facts, row['arr'])})" for row in facts.risks.head(3).to_dict("records")]
@@ -210,11 +225,12 @@ def _flagged(facts: ExecutiveFacts) -> str:
     versus = {"above": "the score did better than that", "below": "the score did worse than that"}.get(
         side, "whether the score did better cannot be told"
     )
-    return (
-        f"{ranged(arr)} of the ARR that left, and {ranged(accounts)} of the {counted(accounts.n, 'account')} that left, stood in "
-        f"{facts.bands[0]} {FLAG_DAYS} days before. Chance alone would have flagged {share(base.value)}; {versus}."
-        + (f" Only {count(accounts.n)} left: too few to rely on." if accounts.n < FEW else "")
+    were = "was a customer" if accounts.n == 1 else "were customers"
+    said = (
+        f"Of the {counted(accounts.n, 'account')} that left and {were} {FLAG_DAYS} days before, {ranged(accounts)} stood in "
+        f"{facts.bands[0]} then, and {ranged(arr)} of their ARR. Chance alone would have flagged {share(base.value)}; {versus}."
     )
+    return said + (f" Only {count(accounts.n)} left: too few to rely on." if accounts.n < FEW else "")
 
 
 def _forecast(facts: ExecutiveFacts) -> str:

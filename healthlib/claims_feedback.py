@@ -27,7 +27,7 @@ def judged(feedback: FeedbackFacts) -> str:
     verdict = {HELPED: "CSMs knew better than the score", HURT: "the score knew better than the CSMs"}.get(
         row["verdict"], "who knew better cannot be told"
     )
-    benefit = f"{row['benefit']:+.0%} ({row['benefit_low']:+.0%} to {row['benefit_high']:+.0%})"
+    benefit = f"{row['benefit']:+.0%} ({row['benefit_low']:+.0%} to {row['benefit_high']:+.0%})".replace("-", "−")
     return (
         f"{opening}: {verdict}. Outcomes went their way by {benefit} of cases more than among accounts of the same score that nobody "
         f"spoke of (n = {counted(row['accounts'], 'account')}, {count(row['lost'])} lost).{unread}"

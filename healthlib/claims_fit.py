@@ -32,6 +32,16 @@ GATES = {
 """Verdict on a gate -> what is said of one, and of several."""
 
 
+SCHEMES = {
+    "current": "current weights",
+    "equal": "equal weights",
+    "fitted": "fitted weights",
+    "incumbent": "the present tool’s score",
+    "learned": "fitted weights on learned scales",
+}
+"""Scheme of a comparison -> what it is called."""
+
+
 def opening(fit: FitFacts) -> str:
     """The recommendation in a sentence."""
     return f"{ADVICE[fit.recommendation]} {fit.reason}"
@@ -42,7 +52,7 @@ def comparison(fit: FitFacts) -> str:
     known = {name: estimate for name, estimate in fit.auc.items() if np.isfinite(estimate.value)}
     if not known:
         return tested(fit.split, "The scorecards cannot be compared out of time: no fold had both lost and kept cases to test on.")
-    said = [f"{name} {score_range(estimate)}" for name, estimate in known.items()]
+    said = [f"{SCHEMES[name]} {score_range(estimate)}" for name, estimate in known.items()]
     basis = f"n = {compared(next(iter(known.values())), fit.n_compared, fit.n_lost_accounts)}; 0.5 is a coin toss"
     doubt = claims_leaks.incumbent(fit.leaks) if "incumbent" in known else ""
     return f"{tested(fit.split, 'Out of time')} the AUC is {listed(said)} ({basis})." + (f" {doubt}" if doubt else "")

@@ -160,7 +160,7 @@ def kpis(facts: RetainedFacts) -> str:
     top = table.iloc[0]
     short = " Fewer than three qualify; the others wait for more outcomes." if len(table) < 3 else ""
     return (
-        f"Watch {names}. Of accounts in the worst fifth of “{top['label']}” {share(top['worst_rate'])} {words(facts.kind)['lost']}, "
+        f"Watch {names}. Of the worst fifth of cases by “{top['label']}” {share(top['worst_rate'])} {words(facts.kind)['lost']}, "
         f"{number(top['lift'])} times the average.{short}" + (f" Not recommended: {listed(rest)}." if rest else "")
     )
 
@@ -213,7 +213,8 @@ def worth(audit: AuditFacts) -> str:
     said = f"{opening}. {upper_first('; '.join(parts))}."
     has = str(table["why"].iloc[0]).partition(", to ")[0]
     needs = [plainly(text) for text in table["needs"] if text]
-    return f"{said} There are {has}." + (f" What is missing most: {needs[0].split('; ')[0]}." if needs else "")
+    both = "" if audit.kind == "flat" else ", an account that first stayed and later left among both"
+    return f"{said} There are {has}{both}." + (f" What is missing most: {needs[0].split('; ')[0]}." if needs else "")
 
 
 def plainly(needs: str) -> str:

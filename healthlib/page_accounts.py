@@ -41,7 +41,8 @@ LEGEND = (
     "changes. A thin line is what the scorecard of that day said, a dashed one the day it changed; ↑ is the day for which the account is "
     "listed, “Gate” a month that a gate capped, ◇ one that a person overruled. Terms: ◆ renewed, ✕ left. Tickets: opened above the line, "
     "closed below. Figures at the right: the last score, and the most tickets and contacts in a month. Metrics: points from 0 at the foot "
-    "to 100 at the top; then the last points, and the last value in the metric’s own unit."
+    "to 100 at the top; then the last points, and the last value in the metric’s own unit. The lists, as every test of the score, leave "
+    "out what seems to know the outcome, so that a score said there can differ a little from the shape."
 )
 
 

@@ -13,6 +13,7 @@ from healthlib.studies.lists import latest
 from healthlib.studies.rates import SMALL
 
 if TYPE_CHECKING:
+    from healthlib.resample import Estimate
     from healthlib.studies.accounts import AccountFacts
     from healthlib.studies.audit import AuditFacts
 
@@ -20,8 +21,16 @@ if TYPE_CHECKING:
 LISTED = 50
 """Accounts of a list shown by name, largest ARR first; the caption says how many there are."""
 
+
 LATEST = "listed, the latest of each account"
 """What a list by name holds of the cases that its caption counts."""
+
+
+def held(frame: pd.DataFrame) -> str:
+    """How many cases a list counts, and which of them it names."""
+    accounts = frame["account_id"].nunique()
+    named = f"the {LISTED} largest of {wording.counted(accounts, 'account')}" if accounts > LISTED else wording.counted(accounts, "account")
+    return f"{wording.counted(len(frame), 'case')}; {named}, each with its latest case"
 
 
 def by_account(frame: pd.DataFrame) -> pd.DataFrame:
@@ -33,7 +42,7 @@ def interval(said: str) -> Piece:
     """A column kind: `12% (10–14%)` as the figure with its interval below, neither broken."""
     figure, _, rest = said.partition(" (")
     under = f'<span class="quiet under">{report.escape(rest.removesuffix(")"))}</span>' if rest else ""
-    return Piece(f'<span style="display:block;padding-left:.8rem" class="nowrap">{report.escape(figure)}{under}</span>')
+    return Piece(f'<span class="ends">{report.escape(figure)}{under}</span>')
 
 
 def unbroken(said: str) -> Piece:
@@ -77,12 +86,16 @@ def rate_table(frame: pd.DataFrame, kind: str, currency: str, *, first: dict[str
 
 def reason_bars(audit: AuditFacts) -> Piece:
     """Share of lost ARR by stated reason, as bars."""
+    if not (audit.reasons["reason"] != "not stated").any():
+        return Piece("")
     frame = audit.reasons[["reason", "arr_share", "arr_low", "arr_high"]].set_axis(["reason", "share", "low", "high"], axis=1)
     return report.bars(frame.head(8), "reason", "share", kind="share", caption="Share of lost ARR by stated reason")
 
 
 def reasons(audit: AuditFacts) -> Piece:
     """Lost accounts and ARR by stated reason."""
+    if not (audit.reasons["reason"] != "not stated").any():
+        return Piece("")
     frame = ranges(audit.reasons, by_count=("share", "low", "high"), by_arr=("arr_share", "arr_low", "arr_high"))
     columns: Columns = {
         "reason": ("Reason", "text"),
@@ -91,7 +104,7 @@ def reasons(audit: AuditFacts) -> Piece:
         "arr": ("ARR lost", f"money {audit.currency}"),
         "accounts": ("Accounts", "count"),
     }
-    return report.table(frame, columns, caption="By stated reason", layout="fold")
+    return report.details("The same with accounts and ARR", report.table(frame, columns, caption="By stated reason"))
 
 
 def movements(audit: AuditFacts) -> Piece:
@@ -100,17 +113,17 @@ def movements(audit: AuditFacts) -> Piece:
     frame = ranges(audit.movements, left_said=("left_rate", "left_low", "left_high")).assign(year=claims_audit.years(audit))
     columns: Columns = {
         "year": ("Year", "text"),
-        "left_said": ("Left, share of those at start", interval),
-        "left_arr": ("ARR left in all", money),
-        "down_arr": ("ARR downsold", money),
-        "up_arr": ("ARR expanded", money),
-        "left_of_start": ("Left, of those at start", "count"),
-        "accounts_start": ("Accounts at start", "count"),
-        "left_accounts": ("Left in all, newcomers too", "count"),
-        "down_accounts": ("Downsold", "count"),
-        "up_accounts": ("Expanded", "count"),
+        "accounts_start": ("At start", "count"),
+        "left_of_start": ("of them left", "count"),
+        "left_said": ("Share", interval),
+        "left_accounts": ("All who left", "count"),
+        "left_arr": ("ARR left", money),
+        "down_accounts": ("Shrank", "count"),
+        "down_arr": ("ARR lost so", money),
+        "up_accounts": ("Grew", "count"),
+        "up_arr": ("ARR gained", money),
     }
-    return report.table(frame, columns, caption="Movements by calendar year, as far as the exports go")
+    return report.table(frame, columns, caption="Movements of accounts and ARR by calendar year, as far as the exports go")
 
 
 def zombies(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
@@ -127,6 +140,8 @@ def zombies(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
     past = rate_table(
         audit.zombie_outcomes, audit.kind, audit.currency, first={"group": "At the case’s date"}, caption="What became of zombies"
     )
+    if audit.zombies.empty:
+        return past if len(audit.zombie_outcomes) > 1 else Piece("")
     listing = report.table(linked(audit.zombies, accounts), columns, caption="Paying, hardly using", layout="cards fold")
     return report.anchored("list-zombies", listing) + past
 
@@ -163,7 +178,7 @@ def watermelons(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piec
     listing = report.table(
         linked(by_account(audit.watermelons), accounts),
         columns,
-        caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}: {wording.counted(len(audit.watermelons), 'case')}; {LATEST}",
+        caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}: {held(audit.watermelons)}",
         layout="cards fold",
     )
     return report.anchored("list-watermelons", listing)
@@ -184,7 +199,7 @@ def false_alarms(audit: AuditFacts, accounts: AccountFacts | None = None) -> Pie
     listing = report.table(
         linked(by_account(audit.false_alarms), accounts),
         columns,
-        caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}: {wording.counted(len(audit.false_alarms), 'case')}; {LATEST}",
+        caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}: {held(audit.false_alarms)}",
         layout="cards fold",
     )
     return report.anchored("list-false-alarms", listing)
@@ -242,15 +257,10 @@ def opening(audit: AuditFacts) -> Piece:
     tiles = report.tiles(
         [
             (
-                f"{says['rate'].capitalize()}",
-                wording.share(audit.base_rate.value),
-                f"95%: {wording.share(audit.base_rate.low)}–{wording.share(audit.base_rate.high)}",
+                f"{says['rate'].capitalize()}{' within the horizon' if audit.kind == 'churn_within' else ''}",
+                *_rate_tile(audit.base_rate),
             ),
-            (
-                "By ARR",
-                wording.share(audit.arr_base_rate.value),
-                f"95%: {wording.share(audit.arr_base_rate.low)}–{wording.share(audit.arr_base_rate.high)}",
-            ),
+            ("By ARR", *_rate_tile(audit.arr_base_rate)),
             (
                 "Finished cases",
                 wording.count(audit.n_cases),
@@ -260,6 +270,12 @@ def opening(audit: AuditFacts) -> Piece:
         ]
     )
     return report.show(report.lead(claims_audit.opening(audit)), tiles, report.note(ASSOCIATED))
+
+
+def _rate_tile(rate: Estimate) -> tuple[str, str]:
+    """A rate and its interval with as many digits as the sentence beside it gives."""
+    figure, _, ends = wording.share_range(rate.value, rate.low, rate.high).partition(" (")
+    return figure, f"95%: {ends.removesuffix(')')}" if ends else ""
 
 
 def named_columns(frame: pd.DataFrame, columns: Columns) -> Columns:

@@ -61,7 +61,8 @@ def first_days(audit: AuditFacts) -> Piece:
         "verdict": ("Verdict", "text"),
     }
     caption = "First days of accounts followed for a year after; compared within segment and size, false discoveries held at 5%"
-    return report.table(frame, columns, caption=caption, layout="cards fold")
+    table = report.table(frame, columns, caption=caption, layout="cards")
+    return report.details("Every sign of the first days", table) if len(frame) else table
 
 
 def features(audit: AuditFacts) -> Piece:
@@ -90,7 +91,8 @@ def _odds(value: float, low: float, high: float) -> str:
 def steps(audit: AuditFacts) -> Piece:
     """Each onboarding step, on time, late or not done, and who left in the year after."""
     first = {"milestone": "Step", "done": "Done"}
-    return rate_table(audit.steps, audit.kind, audit.currency, first=first, caption="Onboarding steps and who left within the year after")
+    table = rate_table(audit.steps, audit.kind, audit.currency, first=first, caption="Onboarding steps and who left within the year after")
+    return report.details("Every onboarding step", table) if len(audit.steps) else table
 
 
 def owners(audit: AuditFacts) -> Piece:
@@ -102,7 +104,7 @@ def owners(audit: AuditFacts) -> Piece:
         "csm": ("CSM", "text"),
         "accounts": ("Accounts", "count"),
         "arr": ("ARR", money),
-        "accounts_worst": (f"{audit.bands[0].capitalize()}", "count"),
+        "accounts_worst": (f"{audit.bands[0].capitalize()}, measured", "count"),
         "arr_worst": ("Their ARR", money),
         "arr_due": ("Renewing in 90 days", money),
         "cases": ("Finished, 12 months", "count"),
@@ -114,6 +116,7 @@ def owners(audit: AuditFacts) -> Piece:
         "verdict": ("Verdict", "text"),
     }
     return report.table(frame, columns, caption="Books by CSM, largest ARR first", layout="cards") + report.note(
-        "Expected are the losses that the accounts’ scores promise, by what happened to all other CSMs’ accounts. Shown with at least 20 "
-        "finished cases and 3 expected losses; otherwise nothing can be said of anybody."
+        f"{audit.bands[0].capitalize() if audit.bands else 'Bands'}: by the measured score, before anybody overruled it. Expected are the "
+        "losses that the accounts’ scores promise, by what happened to all other CSMs’ accounts. A verdict takes at least 20 finished "
+        "cases and 3 expected losses; with several CSMs compared, one of twenty companies names somebody by chance alone."
     )

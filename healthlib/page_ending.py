@@ -48,8 +48,10 @@ def before(ending: EndingFacts) -> Piece:
     table = report.table(frame, columns, caption=caption, layout="cards fold")
     if frame.empty:
         return table
-    notes = (report.note(claims_ending.compared(ending)), report.note(claims_ending.reading()))
-    return report.show(report.bullets(claims_ending.others(ending)), table, *notes)
+    notes = (report.text(claims_ending.compared(ending)), report.text(claims_ending.reading()))
+    return report.show(
+        report.bullets(claims_ending.others(ending)), table, report.details("With whom they were compared, and how to read it", *notes)
+    )
 
 
 def _when(months: float) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from healthlib import claims_fit, page_leaks, report, wording
 from healthlib.claims import score_range, signed_range
+from healthlib.page_accounts import figure
 from healthlib.page_audit import interval, ranges, unbroken
 from healthlib.pieces import Columns, Piece
 from healthlib.resample import NOTHING, Estimate
@@ -43,7 +44,7 @@ def comparison(fit: FitFacts) -> Piece:
     """AUC out of time by accounts and by ARR, then the paired differences."""
     aucs = pd.DataFrame(
         {
-            "name": list(fit.auc),
+            "name": [wording.upper_first(claims_fit.SCHEMES[name]) for name in fit.auc],
             "auc": [score_range(one) for one in fit.auc.values()],
             "by_arr": [score_range(fit.arr_auc[name]) if name in fit.arr_auc else wording.NOTHING for name in fit.auc],
             "n": [one.n for one in fit.auc.values()],
@@ -97,7 +98,8 @@ def weights(fit: FitFacts) -> Piece:
     caption = (
         "Weights in points of 100, fitted with 95% interval; “chosen in” is the share of account resamples that give the metric weight"
     )
-    return report.table(frame, columns, caption=f"{caption}; {gone}" if gone else caption, n=fit.n_lost)
+    caption = f"{caption}; on {wording.counted(fit.n_lost, 'lost case')}"
+    return report.table(frame, columns, caption=f"{caption}; {gone}" if gone else caption)
 
 
 def folds(fit: FitFacts) -> Piece:
@@ -167,11 +169,12 @@ def cohorts(fit: FitFacts) -> Piece:
     fifths: Columns = {"label": ("Metric", "text"), "said": ("Lift of its worst fifth", interval), "arr_said": ("by ARR", interval)}
     words = "How many times as much of what was lost as a fifth drawn by lot holds; measured cases, 95% intervals from resampling accounts"
     frame = ranges(fit.metric_cohorts, said=("rate", "low", "high"), arr_said=("arr_rate", "arr_low", "arr_high"))
+    frame["mean_said"] = [figure(value) for value in frame["mean_value"]]
     frame["group"] = [f"{decile:.0f}" if decile else "not measured" for decile in frame["decile"]]
     columns: Columns = {
         "label": ("Metric", "text"),
         "group": ("Group, lowest values first", "text"),
-        "mean_value": ("Mean value", "number"),
+        "mean_said": ("Mean value", unbroken),
         "cases": ("Cases", "count"),
         "lost": ("Lost", "count"),
         "said": ("Lost share", interval),
@@ -180,6 +183,6 @@ def cohorts(fit: FitFacts) -> Piece:
     caption = "Share lost by groups of equal size of each metric’s values: tenths, fewer where few were lost or many values are equal"
     return report.details(
         "Every metric by its values, and the lift of its worst fifth",
-        report.table(lifts, fifths, caption=words, n=fit.n_lost),
+        report.table(lifts, fifths, caption=f"{words}; {wording.counted(fit.n_lost, 'lost case')} in all"),
         report.table(frame, columns, caption=caption),
     )

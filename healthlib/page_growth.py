@@ -27,7 +27,8 @@ def weights(growth: GrowthFacts) -> Piece:
         "said": ("95% interval", interval),
         "equal": ("Equal", "points"),
     }
-    return report.table(frame, columns, caption="Weights for growing, fitted to accounts that stayed", layout="cards fold")
+    table = report.table(frame, columns, caption="Weights for growing, fitted to accounts that stayed", layout="cards")
+    return report.details("Each metric’s weight for growing", table)
 
 
 def ready(growth: GrowthFacts) -> Piece:

@@ -124,7 +124,7 @@ def kpis(facts: RetainedFacts) -> Piece:
         "rank": ("#", "count"),
         "label": ("Watch", "text"),
         "why": ("Because", "text"),
-        "group": ("Group", "text"),
+        "group": ("Group", unbroken),
         "ranks": ("AUC alone, by count · by ARR", unbroken),
         "cases": ("Cases", "count"),
     }

@@ -8,7 +8,8 @@ import pandas as pd
 
 from healthlib import claims_scales, report, wording
 from healthlib.claims import signed_range
-from healthlib.page_audit import interval, ranges
+from healthlib.page_accounts import figure
+from healthlib.page_audit import interval, ranges, unbroken
 from healthlib.pieces import Columns, Piece
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ def proposal(fit: FitFacts) -> Piece:
 def bins(fit: FitFacts) -> Piece:
     """What was kept in every bin of every metric, folded away."""
     frame = ranges(fit.learned.scales, said=("kept", "low", "high"))
+    frame["value_said"] = [figure(value) for value in frame["value"]]
     columns: Columns = {
-        "label": ("Metric", "text"), "value": ("Value", "number"), "cases": ("Cases", "count"), "lost": ("Lost", "count"),
+        "label": ("Metric", "text"), "value_said": ("Value", unbroken), "cases": ("Cases", "count"), "lost": ("Lost", "count"),
         "said": ("Kept", interval), "points_now": ("Points in use", "points"), "points_learned": ("Points learned", "points"),
     }  # fmt: skip
     return report.details("Every metric by bins of its values", report.table(frame, columns, caption="Share kept by bin, and points"))

@@ -41,7 +41,9 @@ def overrides(audit: AuditFacts) -> Piece:
         "arr": ("ARR", f"money {currency}"),
     }
     caption = "Finished cases under an override, against the chance of loss at their measured score; 95% intervals; at least 10 accounts"
-    return report.table(frame, columns, caption=caption, layout="fold") + _today(audit) if len(table) else _today(audit)
+    if table.empty:
+        return _today(audit)
+    return report.details("What became of overruled accounts, by person", report.table(frame, columns, caption=caption)) + _today(audit)
 
 
 def _gaps(table: pd.DataFrame, prefix: str) -> list[str]:
@@ -93,7 +95,8 @@ def hanging(audit: AuditFacts) -> Piece:
     caption = f"Band depends on the rule for missing values, {wording.counted(total, 'account')}" + (
         f"; the largest {LISTED}" if total > LISTED else ""
     )
-    return report.table(frame, columns, caption=caption, n=audit.gaps.n_today, layout="cards fold")
+    table = report.table(frame, columns, caption=caption, n=audit.gaps.n_today, layout="cards")
+    return report.details("These accounts by name", table) if len(frame) else table
 
 
 def predicts(audit: AuditFacts) -> Piece:
@@ -120,7 +123,8 @@ def predicts(audit: AuditFacts) -> Piece:
         "p_said": ("Adjusted p", unbroken),
     }
     caption = "Cases missing a metric against measured ones of the same months; 95% intervals; p after Benjamini–Hochberg"
-    return report.table(frame.assign(said=table["verdict"].map(marks)), columns, caption=caption, layout="fold")
+    shown = report.table(frame.assign(said=table["verdict"].map(marks)), columns, caption=caption)
+    return report.details("Each metric, missing against measured", shown)
 
 
 def ages(audit: AuditFacts) -> Piece:
@@ -144,7 +148,7 @@ def ages(audit: AuditFacts) -> Piece:
         "verdict": ("Verdict", unbroken),
     }
     caption = "The latest rating or answer alone, by its age when the score was read; neighbouring bins joined to 15 lost and 15 kept"
-    return report.table(frame, columns, caption=caption, layout="fold")
+    return report.details("Each rating by its age", report.table(frame, columns, caption=caption))
 
 
 def spans(table: pd.DataFrame) -> list[str]:

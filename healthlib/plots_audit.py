@@ -134,7 +134,7 @@ def metrics_alone(audit: AuditFacts, *, most: int = 18) -> Axes:
         SUSPECT if leak else GOOD if low > 0.5 else BAD if high < 0.5 else GREY
         for leak, low, high in zip(leaky, known["low"], known["high"], strict=True)
     ]
-    labels = [f"{short(label, 20)} (leak?)" if leak else short(label, 27) for leak, label in zip(leaky, known["label"], strict=True)]
+    labels = [f"{wrapped(label, 24)} (leak?)" if leak else wrapped(label, 27) for leak, label in zip(leaky, known["label"], strict=True)]
     dots(ax, known.rename(columns={"auc": "value"}), labels, colours=colours, reference=0.5)
     ax.set_xlabel("AUC alone, 95% interval; 0.5 is a coin toss")
     clear, fair = sum(colour == GOOD for colour in colours), known[~leaky]
@@ -161,7 +161,7 @@ def cohort_grid(table: pd.DataFrame, names: Sequence[str], labels: dict[str, str
         ax.axhline(base, color=MUTED, lw=1.2, ls=(0, (4, 3)))
         ax.vlines(part["cohort"], part["low"], part["high"], color=ACCENT, lw=2.2)
         ax.plot(part["cohort"], part["rate"], color=ACCENT, marker="o", ms=6, lw=1)
-        ax.set_title(short(labels.get(name, name), 24), fontsize=11, loc="left", color=INK, fontweight="normal")
+        ax.set_title(wrapped(labels.get(name, name), 26), fontsize=11, loc="left", color=INK, fontweight="normal")
         ax.set_xticks([part["cohort"].min(), part["cohort"].max()], ["worst", "best"])
         ax.grid(axis="y", color=LINE, lw=0.6)
     for ax in list(grid.flat)[len(names) :]:
@@ -239,6 +239,16 @@ def flagged(audit: AuditFacts) -> Axes:
         f"{wording.share(near['rate'])} {int(near['lead_days'])} days before",
     )
     return ax
+
+
+def wrapped(text: object, most: int) -> str:
+    """A label over two lines where it is longer than `most` characters, the second cut where it is longer still.
+
+    >>> wrapped("Days since contact with an executive", 24)
+    'Days since contact with\\nan executive'
+    """
+    first, *others = textwrap.wrap(str(text), most) or [""]
+    return "\n".join(short(line, most) for line in (first, *([" ".join(others)] if others else [])))
 
 
 def short(text: object, most: int) -> str:

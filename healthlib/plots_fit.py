@@ -10,7 +10,7 @@ import pandas as pd
 from healthlib import wording
 from healthlib.claims import largest
 from healthlib.claims_fit import staying, taken, telling, times
-from healthlib.plots_audit import ACCENT, BAD, GOOD, GREY, LINE, MUTED, PAPER, blank, canvas, dots, percent, short, titled
+from healthlib.plots_audit import ACCENT, BAD, GOOD, GREY, LINE, MUTED, PAPER, blank, canvas, dots, percent, short, titled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def weights(fit: FitFacts) -> Axes:
     moved = [(low - 0.5 > now, high + 0.5 < now) for low, high, now in zip(table["low"], table["high"], table["current"], strict=True)]
     colours = [GOOD if up else BAD if down else ACCENT for up, down in moved]
     ax = canvas(1.7 + 0.36 * len(table))[0, 0]
-    dots(ax, table.rename(columns={"fitted": "value"}), [short(label, 25) for label in table["label"]], colours=colours)
+    dots(ax, table.rename(columns={"fitted": "value"}), [wrapped(label, 25) for label in table["label"]], colours=colours)
     ax.scatter(table["current"], np.arange(len(table))[::-1], marker="D", s=52, facecolor=PAPER, edgecolor=MUTED, lw=1.8, zorder=4)
     ax.set_xlim(left=-1)
     ax.set_xlabel(f"points of 100: ◇ in use{', scaled up' if len(gone) else ''}, ● fitted with 95% interval")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from healthlib import wording
-from healthlib.plots_audit import ACCENT, GOOD, LINE, MUTED, blank, canvas, percent, short, titled
+from healthlib.plots_audit import ACCENT, GOOD, LINE, MUTED, blank, canvas, percent, titled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ def cohorts(growth: GrowthFacts, *, most: int = 4) -> Axes:
         ax.axhline(growth.rate.value, color=MUTED, lw=1.2, ls=(0, (4, 3)))
         ax.vlines(part["decile"], 1 - part["high"], 1 - part["low"], color=tint, lw=1.8)
         ax.plot(part["decile"], 1 - part["rate"], color=tint, marker="o", ms=5, lw=1)
-        ax.set_title(short(label, 24), fontsize=11, loc="left", fontweight="normal")
+        ax.set_title(wrapped(label, 26), fontsize=11, loc="left", fontweight="normal")
         ax.set_xticks([part["decile"].min(), part["decile"].max()], ["low", "high"])
         ax.grid(axis="y", color=LINE, lw=0.6)
     for ax in list(grid.flat)[len(shown) :]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from healthlib import wording
 from healthlib.claims_scales import most_changed
-from healthlib.plots_audit import ACCENT, GOOD, GREY, LINE, MUTED, blank, canvas, percent, short, titled
+from healthlib.plots_audit import ACCENT, GOOD, GREY, LINE, MUTED, blank, canvas, percent, titled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def scales(fit: FitFacts, *, most: int = 4) -> Axes:
         left.axhline(1 - fit.base_rate.value, color=MUTED, lw=1.2, ls=(0, (4, 3)))
         left.vlines(part["value"], part["low"], part["high"], color=ACCENT, lw=1.8)
         left.plot(part["value"], part["kept"], color=ACCENT, marker="o", ms=5, lw=0)
-        left.set_title(f"{short(label, 22)}: kept", fontsize=11, loc="left", fontweight="normal")
+        left.set_title(f"{wrapped(label, 24)}: kept", fontsize=11, loc="left", fontweight="normal")
         percent(left.yaxis)
         right.plot(part["value"], part["points_now"], color=GREY, lw=1.8, ls=(0, (4, 3)), marker="D", ms=4)
         right.plot(part["value"], part["points_learned"], color=GOOD, lw=2, marker="o", ms=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,16 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from healthlib import overrides, recency
+from healthlib import claims_audit, overrides, recency
 from healthlib.beginnings import NEVER
 from healthlib.spec import Band, Measure, Metric, OutcomeSpec, Scorecard, SuccessSpec
 from healthlib.studies import alone, leaving, lists, survival
 from healthlib.studies.audit import audit_study
+from healthlib.studies.cohorts import metric_cohorts
 from healthlib.studies.groups import dimensions
 from healthlib.studies.leaks import screen
+from healthlib.studies.owners import _judged
 from healthlib.studies.rates import overall, rates_by
 from healthlib.studies.readiness import readiness
 from healthlib.studies.survival import curve, lifetimes, retained_after
+from tests import small_company
 
 # 6-MP arm: weeks in remission of 21 children with leukaemia; 1 relapsed, 0 still in remission when last seen.
 WEEKS = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
@@ -53,7 +57,9 @@ def eight() -> pd.DataFrame:
 def book(cases: pd.DataFrame, **more: Any) -> Any:
     """A Book with nothing in it but what is given."""
     none = {name: cases.head(0)[name] for name in cases}
-    workspace = SimpleNamespace(name="Eight", currency="USD", simulated=True, kind="renewal", outcome=OutcomeSpec(), success=SuccessSpec())
+    workspace = SimpleNamespace(
+        name="Eight", currency="USD", simulated=True, kind="renewal", outcome=OutcomeSpec(), success=SuccessSpec(), scorecard=CARD
+    )
     given = {
         "workspace": workspace, "scorecard": CARD, "as_of": T,
         "tables": pd.DataFrame({"table": ["accounts", "contracts"], "rows_used": [8, 8]}), "cases": cases,
@@ -179,9 +185,48 @@ def test_metric_cohorts_keep_equal_values_together_and_go_from_worst_to_best() -
     zeros = table[table["metric"] == "zeros"]
     assert zeros["cohort"].tolist() == [1, 2]
     assert zeros["rate"].iloc[0] == 1.0
-    strong = alone.strength(cases, card, table)
+    strong = alone.strength(cases, card)
     assert strong["metric"].iloc[0] == "seats"
     assert strong["auc"].iloc[0] == pytest.approx(_auc(cases["seats"], cases["lost"]))
+
+
+def test_the_worst_fifth_is_a_fifth_where_values_tie_and_both_pages_give_it_the_same_lift() -> None:
+    """Of 20 accounts 8 share the worst value and 4 of those left: half of a worst fifth of 4 left, against 5 of 20 in all."""
+    cases = pd.DataFrame({
+        "account_id": [f"t{i}" for i in range(20)], "as_of": T, "arr": 1.0, "seats": [0.0] * 8 + [float(i) for i in range(1, 13)],
+        "lost": [1.0] * 4 + [0.0] * 4 + [1.0] + [0.0] * 11,
+    })  # fmt: skip
+    card = CARD.model_copy(update={"metrics": {"seats": CARD.metrics["seats"]}})
+    one = alone.strength(cases, card).iloc[0]
+    assert one[["worst_rate", "best_rate", "lift"]].tolist() == pytest.approx([0.5, 0.0, 2.0])
+    same = metric_cohorts(cases, card).iloc[0]
+    assert one[["lift", "lift_low", "lift_high"]].tolist() == pytest.approx(same[["lift", "lift_low", "lift_high"]].tolist())
+
+
+def test_what_a_sentence_counts_is_what_the_table_beside_it_counts() -> None:
+    opened = small_company.book(150)
+    facts = audit_study(opened, replicates=40)
+    rows = facts.score_bands.set_index("group")
+    worst, best = facts.bands[0], facts.bands[-1]
+    assert len(facts.watermelons) == rows["lost"].get(best, 0)
+    assert len(facts.false_alarms) == rows["cases"].get(worst, 0) - rows["lost"].get(worst, 0)
+    said = claims_audit.surprises(facts)
+    assert f"{len(facts.watermelons)} of {facts.n_lost}" in said
+    assert f"{len(facts.false_alarms)} of {rows['cases'].get(worst, 0)} {worst} cases" in said
+    assert facts.score_bands["lost"].sum() == facts.n_lost
+    assert f"AUC of {facts.auc['current'].value:.2f}" in claims_audit.score(facts)
+
+
+def test_a_csm_s_losses_are_held_against_a_share_of_all_losses() -> None:
+    """11 lost where 3.7 were expected, of 49 in all: by hand 2 P(X >= 11), X of 49 with 3.7 / 41.7 each; 0.0031 had 3.7 been known."""
+    rows = pd.DataFrame({"lost": [11.0], "expected": [3.7], "ratio": [3.0], "low": [1.6], "high": [4.9]})
+    fair = 3.7 / (3.7 + 38)
+    assert 2 * sum(comb(49, k) * fair**k * (1 - fair) ** (49 - k) for k in range(11, 50)) == pytest.approx(0.0065, abs=1e-4)
+    calm = pd.DataFrame({"lost": [4.0] * 9, "expected": [4.2] * 9, "ratio": [0.95] * 9, "low": [0.3] * 9, "high": [1.8] * 9})
+    alone_sure = _judged(rows, 49.0)
+    among_ten = _judged(pd.concat([rows, calm], ignore_index=True), 49.0)
+    assert alone_sure["verdict"].iloc[0] == "more than expected"
+    assert among_ten["verdict"].tolist() == ["cannot tell"] * 10
 
 
 def _auc(score: pd.Series, lost: pd.Series) -> float:

@@ -288,15 +288,14 @@ def _watched() -> tuple[pd.DataFrame, Any, dict[str, pd.DataFrame]]:
     card = small_company.scorecard()
     twin = card.metrics["seats_used"].model_copy(update={"name": "twin", "label": "Twin"})
     card = card.model_copy(update={"metrics": card.metrics | {"twin": twin}})
-    table = alone.cohorts(done, card, replicates=100)
     dated = pd.DataFrame({"metric": ["seats_used", "contact", "tickets", "twin"], "fell": [3.0, np.nan, np.nan, 3.0]})
-    return done, card, {"alone": alone.strength(done, card, table, replicates=100), "cohorts": table, "dated": dated}
+    return done, card, {"alone": alone.strength(done, card, replicates=100), "dated": dated}
 
 
 def test_figures_to_watch_are_ranked_and_leaks_and_twins_are_left_out() -> None:
     done, card, known = _watched()
     base = float(done["lost"].mean())
-    table, why = recommend(done, card, known, leaky=(), base=base)
+    table, why = recommend(done, card, known, leaky=())
     assert len({"seats_used", "twin"} & set(table["metric"])) == 1, "one of two that say the same"
     assert table["metric"].iloc[0] in ("seats_used", "twin"), "what falls early comes first"
     assert "tickets" not in table["metric"].tolist()
@@ -304,10 +303,10 @@ def test_figures_to_watch_are_ranked_and_leaks_and_twins_are_left_out() -> None:
     worst = done.sort_values("seats_used").head(120)["lost"].mean()
     assert table[["worst_rate", "lift"]].iloc[0].tolist() == pytest.approx([worst, worst / base])
     assert table["lift_low"].iloc[0] > 1
-    honest, why = recommend(done, card, known, leaky=("seats_used", "twin"), base=base)
+    honest, why = recommend(done, card, known, leaky=("seats_used", "twin"))
     assert not {"seats_used", "twin"} & set(honest["metric"])
     assert why[WHY_NOT[0]] == 2
-    few, _ = recommend(done, card, known | {"alone": known["alone"].assign(measured=0.4)}, leaky=(), base=base)
+    few, _ = recommend(done, card, known | {"alone": known["alone"].assign(measured=0.4)}, leaky=())
     assert few.empty
 
 

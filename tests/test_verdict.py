@@ -28,7 +28,7 @@ def test_how_many_more_churns():
     found = say((0.02, -0.02, 0.06), (0.04, 0.0, 0.08), free=(0.02, -0.02, 0.06))
     assert found.recommendation == "insufficient_evidence"
     assert "about 300 more lost cases would be enough to adopt" in found.reason
-    assert "+0.020 (-0.020 to +0.060)" in found.reason
+    assert "+0.020 (−0.020 to +0.060)" in found.reason
 
 
 def test_few_churns_get_figures_but_no_verdict():
@@ -84,7 +84,7 @@ def test_schemes_that_cannot_be_told_apart_are_still_called_equally_good():
         (pair((0.03, 0.01, 0.05), (0.04, 0.02, 0.06)), "It holds by ARR too: +0.030 (+0.010 to +0.050) over the current ones and +0.040"),
         (
             pair((0.02, -0.03, 0.07), (0.04, -0.02, 0.1)),
-            "(-0.030 to +0.070) over the current ones and +0.040 (-0.020 to +0.100) over equal",
+            "(−0.030 to +0.070) over the current ones and +0.040 (−0.020 to +0.100) over equal",
         ),
         (pair((0.02, -0.03, 0.07), (0.04, -0.02, 0.1)), "over equal weights, which cannot be told from none."),
         (pair((0.02, -0.03, 0.07), (0.04, 0.02, 0.06)), "over the current ones, which cannot be told from none, and +0.040"),

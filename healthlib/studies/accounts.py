@@ -15,6 +15,7 @@ from healthlib.bands import band_colours
 from healthlib.resample import Estimate
 from healthlib.studies import lists, surprised, versions
 from healthlib.studies.diary import Diary
+from healthlib.studies.fit import usable
 from healthlib.studies.leaks import left_out
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN = {"zombie": 20, "watermelon": 20, "false alarm": 20, "successful": 10}
 """Lists of the audit whose accounts get a section, and how many of each: the largest ARR first (a convention: 3 kB each)."""
-MONTHS = 36
+MONTHS = 24
 """The last months of an account that its section shows."""
 PLAIN = 40
 """Letters of an id above which its anchor is made of its hash."""
@@ -145,7 +146,8 @@ def account_study(book: Book, audit: AuditFacts) -> AccountFacts:
     rows = book.history[book.history["account_id"].isin(ids)].groupby("account_id", sort=False).tail(MONTHS).reset_index(drop=True)
     finished = book.cases[book.cases["lost"].notna()].reset_index(drop=True)
     finished = finished.assign(lost=finished["lost"].astype(float))
-    judged = surprised.Judged(finished, scoring.score(book.scorecard, finished), book.answers, left_out(book.leaks.found))
+    scores = scoring.score(usable(book.scorecard, book.leaks.found), finished)
+    judged = surprised.Judged(finished, scores, book.answers, left_out(book.leaks.found))
     listed = {name: part[part["account_id"].isin(ids)] for name, part in _lists(audit).items()}
     shown = named[named["shown"] & named["scored_on"].notna()].rename(columns={"scored_on": "as_of"})
     weights = book.scorecard.weights

@@ -8,6 +8,7 @@ import pandas as pd
 from healthlib import stats
 from healthlib.resample import NOTHING, Estimate, account_weights, percentile
 from healthlib.spec import Scorecard
+from healthlib.studies.cohorts import worst_fifth
 from healthlib.studies.rates import RATE_COLUMNS, rates_by
 
 COHORT_COLUMNS = ("metric", "label", "cohort", "from_value", "to_value", *RATE_COLUMNS)
@@ -25,7 +26,12 @@ ALONE_COLUMNS = (
     "arr_high",
     "worst_rate",
     "best_rate",
+    "lift",
+    "lift_low",
+    "lift_high",
 )
+LIFT_REPLICATES = 200
+"""As many as the weights report draws for the same lifts, so that both pages say the same."""
 
 
 def cohorts(finished: pd.DataFrame, scorecard: Scorecard, *, replicates: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -69,25 +75,26 @@ def _fifths(signed: pd.Series) -> pd.Series:
     return pd.Series(place, index=known.index).rank(method="dense").reindex(signed.index)
 
 
-def strength(finished: pd.DataFrame, scorecard: Scorecard, table: pd.DataFrame, *, replicates: int = 400, seed: int = 0) -> pd.DataFrame:
+def strength(finished: pd.DataFrame, scorecard: Scorecard, *, replicates: int = 400, seed: int = 0) -> pd.DataFrame:
     """How well each metric alone ranks stayers above leavers, strongest first.
 
     Returns
     -------
     DataFrame with `ALONE_COLUMNS`: `auc` is the chance that an account that stayed had more points than one that left (ties half; 0.5 says
     nothing), with the 95 % interval from resampling accounts; `measured` the share of cases with a value; `worst_rate` and `best_rate`
-    the loss
-    rates of the first and last of the cohorts in `table`.
+    the loss rates of the worst and best fifth of the measured cases, of which equal values at the cut count in part; `lift` that of the
+    worst fifth over that of all measured cases, as in the weights report (`cohorts.worst_fifth`).
     """
-    rows = []
+    rows, accounts = [], account_weights(finished["account_id"], LIFT_REPLICATES, seed)
+    happened = (finished["lost"].to_numpy(float), np.nan_to_num(finished["arr"].to_numpy(float)))
     for name, metric in scorecard.metrics.items():
         if name not in finished:
             continue
         signed = finished[name] if metric.better == "higher" else -finished[name]
         measured = finished[signed.notna()]
         auc, by_arr = (auc_of(measured, signed.dropna(), money=money, replicates=replicates, seed=seed) for money in (False, True))
-        part = table[table["metric"] == name]
-        rates = (part["rate"].iloc[0], part["rate"].iloc[-1]) if len(part) > 1 else (np.nan, np.nan)
+        worst, best = (worst_fifth(sign * signed.to_numpy(float), happened, accounts) for sign in (1.0, -1.0))
+        base = measured["lost"].mean() if signed.nunique() > 1 else np.nan
         share = len(measured) / len(finished) if len(finished) else np.nan
         rows.append(
             (
@@ -102,7 +109,9 @@ def strength(finished: pd.DataFrame, scorecard: Scorecard, table: pd.DataFrame, 
                 by_arr.value,
                 by_arr.low,
                 by_arr.high,
-                *rates,
+                base * worst["lift"],
+                base * best["lift"],
+                *(worst[f"lift{end}"] for end in ("", "_low", "_high")),
             )
         )
     frame = pd.DataFrame(rows, columns=list(ALONE_COLUMNS))

@@ -12,6 +12,7 @@ from healthlib import scoring
 from healthlib.bands import band_colours
 from healthlib.resample import Estimate
 from healthlib.studies import alone, leaving, lists
+from healthlib.studies.backtest_bands import score_leads
 from healthlib.studies.early import early_facts
 from healthlib.studies.fit import usable, without
 from healthlib.studies.groups import dimensions
@@ -160,7 +161,7 @@ def _names(cases: pd.DataFrame) -> pd.DataFrame:
 def _named(book: Book, finished: pd.DataFrame, leaks: tuple[str, ...], *, replicates: int, seed: int) -> dict[str, Any]:
     """The lists by name, and what became of past zombies."""
     today = book.history[book.history["as_of"] == book.as_of].reset_index(drop=True)
-    scores = scoring.score(book.scorecard, finished)
+    scores = scoring.score(usable(book.scorecard, book.leaks.found), finished)
     watermelons, false_alarms = lists.surprises(finished, scores, without(book.scorecard, leaks), book.churned)
     past = lists.is_zombie(finished, book.scorecard)
     labels = past.map({True: "zombie at the time", False: "all others"})
@@ -175,7 +176,7 @@ def _named(book: Book, finished: pd.DataFrame, leaks: tuple[str, ...], *, replic
 def _metrics(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, Any]:
     """Each metric alone."""
     table = alone.cohorts(finished, book.scorecard, replicates=replicates, seed=seed)
-    return {"cohorts": table, "alone": alone.strength(finished, book.scorecard, table, replicates=replicates, seed=seed)}
+    return {"cohorts": table, "alone": alone.strength(finished, book.scorecard, replicates=replicates, seed=seed)}
 
 
 def _present_score(book: Book, finished: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, Any]:
@@ -209,13 +210,15 @@ def _present_score(book: Book, finished: pd.DataFrame, *, replicates: int, seed:
 
 
 def _flagged(book: Book, *, replicates: int, seed: int) -> pd.DataFrame:
-    """Share of leavers, and of their ARR, in the worst band at each lead: columns lead_days + `RATE_COLUMNS` (lost = flagged)."""
+    """Share of leavers, and of their ARR, in the worst band at each lead: columns lead_days + `RATE_COLUMNS` (lost = flagged).
+
+    By the scorecard as written, its quantile scales as they stood then: as lead_time.csv has it.
+    """
     columns = ["lead_days", *RATE_COLUMNS]
     if book.leads.empty:
         return pd.DataFrame(columns=columns)
-    leads = book.leads.reset_index(drop=True)
-    band = scoring.score(usable(book.scorecard, book.leaks.found), leads).frame["band"]
-    caught = leads.assign(lost=(band == book.scorecard.bands[0].name).astype(float))
+    leads = score_leads(book.leads, book.cases, usable(book.workspace.scorecard, book.leaks.found)).reset_index(drop=True)
+    caught = leads.assign(lost=(leads["band"] == book.scorecard.bands[0].name).astype(float))
     table = rates_by(caught, caught["lead_days"].astype(int), replicates=replicates, seed=seed)
     return table.assign(lead_days=table["group"].astype(int))[columns].sort_values("lead_days", ascending=False).reset_index(drop=True)
 

@@ -108,7 +108,7 @@ def backtest_study(
     banded = _banded(fit, card)
     pooled = _pooled(banded, card, seed, replicates)
     current = pooled[pooled["scorecard"] == "current"].drop(columns="scorecard").reset_index(drop=True)
-    lead_time, below = lead_time_table(_score_leads(leads, cases, card), card, seed=seed, replicates=replicates)
+    lead_time, below = lead_time_table(score_leads(leads, cases, card), card, seed=seed, replicates=replicates)
     now = banded[banded["scorecard"] == "current"]
     misses, alarms = _listed(now, card.bands[-1].name, 1.0), _listed(now, card.bands[0].name, 0.0)
     seen = fit.predictions
@@ -176,7 +176,7 @@ def _pooled(banded: pd.DataFrame, card: Scorecard, seed: int, replicates: int) -
     return pd.concat(tables, ignore_index=True)
 
 
-def _score_leads(leads: pd.DataFrame, cases: pd.DataFrame, card: Scorecard) -> pd.DataFrame:
+def score_leads(leads: pd.DataFrame, cases: pd.DataFrame, card: Scorecard) -> pd.DataFrame:
     """account_id, lead_days, ended_on, arr, band; quantile scales as they stood in the month of the snapshot."""
     columns = ["account_id", "lead_days", "ended_on", "arr"]
     if leads.empty:

@@ -51,7 +51,7 @@ def metric_cohorts(cases: pd.DataFrame, scorecard: Scorecard, *, replicates: int
             "mean_value": np.where(np.arange(len(sums)) > 0, sums / np.maximum(found["weight"], 1), np.nan),
             "cases": found["weight"], "lost": found["events"], "rate": found["value"], "low": found["low"], "high": found["high"],
             "arr_rate": money["value"], "arr_low": money["low"], "arr_high": money["high"],
-            **_lift(value if metric.better == "higher" else -value, (lost, arr), (codes, counts)),
+            **worst_fifth(value if metric.better == "higher" else -value, (lost, arr), (codes, counts)),
         }))  # fmt: skip
     table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(COHORT_COLUMNS))
     return table[table["cases"] > 0].reset_index(drop=True)
@@ -66,7 +66,7 @@ def groups_for(lost: float) -> int:
     return int(np.clip(lost // LOST_EACH, 3, 10))
 
 
-def _lift(
+def worst_fifth(
     signed: NDArray[np.float64], happened: tuple[NDArray[np.float64], NDArray[np.float64]], accounts: tuple[NDArray[np.intp], NDArray[Any]]
 ) -> dict[str, float]:
     """Lift of the worst fifth by cases and by ARR, each with its interval."""

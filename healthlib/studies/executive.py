@@ -77,7 +77,7 @@ def executive_study(book: Book, audit: AuditFacts, fit: FitFacts, backtest: Back
         scorecards=versions.changes_of(book),
         auc=fit.auc.get("current", NOTHING),
         arr_auc=fit.arr_auc.get("current", NOTHING),
-        flagged=flagged(book, scored, backtest.lead_time, seed=seed),
+        flagged=flagged(book, scored, audit.flagged, seed=seed),
         advice={"recommendation": fit.recommendation, "reason": fit.reason},
         coverage={"mean": float(scores["coverage"].mean()), "scored": float(scores["score"].notna().mean())},
         tables=book.tables[["table", "rows_in", "rows_used", "rows_rejected", "last_day"]].reset_index(drop=True),
@@ -228,25 +228,22 @@ def risks(scores: pd.DataFrame, snapshot: pd.DataFrame, book: Book) -> pd.DataFr
     return rows.loc[order.sort_values(list(order.columns)).index, columns].reset_index(drop=True)
 
 
-def flagged(book: Book, scored: today.Scored, lead_time: pd.DataFrame, *, seed: int = 0) -> dict[str, Estimate]:
+def flagged(book: Book, scored: today.Scored, ahead: pd.DataFrame, *, seed: int = 0) -> dict[str, Estimate]:
     """Of the accounts that left, the share ("accounts") and the share of their ARR ("arr") that stood in the worst band 90 days before.
 
-    The shares are those of lead_time.csv; the interval of the ARR share is Wilson's at the effective number of accounts,
-    (sum arr)^2 / sum arr^2.
-    "base" is the share of all account-months that stood there: what chance alone would have flagged.
+    Parameters
+    ----------
+    ahead : `flagged` of the audit, so that both pages say the same
+    scored : every account-month; "base" is the share of them that stood there: what chance alone would have flagged
     """
-    worst = book.scorecard.bands[0].name
-    at = lead_time[lead_time["lead_days"] == FLAG_DAYS]
-    hit = at[at["band"] == worst]
-    if hit.empty:
+    at = ahead[ahead["lead_days"] == FLAG_DAYS]
+    if at.empty:
         return {}
-    row, n = hit.iloc[0], float(at["accounts_churned"].sum())
-    arr = book.leads.sort_values("lead_days").drop_duplicates(["account_id", "ended_on"])["arr"]
-    low, high = resample.wilson(row["share_of_churned_arr"], arr.sum() ** 2 / (arr**2).sum())
+    row, worst = at.iloc[0], book.scorecard.bands[0].name
+    n, events = float(row["accounts"]), float(row["lost"])
     codes, counts = resample.account_weights(scored.rows["account_id"].to_numpy(), replicates=200, seed=seed)
-    events = float(row["accounts_churned"])
     return {
-        "accounts": Estimate(float(row["share_of_churned_accounts"]), float(row["low"]), float(row["high"]), n, events),
-        "arr": Estimate(float(row["share_of_churned_arr"]), float(low), float(high), n, events),
+        "accounts": Estimate(float(row["rate"]), float(row["low"]), float(row["high"]), n, events),
+        "arr": Estimate(float(row["arr_rate"]), float(row["arr_low"]), float(row["arr_high"]), n, events),
         "base": resample.rate((scored.rows["measured_band"] == worst).astype(float).to_numpy(), codes, counts),
     }

@@ -31,56 +31,47 @@ WHY_NOT = ("seems to know the outcome", "is an age or of the contract", "does no
 
 
 def recommend(
-    finished: pd.DataFrame, scorecard: Scorecard, facts: dict[str, pd.DataFrame], *, leaky: tuple[str, ...], base: float
+    finished: pd.DataFrame, scorecard: Scorecard, facts: dict[str, pd.DataFrame], *, leaky: tuple[str, ...]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """The metrics to watch, most useful first, and why the others are not among them.
 
     A metric qualifies where it does not seem to know the outcome, is no age and no term of the contract, ranks better than a coin toss
-    (its AUC interval lies above 0.5), the loss rate of its worst fifth surely lies above `base`, and at least half of the cases have it.
+    (its AUC interval lies above 0.5), its worst fifth surely loses more than the average, and at least half of the cases have it.
     Those that surely fall away before the end, beside like accounts that stayed, come first; then the larger lift. One that says the
     same as a better one is passed over.
 
     Parameters
     ----------
     finished : finished cases with a column a metric
-    facts : "alone" and "cohorts" as in the audit, "dated" as in the event study (`ending.date_falls`)
+    facts : "alone" as in the audit, "dated" as in the event study (`ending.date_falls`)
     leaky : metrics that seem to know the outcome
-    base : the loss rate of all finished cases
 
     Returns
     -------
-    DataFrame `COLUMNS`, at most `MOST` rows: `lift` is the loss rate of the worst fifth over `base`, the interval that of the rate;
-    `fell_months` before the end it surely fell away, 0 for never. And reason (one of `WHY_NOT`) -> how many metrics.
+    DataFrame `COLUMNS`, at most `MOST` rows: `lift` is the loss rate of the worst fifth over that of all measured cases; `fell_months`
+    before the end it surely fell away, 0 for never. And reason (one of `WHY_NOT`) -> how many metrics.
     """
-    alone = facts["alone"].merge(_worst(facts["cohorts"]), how="left", on="metric")
+    alone = facts["alone"].copy()
     fell = facts["dated"].set_index("metric")["fell"] if len(facts["dated"]) else pd.Series(dtype=float)
     alone["fell_months"] = alone["metric"].map(fell).astype(float).fillna(0).astype(int)
-    reasons = pd.Series([_why_not(row, scorecard, leaky, base) for row in alone.to_dict("records")], index=alone.index, dtype=object)
+    reasons = pd.Series([_why_not(row, scorecard, leaky) for row in alone.to_dict("records")], index=alone.index, dtype=object)
     fit = alone[reasons == ""].assign(early=lambda frame: frame["fell_months"] > 0)
-    fit = fit.sort_values(["early", "low_rate", "auc"], ascending=False, kind="stable") if len(fit) else fit
+    fit = fit.sort_values(["early", "lift_low", "auc"], ascending=False, kind="stable") if len(fit) else fit
     chosen = _different(fit["metric"].tolist(), finished, scorecard)
     passed = reasons[reasons != ""].value_counts().to_dict() | ({WHY_NOT[-1]: len(fit) - len(chosen)} if len(fit) > len(chosen) else {})
     table = fit.set_index("metric", drop=False).loc[chosen].head(MOST).reset_index(drop=True)
     table = table.assign(rank=range(1, len(table) + 1), group=[scorecard.metrics[name].group for name in table["metric"]])
-    for name, rate in (("lift", "worst"), ("lift_low", "low_rate"), ("lift_high", "high_rate")):
-        table[name] = table[rate] / base
-    return table.assign(worst_rate=table["worst"])[list(COLUMNS)], {str(why): int(n) for why, n in passed.items()}
+    return table[list(COLUMNS)], {str(why): int(n) for why, n in passed.items()}
 
 
-def _worst(cohorts: pd.DataFrame) -> pd.DataFrame:
-    """metric -> the loss rate of its worst fifth with its interval."""
-    first = cohorts[cohorts["cohort"] == 1][["metric", "rate", "low", "high"]]
-    return first.set_axis(["metric", "worst", "low_rate", "high_rate"], axis=1)
-
-
-def _why_not(row: dict, scorecard: Scorecard, leaky: tuple[str, ...], base: float) -> str:
+def _why_not(row: dict, scorecard: Scorecard, leaky: tuple[str, ...]) -> str:
     """What keeps a metric from being watched; "" for nothing."""
     if row["metric"] in leaky:
         return WHY_NOT[0]
     metric = scorecard.metrics[row["metric"]]
     if metric.measure.kind == "age" or metric.table == "contracts":
         return WHY_NOT[1]
-    if not (row["low"] > 0.5 and row["low_rate"] > base):
+    if not (row["low"] > 0.5 and row["lift_low"] > 1):
         return WHY_NOT[2]
     return "" if row["measured"] >= LEAST_MEASURED else WHY_NOT[3]
 

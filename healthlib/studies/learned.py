@@ -152,4 +152,4 @@ def _more(over_fitted: Estimate, over_current: Estimate, n_lost: int) -> str:
 
 
 def _span(estimate: Estimate) -> str:
-    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
+    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})".replace("-", "−")

@@ -38,14 +38,16 @@ def owners(scorecard: Scorecard, today: pd.DataFrame, finished: pd.DataFrame, as
     -------
     DataFrame `COLUMNS`. `low`, `high`: 95 % interval of the ratio from resampling accounts, the expectation taken as known. `verdict`:
     fewer than expected, more than expected (both allowing for how many CSMs were compared), cannot tell; "" and NaN ratio with too few
-    cases. Empty where nobody has a CSM.
+    cases. Empty where nobody has a CSM. The expectation is itself estimated, from as few losses as all others had, so the p-value is that
+    of the conditional test of two counts (Przyborowski and Wilenski 1940): given all losses of the year, a CSM's share of them is held
+    against the share expected.
     """
     if OWNER not in today or today[OWNER].isna().all():
         return pd.DataFrame(columns=list(COLUMNS))
     book = _book(scorecard, today, as_of)
     year = finished[(finished["horizon_ends_on"] > as_of - pd.DateOffset(years=1)) & finished[OWNER].notna()].reset_index(drop=True)
     score = scoring.score(scorecard, year).frame["score"].to_numpy(dtype=float)
-    results = _judged(pd.DataFrame([_result(name, year, score, seed) for name in book[OWNER]]))
+    results = _judged(pd.DataFrame([_result(name, year, score, seed) for name in book[OWNER]]), float(year["lost"].sum()))
     return pd.concat([book.reset_index(drop=True), results], axis=1)[list(COLUMNS)]
 
 
@@ -79,14 +81,20 @@ def _result(name: str, cases: pd.DataFrame, score: np.ndarray, seed: int) -> dic
     return found | {"ratio": rate.value / base, "low": rate.low / base, "high": rate.high / base}
 
 
-def _judged(results: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts: a person is named only where the interval and the p-value (Poisson; Benjamini and Hochberg over all) leave no doubt."""
-    from scipy.stats import poisson
+def _judged(results: pd.DataFrame, total: float) -> pd.DataFrame:
+    """The verdicts: a person is named only where the interval and the p-value (Benjamini and Hochberg over all) leave no doubt.
+
+    Parameters
+    ----------
+    total : losses of the year, of all CSMs; the others' are what their own curve expects, because its intercept is fitted
+    """
+    from scipy.stats import binom
     from statsmodels.stats.multitest import multipletests
 
     judged = results["ratio"].notna().to_numpy()
     lost, expected = results["lost"].to_numpy()[judged], results["expected"].to_numpy(dtype=float)[judged]
-    p = np.minimum(1.0, 2 * np.minimum(poisson.cdf(lost, expected), poisson.sf(lost - 1, expected)))
+    fair = expected / np.maximum(expected + total - lost, 1e-9)
+    p = np.minimum(1.0, 2 * np.minimum(binom.cdf(lost, total, fair), binom.sf(lost - 1, total, fair)))
     sure = multipletests(p, method="fdr_bh")[0] if len(p) else np.zeros(0, dtype=bool)
     low, high = (results[side].to_numpy(dtype=float)[judged] for side in ("low", "high"))
     verdict = np.full(len(results), "", dtype=object)

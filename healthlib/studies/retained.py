@@ -87,8 +87,8 @@ def retained_study(book: Book, audit: AuditFacts, dated: pd.DataFrame = UNDATED,
     few = replicates if finished["account_id"].nunique() <= MANY else replicates // 4
     again: dict[str, Any] = {"replicates": few, "seed": seed}
     today = book.history[book.history["as_of"] == book.as_of].reset_index(drop=True)
-    known = {"alone": audit.alone, "cohorts": audit.cohorts, "dated": dated}
-    kpis, others = recommend(finished, book.scorecard, known, leaky=left_out(audit.leaks), base=audit.base_rate.value)
+    known = {"alone": audit.alone, "dated": dated}
+    kpis, others = recommend(finished, book.scorecard, known, leaky=left_out(audit.leaks))
     curves, remaining = survival(book, **again)
     return RetainedFacts(
         kind=book.workspace.kind,

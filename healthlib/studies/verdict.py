@@ -146,4 +146,4 @@ def _lost(number: int) -> str:
 
 
 def _span(estimate: Estimate) -> str:
-    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
+    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})".replace("-", "−")
