@@ -74,8 +74,8 @@ class Adoption:
 class Wanted:
     """What shall stand in a scorecard, and the file that says so.
 
-    `profiles` are curves by metric and profile. `fitted` weights were tested for all accounts alike, so profiles lose weights of their own;
-    else those keep their proportion to the rest.
+    `profiles` are curves by metric and profile. `fitted` weights were tested for all accounts alike, so profiles with weights of their own
+    get the same; else those keep their proportion to the rest.
     """
 
     source: Path
@@ -169,7 +169,7 @@ def _put_profile(edits: Edits, place: tuple[str, int], wanted: Wanted, grown: fl
     drop = () if curve is None else ("worst", "best", "steps")
     if name in wanted.weights and isinstance(old.get("weight"), int | float):
         if wanted.fitted:
-            drop += ("weight",)
+            new["weight"] = wanted.weights[name]
         elif not same(round(grown, 6), 1):
             new["weight"] = round(old["weight"] * grown, 4)
     edits.put(("metrics", name, "profiles", at), new, drop=drop)

@@ -58,7 +58,9 @@ def _scales(curves: pd.DataFrame) -> dict[str, Scale]:
     """The rows of scales.csv as scales."""
     found = {}
     for name, part in curves.groupby("metric", sort=False):
-        drawn = {int(at): dict(zip(rows["value"].tolist(), rows["points"].tolist(), strict=True)) for at, rows in part.groupby("profile")}
+        drawn = {
+            int(str(at)): dict(zip(rows["value"].tolist(), rows["points"].tolist(), strict=True)) for at, rows in part.groupby("profile")
+        }
         found[str(name)] = Scale(curve=drawn.pop(-1), profiles=drawn)
     return found
 

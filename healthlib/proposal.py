@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from healthlib.errors import Fault, FaultsError, nearest
 from healthlib.frozen import Frozen
@@ -40,13 +40,21 @@ class Origin(Frozen):
     why: str = ""
 
 
+def _spot(value: Any) -> Any:
+    """A profile's place; YAML hands keys over as the text that was written."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,4}", value) else value
+
+
+Spot = Annotated[int, BeforeValidator(_spot), Field(ge=0)]
+
+
 class Scale(Frozen):
     """A scale as proposed: two ends of a straight line, or a curve of points by value; `profiles`: curves by the profile's place (0 …)."""
 
     worst: float | None = None
     best: float | None = None
     curve: Steps | None = None
-    profiles: dict[int, Steps] = Field(default_factory=dict)
+    profiles: dict[Spot, Steps] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_form(self) -> Scale:
