@@ -149,6 +149,8 @@ def undone(folder: Path) -> tuple[Adoption, Adopted]:
     if not changes:
         raise AdoptError(f"nothing to undo: no change of {path} is recorded", [])
     last, kept = changes[-1], folder / Path(changes[-1].previous).name
+    if _sha256(path) == last.sha256_before != last.sha256_after:
+        raise AdoptError(f"nothing to undo: {path} is as it was before the last recorded change, of {last.adopted_on} by {last.who}", [])
     if _sha256(path) != last.sha256_after:
         since = f"{path} was edited since {last.who} changed it on {last.adopted_on}"
         raise AdoptError(f"nothing written: {since}; take the edit back by hand, or copy {kept} over it", [])

@@ -92,12 +92,12 @@ def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
         write_json(alerts_json(facts["executive"]), folder / "alerts.json")
     if "fit" in facts:
         write_csv(facts["fit"].weights, folder / "weights.csv", WEIGHTS)
+        write_csv(facts["fit"].learned.curves, folder / "scales.csv", SCALES)
+        write_csv(facts["fit"].learned.weights, folder / "scales_weights.csv", SCALES_WEIGHTS)
     if "contest" in facts:
         write_csv(facts["contest"].table, folder / "contest.csv", CONTEST)
     if "growth" in facts:
         write_csv(facts["growth"].table, folder / "growth.csv")
-        write_csv(facts["fit"].learned.curves, folder / "scales.csv", SCALES)
-        write_csv(facts["fit"].learned.weights, folder / "scales_weights.csv", SCALES_WEIGHTS)
     if "backtest" in facts:
         write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", LEAD_TIME)
         write_csv(facts["backtest"].table, folder / "backtest.csv", BACKTEST)

@@ -25,6 +25,17 @@ def opening(fit: FitFacts) -> str:
     return f"{ADVICE[fit.learned.advice]} {fit.learned.reason}"
 
 
+def to_adopt(fit: FitFacts) -> str:
+    """Where what is recommended lies, and how it comes into force; or that there is nothing."""
+    if "adopt" not in (fit.learned.advice, fit.recommendation):
+        return "Nothing is recommended, so this run leaves no proposal.yaml."
+    what = "the learned scales and their weights" if fit.learned.advice == "adopt" else "the fitted weights"
+    return (
+        f"proposal.yaml beside this page holds {what}, and thresholds that leave as many finished cases in each band; "
+        "`healthlib adopt` shows what it would change and writes it."
+    )
+
+
 def changes(fit: FitFacts) -> str:
     """Which scales the outcomes would bend, and why the others stay."""
     told = fit.learned.told

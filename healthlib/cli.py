@@ -229,12 +229,20 @@ def adopt(chosen: argparse.Namespace) -> int:
     _say_effect(before, after, wanted, chosen.force)
     if chosen.dry_run or not (chosen.yes or _agreed()):
         return 0
-    told = Told(date.today(), chosen.who or getpass.getuser(), chosen.why or why, source)
+    told = Told(date.today(), chosen.who or _user(), chosen.why or why, source)
     backup = write_adoption(scorecard, adoption, told)
     what = "the version before" if chosen.undo else adoption.said()
     print(f"{what} written to {scorecard}; the old file is {backup}; recorded in {folder / RECORD}")
     print(f"to undo: healthlib adopt --undo {folder}")
     return 0
+
+
+def _user() -> str:
+    """The user's name; where the system knows none, as in many containers, its number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _say_effect(before: Any, after: Any, wanted: Any, force: bool) -> None:

@@ -17,11 +17,15 @@ STEP = 0.1
 
 @dataclass(frozen=True)
 class Setting:
-    """Where every slider stands: metric -> points of 100, metric -> keys of its scale (worst and best, or curve), band -> its start."""
+    """Where every slider stands: metric -> points of 100, metric -> keys of its scale (worst and best, or curve), band -> its start.
+
+    `grown` is what makes the scorecard's weights points of 100; weights that profiles have of their own grow with them.
+    """
 
     weights: Mapping[str, float]
     scales: Mapping[str, Mapping[str, Any]]
     bands: Mapping[str, float]
+    grown: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,8 @@ def setting_of(card: Scorecard) -> Setting:
     """A scorecard (numbers as scale ends) as the lab shows it, its weights scaled to 100 points; equal ones where all are 0."""
     total = sum(card.weights.values())
     weights = {name: 100 * weight / total if total else 100 / len(card.metrics) for name, weight in card.weights.items()}
-    return Setting(
-        weights, {name: scale_of(metric) for name, metric in card.metrics.items()}, {band.name: band.start for band in card.bands}
-    )
+    scales, bands = {name: scale_of(metric) for name, metric in card.metrics.items()}, {band.name: band.start for band in card.bands}
+    return Setting(weights, scales, bands, 100 / total if total else 1.0)
 
 
 def scale_of(metric: Any) -> dict[str, Any]:
@@ -53,9 +56,10 @@ def scale_of(metric: Any) -> dict[str, Any]:
 
 def card_of(card: Scorecard, setting: Setting) -> Scorecard:
     """The scorecard with the weights, scales and thresholds of a setting."""
-    metrics = {
-        name: metric.model_copy(update={"weight": setting.weights[name], **setting.scales[name]}) for name, metric in card.metrics.items()
-    }
+    metrics = {}
+    for name, metric in card.metrics.items():
+        profiles = tuple(p if p.weight is None else p.model_copy(update={"weight": p.weight * setting.grown}) for p in metric.profiles)
+        metrics[name] = metric.model_copy(update={"weight": setting.weights[name], "profiles": profiles, **setting.scales[name]})
     bands = tuple(band.model_copy(update={"start": setting.bands[band.name]}) for band in card.bands)
     return card.model_copy(update={"metrics": metrics, "bands": bands})
 

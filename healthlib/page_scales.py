@@ -53,8 +53,9 @@ def proposal(fit: FitFacts) -> Piece:
         "current": ("Weight in use", "points"), "fitted": ("Weight with it", "points"),
     }  # fmt: skip
     caption = "Learned scales and their weights; scales.csv and scales_weights.csv hold them, neither is in force until adopted"
+    told = claims_scales.to_adopt(fit)
     beside = "A curve says what a value is worth beside all other metrics, so it need not follow the kept share of the metric alone."
-    return report.table(frame, columns, caption=caption, n=fit.n_lost, layout="cards") + report.note(beside)
+    return report.table(frame, columns, caption=caption, n=fit.n_lost, layout="cards") + report.note(beside) + report.note(told)
 
 
 def bins(fit: FitFacts) -> Piece:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from . import artifacts, publish
+from . import artifacts, fit_proposal, publish
 from .runner import Clock, Run, Tell, silent, workspace_name, write_index
 from .studies import compute
 
@@ -70,6 +70,7 @@ def _write(part: str, book: Any, facts: dict[str, Any], folder: Path) -> None:
         others = {key for keys in KEYS.values() for key in keys}
         artifacts.add_to_summary({k: v for k, v in facts["executive"].summary.items() if k not in others}, folder)
     elif part == "fit":
+        fit_proposal.write_proposal(book, facts["fit"], folder)
         found = summary.known({"leaks": summary.leaks(facts["fit"]), "weights": summary.weights(facts["fit"])})
         artifacts.add_to_summary(summary.with_contest(found, facts["contest"]), folder)
     else:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from healthlib.errors import Fault, FaultsError, nearest
 from healthlib.frozen import Frozen
@@ -40,18 +40,29 @@ class Origin(Frozen):
     why: str = ""
 
 
+def _spot(value: Any) -> Any:
+    """A profile's place; YAML hands keys over as the text that was written."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,4}", value) else value
+
+
+Spot = Annotated[int, BeforeValidator(_spot), Field(ge=0)]
+
+
 class Scale(Frozen):
-    """A scale as proposed: two ends of a straight line, or a curve of points by value."""
+    """A scale as proposed: two ends of a straight line, or a curve of points by value; `profiles`: curves by the profile's place (0 …)."""
 
     worst: float | None = None
     best: float | None = None
     curve: Steps | None = None
+    profiles: dict[Spot, Steps] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_form(self) -> Scale:
         ends = (self.worst is None) + (self.best is None)
         if (self.curve is None) != (ends == 0) or ends == 1 or (self.curve is not None and len(self.curve) < 2):
             raise refuse("expected either `worst` and `best`, or a `curve` of two or more values such as {0: 0, 0.4: 60}")
+        if self.profiles and (self.curve is None or min(map(len, self.profiles.values())) < 2):
+            raise refuse("expected beside `profiles` a `curve`, and in each of them two or more values such as {0: 0, 0.4: 60}")
         return self
 
     def keys(self) -> dict[str, float | dict[float, float]]:
@@ -143,6 +154,8 @@ def proposal_yaml(proposal: Proposal) -> str:
         lines.append("scales:")
         for name, scale in proposal.scales.items():
             keys = ", ".join(f"{key}: {written(value)}" for key, value in scale.keys().items())
+            inner = ", ".join(f"{place}: {written(curve)}" for place, curve in scale.profiles.items())
+            keys += f", profiles: {{{inner}}}" if inner else ""
             lines.append(f"  {_key(name)}: {{{keys}}}")
     if proposal.bands:
         lines += ["bands:  # the score at which each begins", *(f"  {_key(n)}: {written(start)}" for n, start in proposal.bands.items())]

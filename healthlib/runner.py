@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import artifacts, catalogue, execution, publish, store, studies
+from . import artifacts, catalogue, execution, fit_proposal, publish, store, studies
 from .errors import HealthlibError
 
 NOTEBOOKS = {"audit": "01_audit", "weights": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report"}
@@ -212,6 +212,7 @@ def write_artifacts(book: Any, facts: dict[str, Any], folder: Path) -> None:
     from .studies.summary import with_contest
 
     artifacts.write_tables(facts, folder)
+    fit_proposal.write_proposal(book, facts["fit"], folder)
     artifacts.write_rejected(book.rejected, folder)
     artifacts.write_json(with_contest(facts["executive"].summary, facts["contest"]), folder / "summary.json")
     shutil.copyfile(book.workspace.folder / "scorecard.yaml", folder / "scorecard.yaml")

@@ -91,7 +91,7 @@ def _names(a: Path, b: Path) -> tuple[str, str]:
 
 
 def suggest(folder: Path, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent) -> Done:
-    """Scales from history; writes ``scales.html``, ``scales.csv`` and ``scales.yaml`` (ready to paste) into the run's folder."""
+    """Scales from history; writes ``scales.html``, ``suggested_scales.csv`` and ``scales.yaml`` (ready to paste) into the run's folder."""
     from .page_scorecard import suggestion
     from .studies.book import load_book
 
@@ -100,7 +100,7 @@ def suggest(folder: Path, as_of: str | None = None, out: Path | str = "reports",
         book = load_book(folder, as_of)
     with clock.step("read scales from history"):
         found = suggest_scales(book.scorecard, book.history, book.as_of)
-        files = {"scales.csv": found.metrics, "scales.yaml": scales_yaml(found)}
+        files = {"suggested_scales.csv": found.metrics, "scales.yaml": scales_yaml(found)}
         page = _publish(book, Path(out), ("scales", "Scales that history suggests", suggestion(found)), files)
     return Done(found, page, book.workspace.currency)
 

@@ -16,6 +16,15 @@ Value = float | Mapping[float, float] | None
 """What can be written: a number, numbers by number (a curve), or nothing at all (`~`)."""
 
 
+class _Loader(yaml.SafeLoader):
+    """Keys are the text that was written, as everywhere in our files: a metric may be called `on` or `7`."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Text of the key -> value."""
+        self.flatten_mapping(node)
+        return {str(key.value): self.construct_object(value, deep=True) for key, value in node.value}
+
+
 class EditError(HealthlibError):
     """The layout of the text does not let this be edited in place; the message says why."""
 
@@ -57,11 +66,11 @@ class Edits:
 
     def data(self) -> Any:
         """The whole text as plain values."""
-        return yaml.safe_load(self.text)
+        return yaml.load(self.text, Loader=_Loader)  # a safe loader
 
     def now(self, place: Place) -> dict[str, Any]:
         """The mapping at a place as plain values."""
-        return yaml.safe_load(yaml.serialize(self.node(place), Dumper=yaml.SafeDumper)) or {}
+        return yaml.load(yaml.serialize(self.node(place), Dumper=yaml.SafeDumper), Loader=_Loader) or {}  # a safe loader
 
     def put(self, place: Place, new: Mapping[str, Value], *, drop: Sequence[str] = ()) -> None:
         """Give keys of the mapping at `place` new values and take out the keys in `drop`; what reads the same already is left alone.
@@ -75,6 +84,8 @@ class Edits:
         for key, value in new.items():
             if key in pairs and not same(old.get(key), value):
                 self._swap(pairs[key], written(value))
+        if not (added or set(gone) < set(pairs)) and gone:
+            raise EditError("nothing left")
         if gone and added:
             self._replace_pair(node, gone.pop(0), added)
         elif added:
@@ -84,7 +95,8 @@ class Edits:
         for key in gone:
             self._remove_pair(node, key)
         changed = {key: value for key, value in new.items() if key not in old or not same(old[key], value)}
-        kept = {key: dict(value) if isinstance(value, Mapping) else value for key, value in changed.items()}
+        kept = {key: {written(at): points for at, points in value.items()} if isinstance(value, Mapping) else value
+                for key, value in changed.items()}  # fmt: skip
         self.wanted.append((place, kept, tuple(key for key in drop if key not in new)))
 
     def result(self) -> str:
@@ -107,7 +119,7 @@ class Edits:
             for key in drop:
                 target.pop(key, None)
         try:
-            read = yaml.safe_load(after)
+            read = yaml.load(after, Loader=_Loader)  # a safe loader
         except yaml.YAMLError:
             read = None
         if repr(read) != repr(expected) and read != expected:

@@ -104,7 +104,7 @@ def test_fit_and_adopt_close_the_circle(company: Path, tmp_path: Path, capsys: p
         (folder / path.name).write_bytes(path.read_bytes())
     assert cli.main(["fit", str(folder), "--out", str(tmp_path / "out")]) == 0
     left = tmp_path / "out" / "acme" / "2026-10-31"
-    assert sorted(p.name for p in left.iterdir()) == ["scales.csv", "scales_weights.csv", "summary.json", "weights.csv"]
+    assert sorted(p.name for p in left.iterdir()) == ["contest.csv", "scales.csv", "scales_weights.csv", "summary.json", "weights.csv"]
     assert {"weights", "leaks"} <= set(json.loads((left / "summary.json").read_text()))
     rows = (left / "weights.csv").read_text().splitlines()
     at = rows[0].split(",").index("recommended")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from healthlib import backtest, claims_audit, claims_backtest, claims_fit, claims_retained, page_backtest, page_fit, studies
+from healthlib import backtest, claims_audit, claims_backtest, claims_ending, claims_fit, claims_retained, page_backtest, page_fit, studies
 from healthlib.config_workspace import FlatSpec
 from healthlib.errors import DataError, EvidenceError, SpecError
 from healthlib.flat import FOLDS, fold_of
@@ -243,7 +243,8 @@ def test_questions_of_time_are_answered_with_a_sentence(book):
     for name in studies.STUDIES:
         facts[name] = studies.compute(name, book, facts)
     executive, audit = facts["executive"], facts["audit"]
-    said = [getattr(claims_audit, name)(audit) for name in ("movements", "before", "zombies", "flagged")]
+    said = [getattr(claims_audit, name)(audit) for name in ("movements", "zombies", "flagged")]
+    said.append(claims_ending.before(facts["ending"]))
     said += [getattr(claims_retained, name)(facts["retained"]) for name in ("survival", "price", "use")]
     said += [getattr(say, name)(executive) for name in ("bands", "renewals", "trend", "moved", "migrated", "alerted", "track")]
     assert all(text.startswith("The sheet has no dates, so ") and text.endswith(" cannot be told.") for text in said)

@@ -262,3 +262,20 @@ def test_bands_of_the_lab_are_those_of_assign() -> None:
     score = Points(card, DONE).score(card)
     names = [band.name for band in card.bands]
     assert pd.Series(assign(score, band_starts(card), names)).tolist() == scoring.score(card, DONE).frame["band"].tolist()
+
+
+@pytest.mark.parametrize("times", [0.4, 3.0])
+def test_the_lab_begins_at_the_scorecard_in_use_whatever_its_weights_sum_to(times: float) -> None:
+    """Profiles with weights of their own: scaled to 100 with the rest, or the lab would begin beside the scorecard."""
+    card = hard_card()
+    metrics = {
+        name: metric.model_copy(update={
+            "weight": metric.weight * times,
+            "profiles": tuple(p if p.weight is None else p.model_copy(update={"weight": p.weight * times}) for p in metric.profiles),
+        })
+        for name, metric in card.metrics.items()
+    }  # fmt: skip
+    begun = lab(card.model_copy(update={"metrics": metrics}))[0].read()
+    assert begun.moved.empty
+    assert begun.difference.value == 0
+    assert lab(card)[0].read().auc == begun.auc

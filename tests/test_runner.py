@@ -31,6 +31,7 @@ TABLES = {
     "lead_time.csv": artifacts.LEAD_TIME,
     "backtest.csv": artifacts.BACKTEST,
     "alerts.csv": artifacts.ALERTS,
+    "named_accounts.csv": artifacts.NAMED,
 }
 
 
@@ -80,7 +81,7 @@ def test_the_scorecard_of_a_run_is_kept_word_for_word(done: Done) -> None:
 
 def test_a_run_leaves_the_files_of_the_contract_and_no_others(done: Done) -> None:
     """PRODUCT.md section 4. The demo plants unusable rows in usage, tickets and surveys."""
-    expected = {*TABLES, "alerts.json", "scores.csv", "summary.json", "manifest.json", "scorecard.yaml"}
+    expected = {*TABLES, "growth.csv", "alerts.json", "scores.csv", "summary.json", "manifest.json", "scorecard.yaml"}
     expected |= {f"{page}.{kind}" for page in PAGES for kind in ("html", "ipynb")}
     found = set(contents(done.folder))
     assert {name for name in found if not name.startswith("rejected/")} == expected
@@ -135,8 +136,8 @@ def test_the_manifest_lets_the_run_be_made_again(done: Done) -> None:
 
 
 def test_progress_names_every_step_once(done: Done) -> None:
-    assert [said[1] for said in done.told] == list(range(11))
-    assert {said[2] for said in done.told} == {11}
+    assert [said[1] for said in done.told] == list(range(3 + len(studies.STUDIES) + 4))
+    assert {said[2] for said in done.told} == {3 + len(studies.STUDIES) + 4}
     assert done.told[0][0] == "open the workspace"
 
 

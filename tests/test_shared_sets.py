@@ -40,7 +40,7 @@ def test_the_configuration_is_committed_and_sound(name):
 def test_a_spreadsheet_that_saved_the_exports_again_changes_nothing():
     """DD-MM-YYYY, byte-order mark, CRLF, TRUE and FALSE: every frame equal in every cell, so every artifact made of them is."""
     ours, theirs = book("ravenstack"), book("ravenstack_excel")
-    frames = ("cases", "history", "leads", "ledger", "churned", "silences", "overrides", "dated", "answers")
+    frames = ("cases", "history", "leads", "ledger", "churned", "silences", "overrides", "dated", "answers", "feedback", "terms", "use")
     for name in frames:
         pd.testing.assert_frame_equal(getattr(ours, name), getattr(theirs, name), check_exact=True)
     pd.testing.assert_frame_equal(ours.tables.drop(columns="sha256"), theirs.tables.drop(columns="sha256"), check_exact=True)
@@ -51,7 +51,19 @@ def test_a_spreadsheet_that_saved_the_exports_again_changes_nothing():
         assert getattr(ours, name) == getattr(theirs, name)
     assert ours.workspace.name == theirs.workspace.name
     named = {field.name for field in fields(Book)} - {"workspace"}
-    assert named == {*frames, "tables", "rejected", "scorecard", "as_of", "data_through", "warnings", "incumbent", "traces", "began"}
+    assert named == {
+        *frames,
+        "tables",
+        "rejected",
+        "scorecard",
+        "as_of",
+        "data_through",
+        "warnings",
+        "incumbent",
+        "traces",
+        "began",
+        "diary",
+    }
     for name in ("leavers", "rows", "accounts"):
         pd.testing.assert_frame_equal(getattr(ours.traces, name), getattr(theirs.traces, name), check_exact=True)
     assert ours.traces.attributes == theirs.traces.attributes

@@ -207,7 +207,10 @@ def _named(book: Book, audit: AuditFacts) -> pd.DataFrame:
         for name, part in _lists(audit).items()
     ]
     rows = pd.concat([part for part in stacked if len(part)] or stacked, ignore_index=True).astype({"scored": float})
-    rows = rows.assign(in_time=rows["place"] < rows["list"].map(SHOWN), scored_on=pd.to_datetime(rows["scored_on"]).astype("datetime64[s]"))
+    rows = rows.assign(
+        in_time=rows["place"].astype(float) < rows["list"].map(SHOWN).astype(float),
+        scored_on=pd.to_datetime(rows["scored_on"]).astype("datetime64[s]"),
+    )
     first = rows.groupby("account_id", sort=False)
     kept = {name: (name, "first") for name in ("name", "segment", "scored_on", "scored")}
     frame = first.agg(**kept, shown=("in_time", "any"))

@@ -62,7 +62,7 @@ def duels(cases: pd.DataFrame, promises: pd.DataFrame, references: Sequence[str]
         found = _on(cases, promises, masks[name], [name], (seed, replicates), measured)[name]
         pairs = {other: _on(cases, promises, masks[name] & masks[other], [name, other], (seed, replicates), measured) for other in known}
         rows += _rows(name, cases[masks[name]], found, pairs)
-    every = [*COLUMNS, *(column for other in known for column in columns_of(other))]
+    every = [*COLUMNS, *(column for other in references for column in columns_of(other))]
     return pd.DataFrame(rows, columns=every)
 
 

@@ -66,7 +66,7 @@ def missed(judged: Judged, chosen: pd.DataFrame) -> pd.DataFrame:
     absent (not measured, where most kept cases were), or unknown (not measured, as in most).
     """
     place = _places(judged.cases, chosen)
-    if not len(place):
+    if not len(place) or not judged.metrics:
         return pd.DataFrame(columns=list(MISSED_COLUMNS))
     cases = judged.cases.loc[place]
     points = judged.scores.metric_scores
@@ -96,6 +96,8 @@ def missed(judged: Judged, chosen: pd.DataFrame) -> pd.DataFrame:
 
 def _places(cases: pd.DataFrame, chosen: pd.DataFrame) -> pd.Index:
     """The index labels of the chosen cases, in their order; a pair that is no case has none."""
+    if cases.empty or chosen.empty:
+        return pd.Index([])
     at = cases.reset_index(names="place")[["account_id", "as_of", "place"]].drop_duplicates(["account_id", "as_of"])
     return pd.Index(chosen[["account_id", "as_of"]].drop_duplicates().merge(at, on=["account_id", "as_of"])["place"])
 
@@ -152,6 +154,8 @@ def held(judged: Judged, chosen: pd.DataFrame, *, replicates: int = 400, seed: i
             continue
         gate = str(frame.loc[place, "gate"])
         costs = short.loc[place, [name for name in judged.scorecard.metrics if gate or name not in judged.leaks]]
+        if not gate and costs.isna().all():
+            continue
         name = str(costs.idxmax()) if not gate else next(g.metric for g in judged.scorecard.gates if g.name == gate)
         alike = frame["gate"] == gate if gate else points[name] <= points.loc[place, name]
         part = judged.cases[alike.to_numpy()]
