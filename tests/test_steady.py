@@ -23,7 +23,7 @@ def company(seed: int, n_accounts: int, later: dict[str, float]) -> pd.DataFrame
     return pd.concat([one, two.assign(account_id="T" + two["account_id"], **shift)], ignore_index=True)
 
 
-@pytest.mark.parametrize("seeds", [range(0, 20), pytest.param(range(20, 60), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 60), marks=pytest.mark.slow)])
 def test_weights_that_hold_are_not_accused(seeds):
     """At 5 %, in 20 companies 4 or more are flagged by chance in 1.6 % of runs, in 40 companies 6 or more in 1.4 %."""
     flagged = [steady_study(company(seed, 200, EIGHT), CARD, replicates=300).changes["flagged"].any() for seed in seeds]
