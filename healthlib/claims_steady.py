@@ -48,8 +48,8 @@ def basis(facts: SteadyFacts) -> str:
     if facts.why:
         return ""
     return (
-        f"Tested at {counted(facts.tried, 'turn')} of the half-year for every metric at once, accounts resampled: the chance is that of "
-        "so clear a change anywhere if no weight had moved. A bad year or a weaker score as a whole is no change of weights. Half-years by "
-        "the day the case was scored. A change is flagged where the chance is under 1%; with a few hundred lost cases even a weight that "
-        "vanished can go unnoticed, so that no change found is no proof of none."
+        f"Tested at {counted(facts.tried, 'turn')} of the half-year for every metric at once: the chance is that of so clear a change "
+        "anywhere if no weight had moved, by the signs of the accounts' residuals drawn anew. A bad year or a weaker score as a whole is "
+        "no change of weights. Half-years by the day the case was scored. A change is flagged where the chance is under 5%; it takes some "
+        "500 lost cases to see a weight of 30 points vanish in four companies of five, so no change found is no proof of none."
     )

@@ -23,14 +23,19 @@ def settle(facts: EvidenceFacts) -> Piece:
         (name.split("_minus_")[0], name.split("_minus_")[1]))) for name in facts.settle["name"]])  # fmt: skip
     frame["said"] = [signed_range(Estimate(*ends)) for ends in facts.settle[["gain", "low", "high"]].to_numpy(dtype=float)]
     frame["arr_said"] = [signed_range(Estimate(*ends)) for ends in facts.settle[["arr_gain", "arr_low", "arr_high"]].to_numpy(dtype=float)]
-    frame["needs"] = [_needs(*pair) for pair in facts.settle[["more", "years"]].to_numpy(dtype=float)]
-    frame["arr_needs"] = [_needs(more, np.nan) for more in facts.settle["arr_more"]]
+    frame["needs"] = [_needs(*pair) for pair in facts.settle[["even", "likely"]].to_numpy(dtype=float)]
+    frame["arr_needs"] = [_needs(*pair) for pair in facts.settle[["arr_even", "arr_likely"]].to_numpy(dtype=float)]
     columns: Columns = {
         "name": ("Difference in AUC", "text"), "said": ("By accounts", interval), "lost": ("Lost cases", "count"),
         "needs": ("More needed", interval), "arr_said": ("By ARR", interval), "arr_needs": ("More needed, by ARR", interval),
     }  # fmt: skip
     return report.show(
-        report.table(frame, columns, caption="Lost cases until a difference can be told from nothing", layout="cards"),
+        report.table(
+            frame,
+            columns,
+            caption="Lost cases until a gain is sure or ruled out: with an even chance, and in four of five cases",
+            layout="cards",
+        ),
         report.note(claims_evidence.pace(facts)),
         _warning(facts),
         _open(facts),
@@ -42,22 +47,20 @@ def _warning(facts: EvidenceFacts) -> Piece:
     return report.note(said, "warning") if said else Piece("")
 
 
-def _needs(more: float, years: float) -> str:
-    """More lost cases, and years, for a cell.
+def _needs(even: float, likely: float) -> str:
+    """More lost cases with an even chance and in four of five cases, for a cell.
 
-    >>> _needs(0.0, 0.0), _needs(104.2, 3.06), _needs(float("inf"), float("inf"))
-    ('settled', '110 (3 years)', 'never')
+    >>> _needs(0.0, 0.0), _needs(61.0, 204.0), _needs(61.0, float("inf")), _needs(float("inf"), float("inf"))
+    ('settled', '61 to 210', 'from 61 on', 'cannot be told')
     """
-    if np.isnan(more):
+    if np.isnan(even):
         return wording.NOTHING
-    if more == 0:
+    if even == 0:
         return "settled"
-    if np.isinf(more):
-        return "never"
-    said = wording.count(rounded(more))
-    if np.isnan(years):
-        return said
-    return f"{said} (over 20 years)" if years > claims_evidence.LONG else f"{said} ({wording.counted(max(round(years), 1), 'year')})"
+    if np.isinf(even):
+        return "cannot be told"
+    first = wording.count(rounded(even))
+    return f"from {first} on" if np.isinf(likely) else f"{first} to {wording.count(rounded(likely))}"
 
 
 def _open(facts: EvidenceFacts) -> Piece:
@@ -65,12 +68,12 @@ def _open(facts: EvidenceFacts) -> Piece:
         return Piece("")
     frame = facts.open.assign(
         said=[f"{value:.0f} ({low:.0f}–{high:.0f})" for value, low, high in facts.open[["fitted", "low", "high"]].to_numpy(dtype=float)],
-        needs=[_needs(*pair) for pair in facts.open[["more", "years"]].to_numpy(dtype=float)],
+        needs=[_needs(*pair) for pair in facts.open[["even", "likely"]].to_numpy(dtype=float)],
     )
     columns: Columns = {
         "label": ("Metric", "text"), "current": ("In use", "points"), "said": ("Fitted", interval), "needs": ("More lost cases", interval),
     }  # fmt: skip
-    caption = "Weights in use that the outcomes still allow, and lost cases until they would not, were the fitted weight the true one"
+    caption = "Weights in use that the outcomes still allow, and lost cases until they would not: even chance, four of five"
     return report.details("Which weights are still open?", report.table(frame, columns, caption=caption))
 
 

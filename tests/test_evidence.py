@@ -12,8 +12,10 @@ from healthlib import claims_evidence, page_evidence, plots_evidence
 from healthlib.backtest import problem_of
 from healthlib.demo import simulate_cases, simulated_scorecard
 from healthlib.resample import Estimate, account_weights
-from healthlib.studies.evidence import evidence_study, more_lost
+from healthlib.studies.evidence import MUCH_MISSING, evidence_study
 from healthlib.studies.fit import fit_study
+from healthlib.studies.outlook import settling
+from healthlib.studies.verdict import WORTH
 from healthlib.studies.whole_procedure import whole_procedure
 from healthlib.weight_intervals import weight_intervals
 from healthlib.weights import Problem, fit
@@ -66,12 +68,33 @@ def test_outcomes_count_accounts_and_what_they_weigh():
     assert "2 lost accounts, not 4 cases, nor the 3 lost cases they appear in" in claims_evidence.outcomes(found(cases))
 
 
-def test_more_lost_by_hand():
-    """Half-width twice the difference: four times the lost cases, so three times as many more."""
-    assert more_lost(Estimate(0.01, -0.01, 0.03, 500, 50)) == pytest.approx(150)
-    assert more_lost(Estimate(-0.01, -0.03, 0.01, 500, 50)) == pytest.approx(150)
-    assert more_lost(Estimate(0.0, -0.01, 0.01, 500, 50)) == np.inf
-    assert np.isnan(more_lost(Estimate(float("nan"), float("nan"), float("nan"))))
+def test_the_range_of_lost_cases_reaches_table_sentence_and_picture():
+    gains = {
+        "fitted_minus_current": Estimate(0.012, -0.018, 0.042, 500, 100), "fitted_minus_equal": Estimate(0.03, 0.01, 0.05, 500, 100),
+    }  # fmt: skip
+    cases, _ = simulate_cases(n_accounts=60, weights=EIGHT, seed=1)
+    fit_facts = replace(NO_FIT, weights=FITTED, n_lost=100, n_accounts=500, differences=gains, arr_differences={})
+    facts = evidence_study(cases, CARD, fit_facts, replicates=50)
+    row = facts.settle.set_index("name").loc["fitted_minus_current"]
+    ahead = settling(gains["fitted_minus_current"], 0.0, WORTH)
+    assert (row["even"], row["likely"]) == (ahead.even, ahead.likely)
+    assert row["likely_years"] == pytest.approx(ahead.likely / facts.pace)
+    told = claims_evidence.settle(facts)
+    assert "with an even chance" in told
+    assert "That fitted weights beat equal ones is settled by 100 lost cases" in told
+    assert facts.settle.set_index("name").loc["fitted_minus_equal", "likely"] == 0
+    assert "at the present pace" in told
+    assert plots_evidence.settle(facts) is not None
+    assert "settled" in page_evidence.settle(facts).html
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.3, True), (0.0, False)])
+def test_much_missing_is_warned_of_on_the_page(share, warned):
+    """60 lost with 30 % missing: intervals hold 90.3 %, study/weights_study.md."""
+    cases, _ = simulate_cases(n_accounts=170, weights=EIGHT, churn_rate=0.1, missing_share=share, seed=1)
+    facts = found(cases)
+    assert (facts.missing > MUCH_MISSING) == warned
+    assert ("read these as somewhat too narrow" in page_evidence.settle(facts).html) == warned
 
 
 def test_no_outcomes_is_a_sentence():

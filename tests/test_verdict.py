@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from scipy.stats import norm
 
-from healthlib.resample import NOTHING, Estimate
-from healthlib.studies.verdict import recommend
+from healthlib.resample import NOTHING, Z95, Estimate
+from healthlib.studies.outlook import UNKNOWN, deciding, settling
+from healthlib.studies.verdict import recommend, said
 
 
 def say(current, equal, free=(-0.01, -0.02, 0.0), n_lost=100):
@@ -23,12 +26,38 @@ def test_keep_needs_that_even_a_free_fit_cannot_gain():
     assert say((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), free=(0.0, -0.05, 0.05)).recommendation == "insufficient_evidence"
 
 
-def test_how_many_more_churns():
-    """A gain of 0.02 +- 0.04 on 100 churns: four times the churns halve the interval to +- 0.02, so 300 more."""
-    found = say((0.02, -0.02, 0.06), (0.04, 0.0, 0.08), free=(0.02, -0.02, 0.06))
+def test_how_many_more_churns_is_a_range_with_the_likelier_answer():
+    found = say((0.03, -0.002, 0.062), (0.04, 0.0, 0.08), free=(0.02, -0.02, 0.06))
     assert found.recommendation == "insufficient_evidence"
-    assert "about 300 more lost cases would be enough to adopt" in found.reason
-    assert "+0.020 (−0.020 to +0.060)" in found.reason
+    ahead = deciding(Estimate(0.03, -0.002, 0.062, 500, 100), Estimate(0.04, 0.0, 0.08, 500, 100), Estimate(0.02, -0.02, 0.06, 500, 100))
+    assert 0 < ahead.even < ahead.likely < 10 * 100
+    assert said(ahead.even, ahead.likely) in found.reason
+    assert "most likely to adopt" in found.reason
+
+
+def test_a_single_comparison_by_brute_force():
+    """Futures drawn one by one: estimate of the cases to come, weighed with today's by their number."""
+    now, n, m = Estimate(0.012, -0.018, 0.042, 500, 100), 100, 240
+    rng, se = np.random.default_rng(1), 0.03 / Z95
+    true = rng.normal(0.012, se, 200_000)
+    later = (n * 0.012 + m * rng.normal(true, se * np.sqrt(n / m))) / (n + m)
+    half = Z95 * se * np.sqrt(n / (n + m))
+    settled = ((later > half) | (later + half < 0.02)).mean()
+    held = 1 / (1 + m / n)
+    up = 1 - norm.cdf((Z95 * se * held**0.5 - 0.012) / (se * (1 - held) ** 0.5))
+    down = norm.cdf((0.02 - Z95 * se * held**0.5 - 0.012) / (se * (1 - held) ** 0.5))
+    assert settled == pytest.approx(min(up + down, 1), abs=0.005)
+    ahead = settling(now, 0.0, 0.02)
+    assert (ahead.even <= m) == (settled >= 0.5)
+    assert (ahead.likely <= m) == (settled >= 0.8)
+
+
+def test_an_interval_narrower_than_what_is_worth_it_settles_for_certain():
+    ahead = settling(Estimate(0.01, -0.01, 0.03, 500, 100), 0.0, 0.02)
+    assert ahead.likely <= 300
+    assert ahead.settled == pytest.approx(1)
+    assert settling(NOTHING, 0.0, 0.02) is UNKNOWN
+    assert settling(Estimate(0.0, -0.5, 0.5, 500, 100), 0.0, 0.02).likely > ahead.likely
 
 
 def test_few_churns_get_figures_but_no_verdict():

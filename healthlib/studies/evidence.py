@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from healthlib import scoring
 from healthlib.backtest import problem_of
-from healthlib.resample import Estimate, account_weights
+from healthlib.resample import NOTHING, Estimate, account_weights
 from healthlib.spec import Scorecard
 from healthlib.stats import logistic
 from healthlib.studies.fit import FitFacts, usable
-from healthlib.studies.verdict import needed
+from healthlib.studies.outlook import UNKNOWN, settling
+from healthlib.studies.verdict import WORTH
 from healthlib.studies.walk import sample
 from healthlib.weight_intervals import FEWEST, AccountLoss, newton_steps, ratio_interval, unbounded
 from healthlib.weights import Problem, candidates, design, fit
@@ -36,8 +37,11 @@ MUCH_MISSING = 0.2
 
 SHARED_COLUMNS = ("cluster", "metrics", "members", "current", "fitted", "low", "high", "alike", "apart")
 OUTCOME_COLUMNS = ("what", "all", "lost")
-SETTLE_COLUMNS = ("name", "gain", "low", "high", "lost", "more", "years", "arr_gain", "arr_low", "arr_high", "arr_more")
-OPEN_COLUMNS = ("metric", "label", "current", "fitted", "low", "high", "more", "years")
+SETTLE_COLUMNS = (
+    "name", "gain", "low", "high", "lost", "even", "likely", "adopting", "even_years", "likely_years",
+    "arr_gain", "arr_low", "arr_high", "arr_even", "arr_likely",
+)  # fmt: skip
+OPEN_COLUMNS = ("metric", "label", "current", "fitted", "low", "high", "even", "likely")
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,11 @@ class EvidenceFacts:
     shared : `SHARED_COLUMNS`, a row a group of metrics that cannot be told apart: labels, names, points in use, fitted and joint 95 %
         interval; `alike` mean correlation of their scores, `apart` the share described at `APART`
     outcomes : `OUTCOME_COLUMNS`: cases, accounts, and accounts in effect when each weighs its ARR (Kish), all and lost
-    settle : `SETTLE_COLUMNS`: each comparison, the lost cases it rests on, how many more would tell it from nothing (0 settled, infinite
-        never), in how many years at the present pace; by ARR too
-    open : `OPEN_COLUMNS`: metrics whose weight in use lies inside the interval of the fitted one, the nearest to a decision first
+    settle : `SETTLE_COLUMNS`: each comparison, the lost cases it rests on, how many more would settle it with an even chance and in four of
+        five cases (`outlook.settling`: a gain is sure, or one of `WORTH` ruled out; 0 settled, infinite beyond what can be told), which of
+        the two is to be expected, in how many years at the present pace; by ARR too
+    open : `OPEN_COLUMNS`: metrics whose weight in use lies inside the interval of the fitted one, the nearest to a decision first, and how
+        many more lost cases would leave it outside
     pace : lost cases a year, over the last year that cases were scored in; NaN without time
     missing : share of the metric values that is missing
     """
@@ -87,7 +93,7 @@ def evidence_study(cases: pd.DataFrame, scorecard: Scorecard, found: FitFacts, *
         problem = problem_of(scoring.resolve_scales(scorecard, some), some)
         missing = float(1 - np.isfinite(problem.scores).mean())
         shared = _shared(problem, some, found.weights.set_index("metric"), (seed, replicates))
-    return EvidenceFacts(shared, _outcomes(done), _settle(found, pace), _open(found, pace), pace, missing)
+    return EvidenceFacts(shared, _outcomes(done), _settle(found, pace), _open(found), pace, missing)
 
 
 def _pace(done: pd.DataFrame) -> float:
@@ -199,48 +205,37 @@ def _joint(draws: Array, members: list[int], stays: NDArray[np.bool_]) -> tuple[
 
 
 def _settle(found: FitFacts, pace: float) -> pd.DataFrame:
-    """Each comparison out of time: how many more lost cases would tell it from nothing."""
+    """Each comparison out of time: how many more lost cases would settle it."""
     pairs = {**found.differences, "equal_minus_current": found.equal_minus_current}
     money = {**found.arr_differences, "equal_minus_current": found.arr_equal_minus_current}
     rows = []
     for name, gain in pairs.items():
         if np.isfinite([gain.value, gain.low, gain.high]).all() and gain.events > 0:
-            more, by_arr = more_lost(gain), money.get(name)
+            ahead, by_arr = settling(gain, 0.0, WORTH), money.get(name, NOTHING)
+            dear = settling(by_arr, 0.0, WORTH) if np.isfinite(by_arr.value) else UNKNOWN
             rows.append({
-                "name": name, "gain": gain.value, "low": gain.low, "high": gain.high, "lost": gain.events, "more": more,
-                "years": more / pace if pace > 0 else np.nan, "arr_gain": np.nan if by_arr is None else by_arr.value,
-                "arr_low": np.nan if by_arr is None else by_arr.low, "arr_high": np.nan if by_arr is None else by_arr.high,
-                "arr_more": np.nan if by_arr is None else more_lost(by_arr),
+                "name": name, "gain": gain.value, "low": gain.low, "high": gain.high, "lost": gain.events,
+                "even": ahead.even, "likely": ahead.likely, "adopting": ahead.gain, "even_years": _years(ahead.even, pace),
+                "likely_years": _years(ahead.likely, pace), "arr_gain": by_arr.value, "arr_low": by_arr.low, "arr_high": by_arr.high,
+                "arr_even": dear.even, "arr_likely": dear.likely,
             })  # fmt: skip
     return pd.DataFrame(rows, columns=list(SETTLE_COLUMNS))
 
 
-def more_lost(gain: Estimate) -> float:
-    """More lost cases until the interval leaves zero: events x ((half-width / |gain|)^2 - 1), the half-width on the side of zero.
-
-    The standard error of a paired AUC difference shrinks with the square root of the rarer outcome. At that number an interval whose point
-    stays where it is just leaves zero, so about half of all companies like this one would be settled by then. 0 where it is settled
-    already, infinite where the point is at zero, NaN where there is no interval.
-
-    >>> more_lost(Estimate(0.02, -0.02, 0.06, 300, 100)), more_lost(Estimate(0.02, 0.01, 0.03, 300, 100))
-    (300.0, 0.0)
-    """
-    if not np.isfinite([gain.value, gain.low, gain.high]).all():
-        return float("nan")
-    if gain.low > 0 or gain.high < 0:
-        return 0.0
-    half = gain.value - gain.low if gain.value > 0 else gain.high - gain.value
-    return needed(abs(gain.value), half, int(gain.events))
+def _years(more: float, pace: float) -> float:
+    return more / pace if pace > 0 else float("nan")
 
 
-def _open(found: FitFacts, pace: float) -> pd.DataFrame:
-    """Metrics whose weight in use the interval still allows: lost cases until it would not, if the fitted weight stayed where it is."""
+def _open(found: FitFacts) -> pd.DataFrame:
+    """Metrics whose weight in use the interval still allows, and lost cases until it would not."""
     table = found.weights[found.weights["equal"] > 0].dropna(subset=["fitted", "low", "high"]) if found.n_lost else found.weights.head(0)
     points = table["current"].sum()
     table = table.assign(current=100 * table["current"] / points if points > 0 else table["current"])
     inside = table[table["current"].between(table["low"], table["high"])]
-    side = np.where(inside["current"] < inside["fitted"], inside["fitted"] - inside["low"], inside["high"] - inside["fitted"])
-    away = (inside["fitted"] - inside["current"]).abs()
-    more = [needed(gap, half, found.n_lost) if gap >= 1 else np.inf for gap, half in zip(away, side, strict=True)]
-    frame = inside.assign(more=more, years=np.array(more) / pace if pace > 0 else np.nan)
-    return frame.sort_values(["more", "metric"], kind="stable")[list(OPEN_COLUMNS)].reset_index(drop=True)
+    columns = [inside[name].astype(float) for name in ("fitted", "low", "high", "current")]
+    ahead = [
+        settling(Estimate(fitted, low, high, found.n_accounts, found.n_lost), current, current)
+        for fitted, low, high, current in zip(*columns, strict=True)
+    ]
+    frame = inside.assign(even=[one.even for one in ahead], likely=[one.likely for one in ahead])
+    return frame.sort_values(["even", "metric"], kind="stable")[list(OPEN_COLUMNS)].reset_index(drop=True)

@@ -13,7 +13,9 @@ from healthlib.backtest import problem_of
 from healthlib.learned_scales import TOLD_COLUMNS, Learned, learn_scales
 from healthlib.resample import NOTHING, Estimate, rates
 from healthlib.spec import Scorecard
+from healthlib.studies.outlook import deciding
 from healthlib.studies.verdict import FEWEST, WORTH, Verdict
+from healthlib.studies.verdict import said as ahead_said
 from healthlib.weights import fit, whole
 from healthlib.wording import counted, tested
 
@@ -120,7 +122,7 @@ def _advice(found: Learned, comparison: dict[str, Any]) -> Verdict:
         return Verdict("adopt", f"{said}.{_by_arr(comparison['arr_differences'])}")
     if over_fitted.high < WORTH:
         return Verdict("keep", f"{said}: a gain of {WORTH} or more over the fitted weights can be ruled out.")
-    return Verdict("insufficient_evidence", f"{said}, which does not decide it. {_more(over_fitted, over_current, n_lost)}")
+    return Verdict("insufficient_evidence", f"{said}, which does not decide it. {_more(over_fitted, over_current)}")
 
 
 def _fewest(found: Learned) -> str:
@@ -140,15 +142,10 @@ def _by_arr(gains: dict[str, Estimate]) -> str:
     return f" By ARR: {said}{'' if min(gain.low for gain in found) > 0 else '; there it cannot be told from none'}."
 
 
-def _more(over_fitted: Estimate, over_current: Estimate, n_lost: int) -> str:
-    """How many more lost cases until both intervals, narrowing with their square root, leave zero."""
-    gains = (over_fitted, over_current)
-    if min(gain.value for gain in gains) <= 1e-4:
-        return "If the differences stay as they are, more of the same will not make learned scales the best."
-    needed = max(n_lost * (((gain.value - gain.low) / gain.value) ** 2 - 1) for gain in gains)
-    digits = 10 ** max(int(np.log10(max(needed, 1.0))) - 1, 0)
-    more = counted(int(np.ceil(needed / digits) * digits), "more lost case")
-    return f"If the differences stay as they are, about {more} would be enough to adopt them."
+def _more(over_fitted: Estimate, over_current: Estimate) -> str:
+    """How many more lost cases would settle it, as `outlook.deciding` has it."""
+    ahead = deciding(over_fitted, over_current, over_fitted)
+    return f"Going by what is known now, {ahead_said(ahead.even, ahead.likely)}."
 
 
 def _span(estimate: Estimate) -> str:

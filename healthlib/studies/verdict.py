@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from healthlib.resample import NOTHING, Estimate
-from healthlib.wording import counted
+from healthlib.studies.outlook import FARTHEST, deciding
+from healthlib.wording import count, counted
 
 WORTH = 0.02
 """A gain in AUC below this is not worth a change of weights (a convention)."""
@@ -72,7 +73,7 @@ def _undecided(differences: dict[str, Estimate], free: Estimate, equal_minus_cur
     text = f"{_gains(current, equal)}; weights fitted freely gain {_span(free)}"
     known = _equal(equal, equal_minus_current)
     tell = "" if known else f": {_lost(n_lost)} are too few to tell"
-    return f"{text}{tell}.{known} {_more(current, equal, free, n_lost)}"
+    return f"{text}{tell}.{known} {_more(current, equal, free, equal_minus_current)}"
 
 
 def _equal(fitted_minus_equal: Estimate, equal_minus_current: Estimate) -> str:
@@ -108,23 +109,33 @@ def _gains(current: Estimate, equal: Estimate) -> str:
     return f"Out of time the fitted weights gain {_span(current)} AUC over the current ones and {_span(equal)} over equal weights"
 
 
-def _more(current: Estimate, equal: Estimate, free: Estimate, n_lost: int) -> str:
-    """How many more lost cases until the interval, narrowing with their square root, leaves zero or leaves `WORTH` behind."""
-    adopt = max(needed(d.value, d.value - d.low, n_lost) for d in (current, equal))
-    keep = max(needed(WORTH - d.value, d.high - d.value, n_lost) for d in (current, free))
-    if min(adopt, keep) == np.inf:
+def _more(current: Estimate, equal: Estimate, free: Estimate, equal_minus_current: Estimate) -> str:
+    """How many more lost cases would settle it, as `outlook.deciding` has it."""
+    ahead = deciding(current, equal, free, equal_minus_current)
+    if ahead.even == np.inf:
         alike = all(d.low <= 0 <= d.high for d in (current, equal))
         why = "the schemes are about equally good" if alike else "more of the same will not make the fitted weights the best"
-        return f"If the differences stay as they are, no number of lost cases will settle it: {why}."
-    what = "to adopt" if adopt <= keep else "to keep the current weights"
-    return f"If the differences stay as they are, about {counted(rounded(min(adopt, keep)), 'more lost case')} would be enough {what}."
+        return f"Even {FARTHEST:.0f} times as many lost cases would not be likely to settle it: {why}."
+    answer = "to adopt" if ahead.gain > 2 / 3 else "to keep the current weights" if ahead.gain < 1 / 3 else "one way or the other"
+    return f"Going by what is known now, {said(ahead.even, ahead.likely)}, most likely {answer}."
 
 
-def needed(distance: float, half_width: float, n_lost: int) -> float:
-    """More events until the half-width is below the distance; infinite where the difference points the other way."""
-    if distance <= 1e-4:
-        return float("inf")
-    return max(n_lost * ((half_width / distance) ** 2 - 1), 1.0)
+def said(even: float, likely: float) -> str:
+    """The range of lost cases that would settle something, as a clause.
+
+    >>> said(61.0, 204.0)
+    'about 61 more lost cases would settle it with an even chance and about 210 in four of five cases'
+    >>> said(300.0, float("inf"))
+    'about 300 more lost cases would settle it with an even chance; how many would make that likely cannot be told'
+    >>> said(float("inf"), float("inf"))
+    'how many more lost cases would settle it cannot be told: over 10 times as many as now'
+    """
+    if even == np.inf:
+        return f"how many more lost cases would settle it cannot be told: over {FARTHEST:.0f} times as many as now"
+    first = f"about {counted(rounded(even), 'more lost case')} would settle it with an even chance"
+    if likely == np.inf:
+        return f"{first}; how many would make that likely cannot be told"
+    return f"{first} and about {count(rounded(likely))} in four of five cases"
 
 
 def rounded(number: float) -> int:
