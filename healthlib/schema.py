@@ -131,10 +131,13 @@ TABLES: dict[str, TableSchema] = {
     "advocacy": TableSchema("occurred_at", {"account_id": TEXT, "occurred_at": WHEN, "kind": TEXT}, ("account_id", "occurred_at", "kind")),
     "interventions": TableSchema(
         "started_at",
-        {"account_id": TEXT, "started_at": WHEN, "playbook": TEXT, "ended_at": WHEN, "trigger": TEXT},
+        {
+            "account_id": TEXT, "started_at": WHEN, "playbook": TEXT, "ended_at": WHEN, "trigger": TEXT,
+            "experiment": TEXT, "arm": TEXT, "outcome": TEXT, "decided_on": WHEN,
+        },
         ("account_id", "started_at", "playbook"),
         (),
-        {"ended_at": "ended_at"},
+        {"ended_at": "ended_at", "outcome": "decided_on", "decided_on": "decided_on"},
         (),
         (("started_at", "ended_at"),),
     ),
