@@ -195,7 +195,7 @@ def density_jump(score: ArrayLike, cut: float, width: float) -> float:
     """The p-value of "as many cases just below the cut as just above it": small where scores are pushed over the cut.
 
     Counts in `BINS` bins on either side within `width`, log-linear on either side with a jump at the cut, Poisson with free dispersion
-    (an account is scored several times): McCrary's idea (2008, doi:10.1016/j.jeconom.2007.05.005). NaN with fewer than `LEAST` cases a side.
+    (an account is scored several times): McCrary's idea (2008, doi:10.1016/j.jeconom.2007.05.005). NaN with fewer than `LEAST` a side.
     """
     import statsmodels.api as sm
 

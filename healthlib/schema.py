@@ -132,8 +132,15 @@ TABLES: dict[str, TableSchema] = {
     "interventions": TableSchema(
         "started_at",
         {
-            "account_id": TEXT, "started_at": WHEN, "playbook": TEXT, "ended_at": WHEN, "trigger": TEXT,
-            "experiment": TEXT, "arm": TEXT, "outcome": TEXT, "decided_on": WHEN,
+            "account_id": TEXT,
+            "started_at": WHEN,
+            "playbook": TEXT,
+            "ended_at": WHEN,
+            "trigger": TEXT,
+            "experiment": TEXT,
+            "arm": TEXT,
+            "outcome": TEXT,
+            "decided_on": WHEN,
         },
         ("account_id", "started_at", "playbook"),
         (),

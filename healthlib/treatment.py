@@ -70,7 +70,7 @@ def difference(
     import statsmodels.api as sm
 
     y, t = np.asarray(lost, dtype=float), np.asarray(treated, dtype=float)
-    names, codes = np.unique(np.asarray(accounts).astype(str), return_inverse=True)
+    codes = np.unique(np.asarray(accounts).astype(str), return_inverse=True)[1]
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
     use = (w > 0) & np.isfinite(w)
     if not (use & (t == 1)).any() or not (use & (t == 0)).any():
@@ -78,7 +78,10 @@ def difference(
     cells = [int((use & (t == side) & (y == value)).sum()) for side in (0, 1) for value in (0, 1)]
     if min(cells) < FEW and beside is None:
         return _newcombe(y[use], t[use], w[use], codes[use])
-    design = np.column_stack([np.ones(len(y)), t, *([] if beside is None else [np.asarray(beside, dtype=float)])])[use]
+    rest = np.zeros((len(y), 0)) if beside is None else np.asarray(beside, dtype=float)
+    spread = rest[use].std(axis=0)
+    rest = (rest - rest[use].mean(axis=0))[:, spread > 0] / spread[spread > 0]
+    design = np.column_stack([np.ones(len(y)), t, rest])[use]
     fit = sm.WLS(y[use], design, weights=w[use]).fit(cov_type="cluster", cov_kwds={"groups": codes[use]})
     low, high = fit.conf_int()[1]
     return Estimate(float(fit.params[1]), float(low), float(high), len(np.unique(codes[use])), float(y[use].sum()))

@@ -18,6 +18,8 @@ BINNED = ("cut", "score", "cases", "lost", "treated")
 TRIGGERED = 0.1
 """A threshold sets playbooks off where the share worked jumps by at least so much, surely (a convention): less is hardly a rule."""
 FEWEST_LOST = 5
+PUSHED = 0.05
+"""With a p-value of the density below it scores seem to have been pushed over the cut."""
 WIDTH = 2.5
 """Points of score a bin of the picture is wide."""
 
@@ -31,7 +33,7 @@ def at_cuts(cases: pd.DataFrame, scorecard: Scorecard) -> pd.DataFrame:
 
     Parameters
     ----------
-    cases : `treated.MARKED`
+    cases : `treated.MARKED`, with the score as shown: by that people went
 
     Returns
     -------
@@ -133,7 +135,7 @@ def checks(cases: pd.DataFrame, cuts: pd.DataFrame) -> pd.DataFrame:
         rows.append((cut.cut, "density", cut.density_p, np.nan, np.nan))
     frame = pd.DataFrame(rows, columns=list(CHECKS[:-1]))
     inside = (frame["low"] <= 0) & (frame["high"] >= 0)
-    return frame.assign(passed=np.where(frame["check"] == "density", ~(frame["value"] < 0.05), inside).astype(bool))
+    return frame.assign(passed=np.where(frame["check"] == "density", ~(frame["value"] < PUSHED), inside).astype(bool))
 
 
 def binned(cases: pd.DataFrame, cuts: pd.DataFrame) -> pd.DataFrame:

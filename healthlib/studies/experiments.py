@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from healthlib import scoring
 from healthlib.interventions import TREATMENT
 from healthlib.resample import NOTHING
 from healthlib.studies.alert_value import horizon_days
+from healthlib.studies.renewals import honest_score
 from healthlib.treatment import balance, difference, joint_p, visible
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def drawn(book: Book) -> pd.DataFrame:
         return rows.assign(arr=np.nan, age_days=np.nan, score=np.nan, lost=np.nan, told=np.nan)
     past = book.history.sort_values("as_of", kind="stable")
     past = past[past["account_id"].isin(rows["account_id"])].reset_index(drop=True)
-    past = past[["account_id", "as_of", "arr", "age_days"]].assign(score=scoring.score(book.scorecard, past).frame["score"])
+    past = past[["account_id", "as_of", "arr", "age_days"]].assign(score=honest_score(book, past))
     sides = [
         pd.merge_asof(rows, past, left_on="started_at", right_on="as_of", by="account_id", direction=way) for way in ("backward", "forward")
     ]

@@ -11,6 +11,7 @@ from healthlib import scoring
 from healthlib.interventions import CONTROL
 from healthlib.resample import account_weights, percentile, rate
 from healthlib.stats import auc, auc_replicates
+from healthlib.studies.fit import usable
 from healthlib.studies.groups import attributes
 from healthlib.treatment import auc_bounds
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from healthlib.studies.book import Book
 
 MARKED = (
-    "account_id", "as_of", "until", "arr", "age_days", "segment", "score", "band", "gate", "lost", "started_at", "treated", "early", "left",
+    "account_id", "as_of", "until", "arr", "age_days", "segment", "shown", "score", "band", "gate", "lost", "started_at", "treated",
+    "early", "left",
 )  # fmt: skip
 BANDS = (
     "band", "by", "cases", "treated", "rate", "rate_low", "rate_high", "without", "without_low", "without_high", "floor", "floor_low",
@@ -36,22 +38,23 @@ def marked(book: Book) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame `MARKED`: `until` the first day that is too late (end of the term, or of the horizon); `score`, `band` and `gate` as shown,
-    before overrides, for those set playbooks off; `treated` an intervention started from `as_of` on and before `until` (controls of an
-    experiment were not treated); `early` it did within `LANDMARK_DAYS`; `left` the account was gone within those days
+    DataFrame `MARKED`: `until` the first day that is too late (end of the term, or of the horizon); `shown` and `gate` of the score as
+    shown, before overrides; `score` and `band` without what seems to know the outcome, as elsewhere on the page; `treated` an intervention
+    started from `as_of` on and before `until` (controls of an experiment were not treated); `early` it did within `LANDMARK_DAYS`; `left`
+    the account was gone within those days
     """
     done, outcome = book.interventions[book.interventions["arm"] != CONTROL], book.workspace.outcome
     cases = book.cases[book.cases["lost"].notna()] if "lost" in book.cases else book.cases
     if done.empty or cases.empty:
         return pd.DataFrame(columns=list(MARKED))
     cases = cases[cases["as_of"] >= book.interventions["started_at"].min()].reset_index(drop=True)
-    shown = scoring.score(book.scorecard, cases).frame
+    shown, honest = (scoring.score(card, cases).frame for card in (book.scorecard, usable(book.scorecard, book.leaks.found)))
     names = attributes(book.history, book.scorecard)[:1]
     segment = cases[names[0]].astype("string").fillna("?").astype(str) if names else ""
     monthly = outcome.kind == "churn_within"
     until = cases["as_of"] + pd.Timedelta(days=outcome.horizon_days) if monthly else cases["term_ends"]
     frame = cases[["account_id", "as_of", "arr", "age_days", "lost"]].assign(
-        until=until, segment=segment, score=shown["score"], band=shown["band"], gate=shown["gate"]
+        until=until, segment=segment, shown=shown["score"], score=honest["score"], band=honest["band"], gate=shown["gate"]
     )
     return _with_start(frame, done, book.churned)
 
@@ -106,7 +109,7 @@ def by_band(cases: pd.DataFrame, names: list[str], *, replicates: int = 400, see
 
 
 def aucs(cases: pd.DataFrame, *, replicates: int = 200, seed: int = 0) -> pd.DataFrame:
-    """The AUC of the score shown: over all cases, without those worked, and within which bounds it would lie had nobody been worked.
+    """The AUC of the score: over all cases, without those worked, and within which bounds it would lie had nobody been worked.
 
     Returns
     -------

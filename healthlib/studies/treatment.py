@@ -11,6 +11,7 @@ import pandas as pd
 from healthlib.interventions import TREATMENT
 from healthlib.resample import NOTHING, Estimate
 from healthlib.studies import cuts, experiments, matching, treated
+from healthlib.studies.leaks import left_out
 from healthlib.treatment import difference, e_value, visible
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ POINTS = 5.0
 """Matched accounts lie in the same bin of the score, so many points wide."""
 FEWEST_TREATED = 10
 """Worked cases with a match from which a comparison is made (a convention)."""
+COMMON = 0.1
+"""A segment is adjusted for where so large a share of the cases compared is of it."""
 MONTHS = 12
 """What was saved is said for the work of so many months before the book's day."""
 SAVED = (
@@ -38,12 +41,13 @@ class Comparison:
     Attributes
     ----------
     naive : share lost of all worked cases minus that of all others
-    effect, arr_effect : the same of matched cases, adjusted for what score, ARR and tenure still differ; by accounts and by ARR
+    effect, arr_effect : the same of matched cases, adjusted for what they still differ in; by accounts and by ARR
     cases, found, controls : worked cases, those with a match, and different accounts they are compared with
     explained, explained_near : E-values of the effect and of the near end of its interval
     visible : the smallest effect that would show four times in five
     balance : `matching.BALANCE_COLUMNS`
     overlap : `OVERLAP`: cases by ten points of score
+    suspected : the leak audit found that the record of interventions knows the outcome, so nothing was compared
     """
 
     naive: Estimate = NOTHING
@@ -57,6 +61,7 @@ class Comparison:
     visible: float = float("nan")
     balance: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(matching.BALANCE_COLUMNS)))
     overlap: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(OVERLAP)))
+    suspected: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,22 +116,32 @@ def treatment_study(book: Book, *, replicates: int = 400, seed: int = 0) -> Trea
     if cases.empty:
         return TreatmentFacts("finished cases since the first intervention was recorded", workspace.currency, workspace.kind)
     rows = experiments.drawn(book)
-    at, compared, arms = cuts.at_cuts(cases, book.scorecard), compare(cases, monthly=workspace.kind == "churn_within"), experiments.arms(rows)
+    seen, arms = cases.assign(score=cases["shown"]), experiments.arms(rows)
+    at, compared = cuts.at_cuts(seen, book.scorecard), _compared(book, cases)
+    checks = cuts.checks(seen, at)
     names = [*(band.name for band in book.scorecard.bands), "unscored"]
     return TreatmentFacts(
         "", workspace.currency, workspace.kind, book.interventions["started_at"].min(), len(cases), int(cases["treated"].sum()),
         treated.by_band(cases, names, replicates=replicates, seed=seed), treated.aucs(cases, replicates=replicates // 4, seed=seed),
-        at, cuts.checks(cases, at), cuts.binned(cases, at), compared, arms, experiments.alike(rows),
-        _saved(book, cases, rows, (at, compared, arms)),
+        at, checks, cuts.binned(seen, at), compared, arms, experiments.alike(rows), _saved(book, cases, rows, (at, compared, arms)),
     )  # fmt: skip
+
+
+def _compared(book: Book, cases: pd.DataFrame) -> Comparison:
+    """`compare`, unless the record of interventions itself seems to know who left: then it would show how the record was kept."""
+    monthly = book.workspace.kind == "churn_within"
+    ours = {name for name, metric in book.scorecard.metrics.items() if metric.table == "interventions"}
+    if ours & set(left_out(book.leaks.found)):
+        return Comparison(cases=int((cases["early"] if monthly else cases["treated"]).sum()), suspected=True)
+    return compare(cases, monthly=monthly)
 
 
 def compare(cases: pd.DataFrame, *, monthly: bool) -> Comparison:
     """Each worked case beside up to five that were not worked: same five points of score, like ARR, tenure and segment, near in time.
 
-    What is left of score, ARR and tenure is adjusted for by weighted least squares, clustered by account. Without terms (`monthly`) only
-    work that began within a month of the score counts, compared among accounts that were still there after that month: whoever had left
-    could not have been worked (a landmark, as survival must not look like an effect).
+    What is left of score, ARR, tenure, date and segment is adjusted for by weighted least squares, clustered by account. Without terms
+    (`monthly`) only work that began within a month of the score counts, compared among accounts that were still there after that month:
+    whoever had left could not have been worked (a landmark, as survival must not look like an effect).
 
     Parameters
     ----------
@@ -148,7 +163,7 @@ def compare(cases: pd.DataFrame, *, monthly: bool) -> Comparison:
     beside = other.loc[weight.index]
     both = pd.concat([used, beside], ignore_index=True)
     carried, is_worked = np.r_[np.ones(len(used)), weight.to_numpy(dtype=float)], np.r_[np.ones(len(used)), np.zeros(len(beside))]
-    columns = np.column_stack([both["score"], np.log(both["arr"]), np.log(both["age_days"].fillna(0) + 91)]).astype(float)
+    columns = _beside(both)
     effect, by_arr = (
         difference(both["lost"], is_worked, both["account_id"], weight=w, beside=columns) for w in (carried, carried * both["arr"])
     )
@@ -157,6 +172,14 @@ def compare(cases: pd.DataFrame, *, monthly: bool) -> Comparison:
     return Comparison(
         naive, effect, by_arr, len(one), len(used), int(beside["account_id"].nunique()), *explained, visible(effect), apart, overlap
     )
+
+
+def _beside(cases: pd.DataFrame) -> np.ndarray:
+    """What matched cases may still differ in, as columns: score, log ARR, log tenure, date and the larger segments."""
+    days = (cases["as_of"] - cases["as_of"].min()).dt.days
+    common = cases["segment"].value_counts(normalize=True)
+    flags = [cases["segment"] == name for name in common.index[(common >= COMMON) & (common < 1)][1:]]
+    return np.column_stack([cases["score"], np.log(cases["arr"]), np.log(cases["age_days"].fillna(0) + 91), days, *flags]).astype(float)
 
 
 def _ends(cases: pd.DataFrame) -> pd.DataFrame:
@@ -175,7 +198,7 @@ def _overlap(cases: pd.DataFrame, worked: np.ndarray) -> pd.DataFrame:
 
 
 def _saved(book: Book, cases: pd.DataFrame, rows: pd.DataFrame, found: tuple[pd.DataFrame, Comparison, pd.DataFrame]) -> pd.DataFrame:
-    """What each method makes of the work of the last months."""
+    """What each method makes of the work of the last months; last a threshold over which scores seem to have been pushed."""
     at, compared, arms = found
     first = book.as_of - pd.DateOffset(months=MONTHS)
     late = cases[cases["treated"] & (cases["until"] > first)].drop_duplicates(["account_id", "started_at"], keep="last")
@@ -183,17 +206,20 @@ def _saved(book: Book, cases: pd.DataFrame, rows: pd.DataFrame, found: tuple[pd.
     table = []
     for arm in arms.itertuples():
         column = "lost" if arm.told_by == experiments.CONTRACTS else "told"
-        own = rows[(rows["experiment"] == arm.experiment) & (rows["arm"] == TREATMENT) & rows[column].notna() & (rows["started_at"] > first)]
+        own = rows[
+            (rows["experiment"] == arm.experiment) & (rows["arm"] == TREATMENT) & rows[column].notna() & (rows["started_at"] > first)
+        ]
         own = own.drop_duplicates("account_id")
         by = (arm.effect, arm.low, arm.high), (arm.arr_effect, arm.arr_low, arm.arr_high)
         table.append((EXPERIMENT, f"{arm.experiment}: {arm.told_by}", *_kept((len(own), float(own["arr"].sum())), *by)))
+    late_rows = []
     for cut in cuts.triggered(at).itertuples():
         by = (cut.effect, cut.effect_low, cut.effect_high), (cut.arr_effect, cut.arr_low, cut.arr_high)
-        table.append((THRESHOLD, f"{cut.cut:g}", *_kept(work, *by)))
+        (late_rows if cut.density_p < cuts.PUSHED else table).append((THRESHOLD, f"{cut.cut:g}", *_kept(work, *by)))
     if compared.effect.n:
         three = ((one.value, one.low, one.high) for one in (compared.effect, compared.arr_effect))
         table.append((MATCHED, "", *_kept(work, *three)))
-    return pd.DataFrame(table, columns=list(SAVED))
+    return pd.DataFrame([*table, *late_rows], columns=list(SAVED))
 
 
 def _kept(
