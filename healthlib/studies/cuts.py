@@ -120,19 +120,19 @@ def checks(cases: pd.DataFrame, cuts: pd.DataFrame) -> pd.DataFrame:
     """
     free = cases[cases["score"].notna() & (cases["gate"] == "")]
     rows = []
-    for cut in triggered(cuts).itertuples():
+    for cut, h, b, density in triggered(cuts)[["cut", "h", "b", "density_p"]].to_numpy(dtype=float).tolist():
         accounts, score = free["account_id"].to_numpy(str), free["score"].to_numpy(dtype=float)
         before = {"ARR": np.log(free["arr"].clip(lower=1).to_numpy(dtype=float)), "tenure": free["age_days"].to_numpy(dtype=float) / 365.25}
         for name, values in before.items():
             known = np.isfinite(values)
-            found = jumps(score[known], values[known], accounts[known], cut.cut, h=cut.h, b=cut.b)
-            rows.append((cut.cut, name, float(found.value[0]), *found.interval()))
-        for name, side in (("placebo below", free[free["score"] < cut.cut]), ("placebo above", free[free["score"] >= cut.cut])):
+            found = jumps(score[known], values[known], accounts[known], cut, h=h, b=b)
+            rows.append((cut, name, float(found.value[0]), *found.interval()))
+        for name, side in (("placebo below", free[free["score"] < cut]), ("placebo above", free[free["score"] >= cut])):
             place = float(side["score"].median())
             if not _needs(side, place):
                 found = measured(side, place)
-                rows.append((cut.cut, f"{name} ({place:.0f})", float(found.value[0]), *found.interval()))
-        rows.append((cut.cut, "density", cut.density_p, np.nan, np.nan))
+                rows.append((cut, f"{name} ({place:.0f})", float(found.value[0]), *found.interval()))
+        rows.append((cut, "density", density, np.nan, np.nan))
     frame = pd.DataFrame(rows, columns=list(CHECKS[:-1]))
     inside = (frame["low"] <= 0) & (frame["high"] >= 0)
     return frame.assign(passed=np.where(frame["check"] == "density", ~(frame["value"] < PUSHED), inside).astype(bool))
@@ -142,9 +142,9 @@ def binned(cases: pd.DataFrame, cuts: pd.DataFrame) -> pd.DataFrame:
     """Shares lost and worked by score, in bins that no cut falls inside: `BINNED`, for the clearest cut that sets playbooks off."""
     free = cases[cases["score"].notna() & (cases["gate"] == "")]
     found = []
-    for cut in triggered(cuts).head(1).itertuples():
-        near = free[(free["score"] - cut.cut).abs() < 10 * WIDTH]
-        place = cut.cut + WIDTH * (np.floor((near["score"] - cut.cut) / WIDTH) + 0.5)
+    for cut in triggered(cuts)["cut"].head(1).astype(float).tolist():
+        near = free[(free["score"] - cut).abs() < 10 * WIDTH]
+        place = cut + WIDTH * (np.floor((near["score"] - cut) / WIDTH) + 0.5)
         part = near.groupby(place.to_numpy())[["lost", "treated"]].agg("mean").assign(cases=near.groupby(place.to_numpy()).size())
-        found.append(part.rename_axis("score").reset_index().assign(cut=cut.cut))
+        found.append(part.rename_axis("score").reset_index().assign(cut=cut))
     return pd.concat(found, ignore_index=True)[list(BINNED)] if found else pd.DataFrame(columns=list(BINNED))

@@ -99,7 +99,8 @@ def alike(rows: pd.DataFrame) -> pd.DataFrame:
         if len(commonest) and 0 < (first["trigger"] == commonest.iloc[0]).mean() < 1:
             measures[f"share {commonest.iloc[0]}"] = (first["trigger"] == commonest.iloc[0]).astype(float)
         treated = (first["arm"] == TREATMENT).to_numpy()
-        found = balance(measures, treated, list(measures))
-        usual = [c for c in measures if measures[c].notna().mean() > 0.8]
+        names = [str(c) for c in measures]
+        found = balance(measures, treated, names)
+        usual = [c for c in names if measures[c].notna().mean() > 0.8]
         table.append(found.assign(experiment=name, p=joint_p(measures, treated, first["account_id"], usual)))
     return pd.concat(table, ignore_index=True)[list(BALANCED)] if table else pd.DataFrame(columns=list(BALANCED))

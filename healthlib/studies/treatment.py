@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ class TreatmentFacts:
     ----------
     needs : why there is nothing, in words; empty otherwise
     currency, kind : as in the workspace
-    since : first day with an intervention; cases before it are left out
+    since : first day with an intervention, None without any; cases before it are left out
     cases, worked : finished, scored cases since then, and those worked after their score was read
     bands : `treated.BANDS`
     aucs : `treated.AUCS`
@@ -86,7 +87,7 @@ class TreatmentFacts:
     needs: str
     currency: str
     kind: str
-    since: pd.Timestamp = pd.NaT
+    since: pd.Timestamp | None = None
     cases: int = 0
     worked: int = 0
     bands: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(treated.BANDS)))
@@ -185,14 +186,14 @@ def _beside(cases: pd.DataFrame) -> np.ndarray:
 def _ends(cases: pd.DataFrame) -> pd.DataFrame:
     """Cases as `matching` takes them: the bin of the score in the place of the length of the term."""
     days = cases["as_of"]
-    bins = np.floor(cases["score"] / POINTS).clip(upper=100 / POINTS - 1)
+    bins = (cases["score"] // POINTS).clip(upper=100 / POINTS - 1)
     return cases[["account_id", "arr", "segment"]].assign(
         ended_on=days, month=matching.month_number(days), tenure=cases["age_days"], term=bins.map(lambda b: f"{b * POINTS:.0f}")
     )[list(matching.END_COLUMNS)]
 
 
 def _overlap(cases: pd.DataFrame, worked: np.ndarray) -> pd.DataFrame:
-    tens = (10 * np.floor(cases["score"] / 10).clip(upper=9)).to_numpy(dtype=float)
+    tens = (10 * (cases["score"] // 10).clip(upper=9)).to_numpy(dtype=float)
     counts = pd.DataFrame({"score": tens, "treated": worked, "untreated": ~worked}).groupby("score", as_index=False).sum()
     return counts.astype({"treated": "int64", "untreated": "int64"})[list(OVERLAP)]
 
@@ -204,29 +205,30 @@ def _saved(book: Book, cases: pd.DataFrame, rows: pd.DataFrame, found: tuple[pd.
     late = cases[cases["treated"] & (cases["until"] > first)].drop_duplicates(["account_id", "started_at"], keep="last")
     work = (len(late), float(late["arr"].sum()))
     table = []
-    for arm in arms.itertuples():
-        column = "lost" if arm.told_by == experiments.CONTRACTS else "told"
-        own = rows[
-            (rows["experiment"] == arm.experiment) & (rows["arm"] == TREATMENT) & rows[column].notna() & (rows["started_at"] > first)
-        ]
+    six = ["effect", "low", "high", "arr_effect", "arr_low", "arr_high"]
+    for (name, teller), by in zip(arms[["experiment", "told_by"]].to_numpy(str), arms[six].to_numpy(dtype=float), strict=True):
+        column = "lost" if teller == experiments.CONTRACTS else "told"
+        own = rows[(rows["experiment"] == name) & (rows["arm"] == TREATMENT) & rows[column].notna() & (rows["started_at"] > first)]
         own = own.drop_duplicates("account_id")
-        by = (arm.effect, arm.low, arm.high), (arm.arr_effect, arm.arr_low, arm.arr_high)
-        table.append((EXPERIMENT, f"{arm.experiment}: {arm.told_by}", *_kept((len(own), float(own["arr"].sum())), *by)))
+        table.append((EXPERIMENT, f"{name}: {teller}", *_kept((len(own), float(own["arr"].sum())), by)))
     late_rows = []
-    for cut in cuts.triggered(at).itertuples():
-        by = (cut.effect, cut.effect_low, cut.effect_high), (cut.arr_effect, cut.arr_low, cut.arr_high)
-        (late_rows if cut.density_p < cuts.PUSHED else table).append((THRESHOLD, f"{cut.cut:g}", *_kept(work, *by)))
+    six = ["effect", "effect_low", "effect_high", "arr_effect", "arr_low", "arr_high"]
+    for cut, density, *by in cuts.triggered(at)[["cut", "density_p", *six]].to_numpy(dtype=float).tolist():
+        (late_rows if density < cuts.PUSHED else table).append((THRESHOLD, f"{cut:g}", *_kept(work, by)))
     if compared.effect.n:
-        three = ((one.value, one.low, one.high) for one in (compared.effect, compared.arr_effect))
-        table.append((MATCHED, "", *_kept(work, *three)))
-    return pd.DataFrame([*table, *late_rows], columns=list(SAVED))
+        by = [end for one in (compared.effect, compared.arr_effect) for end in (one.value, one.low, one.high)]
+        table.append((MATCHED, "", *_kept(work, by)))
+    found = pd.DataFrame([*table, *late_rows], columns=list(SAVED))
+    return found[found["effect_low"].notna()].reset_index(drop=True)
 
 
-def _kept(
-    work: tuple[int, float], effect: tuple[float, float, float], by_arr: tuple[float, float, float]
-) -> tuple[int, float, float, float, float, float, float, float, float, float, float, str]:
-    """Accounts, ARR, the effect, and how many more accounts and how much more ARR that kept: losses turned round."""
-    (accounts, arr), (value, low, high), (money, money_low, money_high) = work, effect, by_arr
+def _kept(work: tuple[int, float], effect: Sequence[float]) -> tuple[float | str, ...]:
+    """Accounts, ARR, the effect, and how many more accounts and how much more ARR that kept: losses turned round.
+
+    >>> _kept((10, 1000.0), [-0.2, -0.3, -0.1, -0.25, -0.4, 0.0])
+    (10, 1000.0, -0.2, -0.3, -0.1, 2.0, 1.0, 3.0, 250.0, -0.0, 400.0, 'helped')
+    """
+    (accounts, arr), (value, low, high, money, money_low, money_high) = work, effect
     answer = HELPED if high < 0 else HARMED if low > 0 else CANNOT_TELL
     return (
         accounts, arr, value, low, high, -value * accounts, -high * accounts, -low * accounts, -money * arr, -money_high * arr,
