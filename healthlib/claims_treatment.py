@@ -74,7 +74,7 @@ def helped(treatment: TreatmentFacts) -> str:
     if treatment.saved.empty:
         return "Whether playbooks helped cannot be told: no experiment, no threshold that sets them off, and too few like accounts."
     row = treatment.saved.iloc[0]
-    own = treatment.arms[[f"{name}: {CONTRACTS}" == row["name"] for name in treatment.arms["experiment"]]]
+    own = treatment.arms[treatment.arms["experiment"].astype(str) + f": {CONTRACTS}" == row["name"]]
     doubt = " Its own record contradicts the contracts." if own["disagree"].sum() else ""
     told = f"{_answer(row)}: {of_hundred(row['effect'], row['effect_low'], row['effect_high'])}, {_how(row)}. {_worth(row, treatment)}"
     return told + doubt

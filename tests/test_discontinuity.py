@@ -26,7 +26,9 @@ RDROBUST = {
     # rdrobust 2.1.1, numpy 2.4.6, on the rows above:
     #   rdrobust(y, x, c=50, h=15, b=22, vce="cr1", cluster=account (or none), masspoints="off"): conventional, bias-corrected, robust se
     #   rdbwselect(y, x, c=50, vce="cr1", cluster=account (or none), masspoints="off"): h, b
-    "alone": {"lost": (0.09277581, 0.07664663, 0.1347304), "treated": (-0.51104651, -0.51880747, 0.12601045), "hb": (6.29673268, 10.89604994)},
+    "alone": {
+        "lost": (0.09277581, 0.07664663, 0.1347304), "treated": (-0.51104651, -0.51880747, 0.12601045), "hb": (6.29673268, 10.89604994),
+    },
     "clustered": {
         "lost": (0.09277581, 0.07664663, 0.12777442), "treated": (-0.51104651, -0.51880747, 0.13105368), "hb": (6.15395003, 10.91105189),
     },

@@ -218,8 +218,8 @@ def _saved(book: Book, cases: pd.DataFrame, rows: pd.DataFrame, found: tuple[pd.
     if compared.effect.n:
         by = [end for one in (compared.effect, compared.arr_effect) for end in (one.value, one.low, one.high)]
         table.append((MATCHED, "", *_kept(work, by)))
-    found = pd.DataFrame([*table, *late_rows], columns=list(SAVED))
-    return found[found["effect_low"].notna()].reset_index(drop=True)
+    known = pd.DataFrame([*table, *late_rows], columns=list(SAVED))
+    return known[known["effect_low"].notna()].reset_index(drop=True)
 
 
 def _kept(work: tuple[int, float], effect: Sequence[float]) -> tuple[float | str, ...]:
