@@ -58,7 +58,8 @@ def helped(treatment: TreatmentFacts) -> Piece:
     claim = report.claim(say.helped(treatment))
     shown = () if treatment.saved.empty else (report.figure(plots.effects(treatment), alt=say.helped(treatment)), _saved(treatment))
     sentences = [*say.experiment(treatment), *say.thresholds(treatment), say.matched(treatment)]
-    return report.show(claim, *shown, report.bullets(text for text in sentences if text), _jump(treatment), _evidence(treatment))
+    heading = report.heading("Did it help?")
+    return report.show(heading, claim, *shown, report.bullets(text for text in sentences if text), _jump(treatment), _evidence(treatment))
 
 
 def _saved(treatment: TreatmentFacts) -> Piece:
