@@ -41,6 +41,7 @@ REGISTRY = {
     "steady": Study("steady", "weights", ("fit",)),
     "backtest": Study("backtest_bands", "backtest", ("fit",)),
     "forecast": Study("forecast", "backtest"),
+    "treatment": Study("treatment", "backtest"),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
     "presets": Study("presets"),
 }

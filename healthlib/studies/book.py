@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import asof, feedback, flat, levels, metrics, outcomes, overrides, peers, recency
+from .. import asof, feedback, flat, interventions, levels, metrics, outcomes, overrides, peers, recency
 from ..beginnings import NEVER, Beginnings, beginnings
 from ..errors import EvidenceError
 from ..schema import CASE_COLUMNS
@@ -46,6 +46,7 @@ class Book:
     overrides : the override in force for each account and date of `history` and `cases` that has one: `overrides.COLUMNS`
     dated : account_id, metric, day: the newest row behind each metric today, see `recency.newest_days`
     feedback : what CSMs said of the score: `feedback.COLUMNS`
+    interventions : what was done about accounts, and whom an experiment left alone: `interventions.COLUMNS`
     answers : the latest rating or answer at each case, however old: `recency.ANSWER_COLUMNS`
     diary : terms, tickets, contacts and playbooks of every account
     terms : the contracts known on `as_of`: `contract_terms.COLUMNS`
@@ -71,6 +72,7 @@ class Book:
     overrides: pd.DataFrame = field(default_factory=overrides.NONE.copy)
     dated: pd.DataFrame = field(default_factory=recency.NO_DAYS.copy)
     feedback: pd.DataFrame = field(default_factory=feedback.NONE.copy)
+    interventions: pd.DataFrame = field(default_factory=interventions.NONE.copy)
     answers: pd.DataFrame = field(default_factory=recency.NO_ANSWERS.copy)
     diary: Diary = field(default_factory=Diary)
     terms: pd.DataFrame = field(default_factory=contract_terms.nothing)
@@ -158,6 +160,7 @@ def _judgements(
         "overrides": overrides.in_force(tables, pd.concat([history[keys], cases[keys]], ignore_index=True)),
         "dated": recency.newest_days(tables, workspace, today),
         "feedback": feedback.read(tables, at),
+        "interventions": interventions.read(tables, at),
         "answers": recency.latest_answers(tables, workspace, cases[keys].drop_duplicates().reset_index(drop=True)),
     }
 
