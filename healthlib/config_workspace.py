@@ -113,8 +113,8 @@ ASSUMED_COST = 0.02
 class WorkSpec(Frozen):
     """What working an account takes and brings: the ways of choosing thresholds read it, nothing else does.
 
-    `accounts_per_csm` is how many accounts of the worst band each CSM can have in work in a month, `csms` how many there are (left out, those
-    who look after an account today). `cost` is that of working one account ahead of one decision, in the workspace's currency (left
+    `accounts_per_csm` is how many accounts of the worst band each CSM can have in work in a month, `csms` how many there are (left out,
+    those who look after an account today). `cost` is that of working one account ahead of one decision, in the workspace's currency (left
     out, `ASSUMED_COST` of the mean ARR of an account); `save_rate` the share of the accounts which would have left that this keeps, one
     number or a range of what it may be. `renew_best` and `renew_worst` are the renewal rates asked of the best band (at least) and of the
     worst (at most).

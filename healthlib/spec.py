@@ -10,7 +10,7 @@ from healthlib.adoptions import Adopted, read_adoptions
 from healthlib.alert_checks import read_alerts
 from healthlib.catalogue import resolve
 from healthlib.config import Band, Gate, Level, Limit, Metric, Profile, Scorecard, ScorecardHead
-from healthlib.config_workspace import ASSUMED_COST, FlatSpec, OutcomeSpec, SuccessSpec, TableSource, WorkSpec, Workspace, WorkspaceHead
+from healthlib.config_workspace import ASSUMED_COST, FlatSpec, OutcomeSpec, SuccessSpec, TableSource, Workspace, WorkspaceHead, WorkSpec
 from healthlib.crosschecks import check_scorecard
 from healthlib.crosschecks_workspace import check_flat, check_source, taken_names
 from healthlib.draft import Draft

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from healthlib import scoring, thresholds
 from healthlib.backtest import LEAST
-from healthlib.bands import band_colours, band_starts, matched_starts
+from healthlib.bands import Replicates, band_starts, matched_starts
 from healthlib.resample import account_weights, percentile, rates, shares, wilson
 from healthlib.spec import ASSUMED_COST, Scorecard, WorkSpec
 from healthlib.stats import level_sums
@@ -49,7 +49,7 @@ class ChoosingFacts:
     assumed : the keys of `work` that workspace.yaml leaves out
     csms : who look after accounts today; None where nobody knows
     accounts : scored accounts of today, under the scorecard in use without suspected leaks
-    bands : the scorecard's bands from low to high, each with a colour of its own or ""
+    bands : the scorecard's bands from low to high, each with the score at which it begins
     schemes : the scores compared: current, and fitted where the fit recommends it
     cases, lost : tested out of time
     decisions : decisions a year that the figures are scaled to; NaN on a flat sheet, whose figures are of one pass through it
@@ -70,7 +70,7 @@ class ChoosingFacts:
     work: WorkSpec
     csms: int | None
     accounts: int
-    bands: dict[str, str]
+    bands: dict[str, float]
     assumed: tuple[str, ...] = ()
     schemes: tuple[str, ...] = ()
     cases: int = 0
@@ -97,7 +97,7 @@ class Tested:
 
 @dataclass(frozen=True)
 class Stock:
-    """Scores of today's accounts and of those of the past year's `days` month-ends; `drawn`: accounts of today below each cut, by replicate."""
+    """Scores of today's accounts, and of those of the past year's `days` month-ends; accounts of today below each cut by replicate."""
 
     today: Array
     year: Array
@@ -120,7 +120,8 @@ def choosing_study(book: Book, fit: FitFacts, *, replicates: int = 1000, seed: i
     card, work = usable(book.scorecard, fit.leaks), _priced(book.workspace.work, fit.predictions)
     today = book.history[book.history["as_of"] == book.as_of]
     csms = work.csms or _csms(today)
-    blank = ChoosingFacts("", book.workspace.currency, book.workspace.kind, fit.split, work, csms, 0, band_colours(book.scorecard))
+    starts = {band.name: float(band.start) for band in card.bands}
+    blank = ChoosingFacts("", book.workspace.currency, book.workspace.kind, fit.split, work, csms, 0, starts)
     if needs := _needs(book, fit, card):
         return replace(blank, needs=needs)
     schemes = ("current", "fitted") if fit.recommendation == "adopt" else ("current",)
@@ -136,7 +137,8 @@ def choosing_study(book: Book, fit: FitFacts, *, replicates: int = 1000, seed: i
     choices, walk, curve = (pd.concat(found, ignore_index=True) for found in zip(*parts, strict=True))
     return replace(
         blank, accounts=len(stocks[0].today), schemes=schemes, cases=len(fit.predictions), lost=int(fit.predictions["lost"].sum()),
-        assumed=tuple(name for name in WorkSpec.model_fields if name not in book.workspace.work.model_fields_set), decisions=decisions, arr=float(fit.predictions["arr"].mean()), choices=choices[list(CHOICE_COLUMNS)],
+        assumed=tuple(name for name in WorkSpec.model_fields if name not in book.workspace.work.model_fields_set),
+        decisions=decisions, arr=float(fit.predictions["arr"].mean()), choices=choices[list(CHOICE_COLUMNS)],
         walked=walk[list(WALK_COLUMNS)], curve=curve[list(CURVE_COLUMNS)],
         decision=decision_curve.decision(fit.predictions, replicates=replicates, seed=seed),
     )  # fmt: skip
@@ -188,8 +190,8 @@ def _tested(predictions: pd.DataFrame, scheme: str, work: WorkSpec, again: tuple
     replicates, seed, scale = again
     frame = predictions.loc[predictions[scheme].notna(), ["account_id", "lost", "arr", scheme]].rename(columns={scheme: "score"})
     frame = frame.assign(arr=np.nan_to_num(frame["arr"].to_numpy(dtype=float))).reset_index(drop=True)
-    codes, counts = account_weights(frame["account_id"], replicates, seed)
-    return Tested(frame, codes, counts, save_rates(work, replicates, seed), scale)
+    draws = Replicates(*account_weights(frame["account_id"], replicates, seed)).ready()
+    return Tested(frame, draws.codes, draws.counts, save_rates(work, replicates, seed), scale)
 
 
 def save_rates(work: WorkSpec, replicates: int, seed: int) -> Array:
@@ -226,9 +228,7 @@ def _cuts(tested: Tested, rules: Rules, stock: Stock) -> pd.DataFrame:
     columns = [tested.frame[name] for name in ("score", "lost", "arr")]
     found = choosing_walk.choose(rules, thresholds.below(*columns), float(np.mean(rules.work.save_rate)), thresholds.below(
         stock.today, np.zeros(len(stock.today))).accounts)  # fmt: skip
-    drawn = choosing_walk.choose(
-        rules, thresholds.below_replicates(*columns, tested.codes, tested.counts), tested.save, stock.drawn
-    )
+    drawn = choosing_walk.choose(rules, thresholds.below_replicates(*columns, tested.codes, tested.counts), tested.save, stock.drawn)
     rows = []
     for way, (lower, upper) in found.items():
         spans = [np.nanquantile(ends, [0.025, 0.975]) if np.isfinite(ends).any() else (np.nan, np.nan) for ends in drawn[way]]
@@ -293,7 +293,9 @@ def _curve(tested: Tested, stock: Stock, work: WorkSpec) -> pd.DataFrame:
     table, drawn = thresholds.below(*columns), thresholds.below_replicates(*columns, tested.codes, tested.counts)
     lost = tested.frame["lost"] == 1
     accounts = [tested.frame.loc[lost, "account_id"].nunique(), _kish(tested.frame[lost])]
-    spans = [_spans(*pair, n) for pair, n in zip(((table.churned, drawn.churned), (table.arr_churned, drawn.arr_churned)), accounts, strict=True)]
+    spans = [
+        _spans(*pair, n) for pair, n in zip(((table.churned, drawn.churned), (table.arr_churned, drawn.arr_churned)), accounts, strict=True)
+    ]
     frame = pd.DataFrame({"cut": thresholds.CUTS, "today": _counts(stock.today), "past_year": _counts(stock.year) / stock.days})
     for prefix, name, (value, low, high) in zip(("caught", "arr"), ("caught", "arr_caught"), spans, strict=True):
         frame = frame.assign(**{name: value, f"{prefix}_low": low, f"{prefix}_high": high})

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from healthlib import thresholds
 from healthlib.backtest import LEAST
+from healthlib.bands import Replicates
 from healthlib.resample import account_weights, by_account, percentile, shares
 from healthlib.spec import WorkSpec
 from healthlib.studies.fit import FitFacts
@@ -126,7 +127,7 @@ def _chosen(frame: pd.DataFrame, fit: FitFacts, scheme: str, rules: Rules) -> li
     """cutoff and the lower cut of every way, of each fold before which `LEAST` lost and kept cases had finished."""
     score, lost, arr = (frame[name].to_numpy(dtype=float) for name in ("score", "lost", "arr"))
     starts = fit.thresholds[fit.thresholds["scorecard"] == scheme].groupby("cutoff", sort=False)["threshold_from"].nth(1)
-    then = dict(zip(fit.thresholds.loc[starts.index, "cutoff"], starts, strict=True))
+    then = dict(zip(fit.thresholds.loc[starts.index, "cutoff"], starts.to_numpy(dtype=float).tolist(), strict=True))
     rows = []
     for cutoff in frame["cutoff"].unique():
         known = (frame["cutoff"] != cutoff) if fit.split == "accounts" else frame["horizon_ends_on"] < cutoff
@@ -134,7 +135,7 @@ def _chosen(frame: pd.DataFrame, fit: FitFacts, scheme: str, rules: Rules) -> li
         if min(lost[known].sum(), (lost[known] == 0).sum()) < LEAST:
             continue
         found = choose(rules, thresholds.below(score[known], lost[known], arr[known]), float(np.mean(rules.work.save_rate)))
-        rows.append({"cutoff": cutoff} | {way: float(lower) for way, (lower, _) in found.items()} | {"hand": float(then[cutoff])})
+        rows.append({"cutoff": cutoff} | {way: float(lower) for way, (lower, _) in found.items()} | {"hand": then[cutoff]})
     return rows
 
 
@@ -142,7 +143,8 @@ def _worth(judged: pd.DataFrame, under: NDArray[np.bool_], work: WorkSpec, again
     """What the cases marked in each row of `under` were worth, a row each; gains over the first."""
     replicates, seed, scale = again
     lost, arr = (judged[name].to_numpy(dtype=float) for name in ("lost", "arr"))
-    codes, counts = account_weights(judged["account_id"], replicates, seed)
+    draws = Replicates(*account_weights(judged["account_id"], replicates, seed)).ready()
+    codes, counts = draws.codes, draws.counts
     save, rows, base = np.random.default_rng([seed, 7]).uniform(*work.save_rate, replicates), [], None
     for flags in under:
         count, money = (shares(np.where(flags, 0, 1), 2, codes, counts, case_weight=weight) for weight in (lost, lost * arr))
