@@ -260,6 +260,7 @@ def basis(facts: ChoosingFacts) -> list[str]:
     )
     return [
         once,
+        "Scores here leave out whatever seems to know the outcome, so that what is chosen on the past holds ahead.",
         "A saved account is worth one year of its ARR; the save rate is the same for all that would have left, and nothing is lost by "
         "working one that would have stayed but the cost of it.",
         "Outcomes are those under what was done then: a low account that was worked and saved counts as a false alarm, so what work would "

@@ -67,7 +67,7 @@ def choices(facts: ChoosingFacts, scheme: str) -> Piece:
         "wrong": ("Worked, yet stayed", interval),
         "net": (f"Net {'a pass' if facts.kind == 'flat' else 'a year'}", interval),
         **({"month": ("Net a month", "text")} if "month" in shown else {}),
-        "gain": ("Against now", interval),
+        "gain": ("Against by hand", interval),
     }
     caption = wording.tested(facts.split, (
         f"Ways to choose, under {SCHEMES[scheme]}, out of time, n = {wording.counted(facts.cases, 'case')}, "

@@ -1,4 +1,4 @@
-"""Choosing thresholds: every sweep against brute force on raw scores, the planted best cut, coverage of net value, Vickers and Elkin's formula."""
+"""Choosing thresholds: sweeps against brute force on raw scores, the planted best cut, coverage of net value, the published formula."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_two_bands_have_one_cut_and_it_separates_best():
     assert lower == upper == max(range(1, 101), key=lambda cut: round(between(cut), 9))
 
 
-# --- money ---------------------------------------------------------------------------------------------------------------------------------
+# --- money
 
 
 def planted(seed, cases, *, arr=1000.0):
@@ -99,7 +99,7 @@ def as_tested(frame, work, *, replicates=300, scale=1.0, seed=0):
 
 
 def test_the_best_cut_lies_where_chance_times_save_times_arr_is_the_cost():
-    """0.25 x 1000 x P = 75 where P = 0.3, at a score of 50: found within its own interval over resamples, and ever nearer with more cases."""
+    """0.25 x 1000 x P = 75 where P = 0.3, at a score of 50: within its own interval over resamples, and nearer with more cases."""
     cuts = []
     for cases in (2_000, 200_000):
         frame = planted(4, cases)
@@ -152,7 +152,7 @@ def test_with_a_known_save_rate_the_interval_is_that_of_the_accounts_alone():
     assert 0.91 <= inside / 200 <= 0.985
 
 
-# --- the decision curve --------------------------------------------------------------------------------------------------------------------
+# --- the decision curve
 
 
 def promised(seed=3, cases=400):
@@ -192,7 +192,7 @@ def test_a_score_that_knows_nothing_beats_nobody_and_everyone_nowhere():
     assert low < 0.15 < high
 
 
-# --- the study -----------------------------------------------------------------------------------------------------------------------------
+# --- the study
 
 
 @pytest.fixture(scope="module")
