@@ -82,7 +82,8 @@ def ways(facts: ChoosingFacts) -> list[str]:
 
 def _asks(found: pd.Series) -> str:
     """How many accounts, and what they hold."""
-    held = f"{share(found['caught'])} of those that left, {share(found['arr_caught'])} of the churned ARR"
+    money_too = "" if unknown(found["arr_caught"]) else f", {share(found['arr_caught'])} of the churned ARR"
+    held = f"{share(found['caught'])} of those that left{money_too}"
     return f"{counted(found['today'], 'account')} in work today, {held}"
 
 
@@ -132,7 +133,7 @@ def _value(facts: ChoosingFacts) -> str:
         return (
             f"By cost and benefit: {_terms(facts)} hardly anybody’s work pays for itself (a cut at {cut(found['lower'])}).{_moves(found)}"
         )
-    everyone = " – nearly everybody" if found["today"] >= 0.9 * facts.accounts else ""
+    everyone = " – nearly everybody, so what can be done decides, not what would pay" if found["today"] >= 0.9 * facts.accounts else ""
     return f"By cost and benefit: {_terms(facts)} a cut at {cut(found['lower'])} is worth most: {_asks(found)}{everyone}.{_moves(found)}"
 
 
@@ -159,6 +160,8 @@ def tradeoff(facts: ChoosingFacts) -> str:
     base = row(facts, "hand")
     if facts.needs or base is None:
         return ""
+    if unknown(base["net"]):
+        return "No case has an ARR, so what a threshold is worth in money cannot be told."
     said = [_gain(facts, way) for way in ("capacity", "value")]
     first = (
         f"The present threshold is expected to bring {money(base['net'], facts.currency)} {per(facts)} net "
@@ -181,7 +184,7 @@ def _gain(facts: ChoosingFacts, way: str) -> str:
 
 def walked(facts: ChoosingFacts) -> str:
     """What each way would have been worth choosing on the past alone."""
-    table = facts.walked[facts.walked["scheme"] == "current"] if len(facts.walked) else facts.walked
+    table = facts.walked[(facts.walked["scheme"] == "current") & facts.walked["net"].notna()] if len(facts.walked) else facts.walked
     if facts.needs or table.empty:
         return "" if facts.needs else "What each way would have chosen in the past cannot be told: too little had finished before."
     how = "on the other folds" if facts.split == "accounts" else "month by month on what had finished by then"
@@ -242,6 +245,8 @@ def assumed(facts: ChoosingFacts) -> str:
         "save_rate": f"{saved(facts)} of those saved that would have left",
         "accounts_per_csm": f"{number(facts.work.accounts_per_csm, 0)} accounts a CSM",
     }
+    if unknown(facts.work.price):
+        return ""
     missing = [words_ for key, words_ in said.items() if key in facts.assumed]
     return f"Assumed, not known: {listed(missing)}. Say what is true here under `work:` in workspace.yaml." if missing else ""
 
@@ -260,7 +265,7 @@ def basis(facts: ChoosingFacts) -> list[str]:
     )
     return [
         once,
-        "Scores here leave out whatever seems to know the outcome, so that what is chosen on the past holds ahead.",
+        "Scores here leave out whatever seems to know the outcome, as forecasts do.",
         "A saved account is worth one year of its ARR; the save rate is the same for all that would have left, and nothing is lost by "
         "working one that would have stayed but the cost of it.",
         "Outcomes are those under what was done then: a low account that was worked and saved counts as a false alarm, so what work would "

@@ -25,8 +25,8 @@ APART = 0.105
 
 def tradeoff(facts: ChoosingFacts) -> Axes:
     """Accounts in work against what they held of what was lost, by accounts (above) and ARR; every choice marked."""
-    if facts.needs or facts.curve.empty:
-        return blank("No trade-off to draw yet: no finished case was scored out of time.")
+    if facts.needs or facts.curve.empty or not facts.accounts:
+        return blank("No trade-off to draw yet: it takes finished cases scored out of time, and scored accounts today.")
     both = canvas(6.4, 2, 1, sharex=True)[:, 0]
     for ax, (name, prefix, words) in zip(
         both, (("caught", "caught", "accounts that left"), ("arr_caught", "arr", "churned ARR")), strict=True

@@ -164,9 +164,14 @@ def promised(seed=3, cases=400):
     })  # fmt: skip
 
 
-def test_net_benefit_is_that_of_the_paper():
-    """Vickers & Elkin (2006), table 1's arithmetic: 110 true and 90 false alarms of 728 at 20 %: 110/728 - 90/728 x 0.25."""
-    assert decision_curve.net_benefit(200, 110, 728, 0.2) == pytest.approx(110 / 728 - 90 / 728 * 0.25, abs=1e-12)
+def test_net_benefit_is_that_of_dcurves():
+    """dcurves 1.1.7: dca(data, "lost", ["p"], thresholds=[0.05, 0.1, 0.2, 0.3, 0.45]) on these 200 rows, 71 lost; models p and all."""
+    p = np.array([(37 * i % 100) / 100 * 0.6 for i in range(200)])
+    lost = np.array([float((53 * i % 101) / 101 < (37 * i % 100) / 100 * 0.7) for i in range(200)])
+    cases = pd.DataFrame({"account_id": np.arange(200).astype(str), "lost": lost, "arr": 1.0, "probability": p})
+    rows = decision_curve.decision(cases, replicates=5).query("by == 'accounts'").set_index("chance").loc[[0.05, 0.1, 0.2, 0.3, 0.45]]
+    np.testing.assert_allclose(rows["net_benefit"], [0.325789, 0.291111, 0.228750, 0.164286, 0.067273], atol=1e-6)
+    np.testing.assert_allclose(rows["everyone"], [0.321053, 0.283333, 0.193750, 0.078571, -0.172727], atol=1e-6)
 
 
 def test_the_curve_equals_brute_force_with_ties_on_the_grid():
@@ -308,10 +313,19 @@ def test_a_cost_nobody_stated_is_two_percent_of_the_mean_arr_and_said_to_be_assu
     assert claims_thresholds.assumed(facts_of(company, monkeypatch, work=WorkSpec(accounts_per_csm=5, cost=1, save_rate=0.2))) == ""
 
 
-@pytest.mark.parametrize("left", ["none", "one class", "unscored"])
+def test_without_any_arr_money_is_unknown_not_zero(company, monkeypatch):
+    facts = facts_of(company, monkeypatch, predictions=company[1].predictions.assign(arr=np.nan))
+    assert facts.choices[["net", "gain", "arr_caught"]].isna().all(axis=None)
+    assert facts.choices["caught"].notna().any()
+    assert claims_thresholds.tradeoff(facts).startswith("No case has an ARR")
+    assert "nan" not in page_thresholds.section(facts).html.lower()
+
+
+@pytest.mark.parametrize("left", ["none", "one class", "unscored", "few"])
 def test_without_outcomes_a_sentence_says_what_is_missing(company, monkeypatch, left):
     predictions = company[1].predictions
-    few = {"none": predictions.head(0), "one class": predictions.assign(lost=0.0), "unscored": predictions.assign(current=np.nan)}[left]
+    few = {"none": predictions.head(0), "one class": predictions.assign(lost=0.0), "unscored": predictions.assign(current=np.nan),
+           "few": predictions.head(15)}[left]  # fmt: skip
     facts = facts_of(company, monkeypatch, predictions=few)
     assert facts.needs
     assert page_thresholds.section(facts).html.startswith('<p class="claim">No threshold can be weighed')

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from healthlib import scoring, thresholds
-from healthlib.backtest import LEAST
+from healthlib.backtest import LEAST, LEAST_TESTED
 from healthlib.bands import Replicates, band_starts, matched_starts
 from healthlib.resample import account_weights, percentile, rates, shares, wilson
 from healthlib.spec import ASSUMED_COST, Scorecard, WorkSpec
@@ -151,15 +151,16 @@ def _needs(book: Book, fit: FitFacts, card: Scorecard) -> str:
     if len(card.bands) < 2:
         return "a scorecard with two bands or more"
     scored = fit.predictions[fit.predictions["current"].notna()] if len(fit.predictions) else fit.predictions
-    if scored.empty or not 0 < scored["lost"].sum() < len(scored):
-        return f"lost and kept cases scored out of time; to begin with {LEAST} of each must have finished"
+    if scored.empty or min(scored["lost"].sum(), (scored["lost"] == 0).sum()) < LEAST_TESTED:
+        return f"{LEAST_TESTED} lost and {LEAST_TESTED} kept cases scored out of time, before which {LEAST} of each had finished"
     return ""
 
 
 def _priced(work: WorkSpec, predictions: pd.DataFrame) -> WorkSpec:
-    """With a cost: that of workspace.yaml, or `ASSUMED_COST` of the mean ARR of a tested case, in two digits."""
+    """With a cost: that of workspace.yaml, or `ASSUMED_COST` of the mean ARR of a tested case, in two digits; none without ARR."""
     mean = float(predictions["arr"].mean()) if len(predictions) else float("nan")
-    return work if work.cost is not None or not np.isfinite(mean) else work.model_copy(update={"cost": float(f"{ASSUMED_COST * mean:.2g}")})
+    cost = None if not np.isfinite(mean) else float(f"{ASSUMED_COST * mean:.2g}") if work.cost is None else work.cost
+    return work.model_copy(update={"cost": cost})
 
 
 def _csms(today: pd.DataFrame) -> int | None:
@@ -314,7 +315,11 @@ def _kish(lost: pd.DataFrame) -> float:
 
 def _spans(part: Array, drawn: Array, accounts: float) -> tuple[Array, Array, Array]:
     """Share of the whole below each cut with Wilson's interval at its effective number, at most the accounts behind the whole."""
+    nothing = np.full(len(part), np.nan)
+    if not part[-1] > 0:
+        return nothing, nothing, nothing
+    drawn = drawn[:, drawn[-1] > 0]
     with np.errstate(invalid="ignore", divide="ignore"):
-        value, spread = part / part[-1], np.nanvar(drawn / drawn[-1], axis=1)
+        value, spread = part / part[-1], np.var(drawn / drawn[-1], axis=1) if drawn.shape[1] else nothing
         effective = np.where(spread > 0, np.fmin(value * (1 - value) / spread, accounts), accounts)
     return value, *wilson(value, effective)

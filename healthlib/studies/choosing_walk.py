@@ -64,7 +64,7 @@ def choose(rules: Rules, table: Below, save: ArrayLike, stock: Array | None = No
     room = np.asarray(room, dtype=float) + 1e-9
     worst, best = thresholds.for_targets(table, rules.work.renew_best, rules.work.renew_worst)
     capacity = np.where(np.isnan(room), np.nan, thresholds.for_capacity(counts, room))
-    value = thresholds.for_value(table, save, rules.work.price)
+    value = np.where(np.isnan(rules.work.price), np.nan, thresholds.for_value(table, save, rules.work.price))
     apart = _apart(table, single=rules.bands == 2)
     found = {
         "hand": (low, high), "targets": (np.where(best < worst, best, worst), best), "capacity": (capacity, np.maximum(capacity, high)),
