@@ -163,9 +163,10 @@ def tradeoff(facts: ChoosingFacts) -> str:
     if unknown(base["net"]):
         return "No case has an ARR, so what a threshold is worth in money cannot be told."
     said = [_gain(facts, way) for way in ("capacity", "value")]
+    brings = "bring" if base["net"] >= 0 else "cost more than it saves:"
     first = (
-        f"The present threshold is expected to bring {money(base['net'], facts.currency)} {per(facts)} net "
-        f"({money_range(base['net_low'], base['net_high'], facts.currency)}): saved ARR less the cost of "
+        f"The present threshold is expected to {brings} {money(base['net'], facts.currency)} {per(facts)} net "
+        f"({money_range(base['net_low'], base['net_high'], facts.currency)}), saved ARR less the cost of "
         f"{counted(base['worked'], 'account')} worked."
     )
     return " ".join([first, *(text for text in said if text), "That is a trade, and yours to make: nothing here is applied."])

@@ -105,6 +105,7 @@ def decision(facts: ChoosingFacts) -> Axes:
     ax.set_ylim(-0.28 * top, 1.08 * top)
     ax.set_xlim(0, x[last - 1])
     percent(ax.xaxis)
+    ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     at = int(min(last - 1, max(1, last // 3)))
     ax.annotate("by the score", (x[at], table["high"].iloc[at]), xytext=(4, 4), textcoords="offset points", color=ACCENT, weight="bold")
     ax.annotate("nobody", (x[last - 1], 0), xytext=(-2, -4), textcoords="offset points", ha="right", va="top", color=INK)
