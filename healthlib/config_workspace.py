@@ -100,6 +100,46 @@ class SuccessSpec(Frozen):
         return bool(self.model_fields_set)
 
 
+def _range(value: Any) -> Any:
+    """A single number is a range without width."""
+    single = isinstance(value, int | float) and not isinstance(value, bool)
+    return (float(value), float(value)) if single else tuple(value) if isinstance(value, list) else value
+
+
+ASSUMED_COST = 0.02
+"""What working an account costs where nobody says, as a share of the mean ARR of an account (a convention)."""
+
+
+class WorkSpec(Frozen):
+    """What working an account takes and brings: the ways of choosing thresholds read it, nothing else does.
+
+    `accounts_per_csm` is how many accounts of the worst band each CSM can have in work in a month, `csms` how many there are (left out,
+    those who look after an account today). `cost` is that of working one account ahead of one decision, in the workspace's currency (left
+    out, `ASSUMED_COST` of the mean ARR of an account); `save_rate` the share of the accounts which would have left that this keeps, one
+    number or a range of what it may be. `renew_best` and `renew_worst` are the renewal rates asked of the best band (at least) and of the
+    worst (at most).
+    """
+
+    accounts_per_csm: float = Field(12.0, gt=0)
+    csms: int | None = Field(None, gt=0)
+    cost: float | None = Field(None, ge=0)
+    save_rate: Annotated[tuple[float, float], BeforeValidator(_range)] = (0.1, 0.3)
+    renew_best: float = Field(0.95, gt=0, le=1)
+    renew_worst: float = Field(0.75, ge=0, lt=1)
+
+    @field_validator("save_rate")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= value[0] <= value[1] <= 1:
+            raise refuse("expected a share from 0 to 1, or a range of them such as [0.1, 0.3]")
+        return value
+
+    @property
+    def price(self) -> float:
+        """What working an account costs; NaN where nobody has said."""
+        return float("nan") if self.cost is None else self.cost
+
+
 class WorkspaceHead(Frozen):
     """The plain keys of workspace.yaml."""
 
@@ -109,6 +149,7 @@ class WorkspaceHead(Frozen):
     data_through: date | None = None
     outcome: OutcomeSpec = OutcomeSpec()
     success: SuccessSpec = SuccessSpec()
+    work: WorkSpec = WorkSpec()
     max_rejected: float = Field(0.01, ge=0, le=1)
     simulated: bool = False
 

@@ -63,7 +63,9 @@ def scalar(value: Any) -> str:
 
 SUCCESS = """\
 # YOURS TO DECIDE: who counts as a successful customer; without it the audit uses these values.
-# success: {renewals: 1, arr_kept: 1.0, use_points: 50, tenure_days: 0}"""
+# success: {renewals: 1, arr_kept: 1.0, use_points: 50, tenure_days: 0}
+# YOURS TO DECIDE: what it takes to work an account and how many that saves, for choosing thresholds.
+# work: {accounts_per_csm: 12, cost: 300, save_rate: [0.1, 0.3], renew_best: 0.95, renew_worst: 0.75}"""
 
 
 def comment(text: str, indent: int = 0) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from healthlib.config import Gate, Level, Profile
-from healthlib.config_workspace import FlatAmount, FlatOutcome, FlatSpec, OutcomeSpec, SuccessSpec
+from healthlib.config_workspace import FlatAmount, FlatOutcome, FlatSpec, OutcomeSpec, SuccessSpec, WorkSpec
 from healthlib.errors import Fault, nearest
 from healthlib.terms import Against, Frozen, Measure, Quantile, Range
 from healthlib.yamlfile import Document, Place, show
@@ -121,6 +121,7 @@ def _owner(place: Place, model: type[Frozen]) -> type[Frozen]:
         return Range
     if model is FlatSpec:
         return {"outcome": FlatOutcome, "arr": FlatAmount}.get(str(around[-1]), model)
-    named = {"worst": Quantile, "best": Quantile, "measure": Measure, "outcome": OutcomeSpec, "success": SuccessSpec, "against": Against}
+    named = {"worst": Quantile, "best": Quantile, "measure": Measure, "outcome": OutcomeSpec, "success": SuccessSpec, "work": WorkSpec,
+             "against": Against}  # fmt: skip
     inside = Profile if "profiles" in around else Level if "levels" in around else model
     return named.get(str(around[-1]), inside)

@@ -10,7 +10,7 @@ from healthlib.adoptions import Adopted, read_adoptions
 from healthlib.alert_checks import read_alerts
 from healthlib.catalogue import resolve
 from healthlib.config import Band, Gate, Level, Limit, Metric, Profile, Scorecard, ScorecardHead
-from healthlib.config_workspace import FlatSpec, OutcomeSpec, SuccessSpec, TableSource, Workspace, WorkspaceHead
+from healthlib.config_workspace import ASSUMED_COST, FlatSpec, OutcomeSpec, SuccessSpec, TableSource, Workspace, WorkspaceHead, WorkSpec
 from healthlib.crosschecks import check_scorecard
 from healthlib.crosschecks_workspace import check_flat, check_source, taken_names
 from healthlib.draft import Draft
@@ -21,6 +21,7 @@ from healthlib.terms import MEASURES, Against, Condition, Frozen, Measure, Quant
 from healthlib.yamlfile import Document, read_yaml
 
 __all__ = [
+    "ASSUMED_COST",
     "MEASURES",
     "Against",
     "Band",
@@ -38,6 +39,7 @@ __all__ = [
     "Scorecard",
     "SuccessSpec",
     "TableSource",
+    "WorkSpec",
     "Workspace",
     "load_scorecard",
     "load_workspace",

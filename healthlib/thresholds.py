@@ -28,6 +28,9 @@ UNSCORED_LEVEL = 101
 BLOCK = 32_768
 """Cases counted at a time, so that they stay in the processor's cache."""
 
+FEWEST = 20
+"""Cases a band holds at least before its renewal rate is held against a target (a convention)."""
+
 PAIR_COLUMNS = ("lower", "upper", "value")
 
 
@@ -140,6 +143,56 @@ def best_pair(table: Below, objective: Objective = "variance", by: Literal["acco
     known = np.isfinite(found)
     at = np.where(known, found, -np.inf).argmax(axis=0)
     return np.where(known.any(axis=0), np.array(pairs())[:, at], -1)
+
+
+def for_targets(table: Below, best: float, worst: float, *, least: int = FEWEST) -> tuple[Array, Array]:
+    """The largest worst band that renews at most at `worst`, and the largest best band that renews at least at `best`.
+
+    Returns
+    -------
+    lower : the greatest cut of 1 .. 100 with (kept below) / (cases below) <= worst; NaN where none of `least` cases has it
+    upper : the least cut with (kept from it on) / (cases from it on) >= best; each one number, or one a replicate
+
+    >>> found = below([10] * 20 + [60] * 20 + [90] * 20, [1] * 8 + [0] * 12 + [1] * 2 + [0] * 38)
+    >>> [float(cut) for cut in for_targets(found, 0.95, 0.75)]
+    [90.0, 11.0]
+    """
+    under, lost = table.accounts[1:101], table.churned[1:101]
+    over, gone = table.accounts[-1] - under, table.churned[-1] - lost
+    low = (under >= least) & (under - lost <= worst * under)
+    high = (over >= least) & (over - gone >= best * over)
+    greatest = 100 - np.argmax(low[::-1], axis=0)
+    return np.where(low.any(axis=0), greatest, np.nan), np.where(high.any(axis=0), 1 + np.argmax(high, axis=0), np.nan)
+
+
+def for_capacity(accounts: Array, room: float) -> Array:
+    """The greatest cut of 0 .. 100 with at most `room` accounts below it, from `Below.accounts` of a book (or of its replicates).
+
+    >>> int(for_capacity(below([10, 40, 40, 70], [0, 0, 0, 0]).accounts, 2))
+    40
+    """
+    return (accounts[:101] <= room).sum(axis=0) - 1.0
+
+
+def for_value(table: Below, save: ArrayLike, cost: float) -> Array:
+    """The cut of 0 .. 100 worth most: that of the greatest `worth`, the lowest of equal ones.
+
+    >>> int(for_value(below([10, 40, 70], [1, 1, 0], [900, 100, 900]), 0.5, 60))
+    11
+    """
+    return np.argmax(worth(table, save, cost)[:101], axis=0).astype(float)
+
+
+def worth(table: Below, save: ArrayLike, cost: float) -> Array:
+    """Net value of working all below each cut: save x (ARR of those that would have left) - cost x accounts.
+
+    It rises as long as P(lost | score) x save x ARR exceeds the cost: there lies the best cut.
+
+    Parameters
+    ----------
+    save : the share of them that outreach keeps; one number, or one a replicate
+    """
+    return np.asarray(save, dtype=float) * table.arr_churned - cost * table.accounts
 
 
 def pairs() -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -64,6 +64,9 @@ def test_smallest_workspace_has_the_defaults_of_the_contract(tmp_path):
     }
     assert workspace.success.model_dump() == {"renewals": 1, "arr_kept": 1.0, "use_points": 50.0, "tenure_days": 0}
     assert not workspace.success.stated
+    assert workspace.work.model_dump() == {
+        "accounts_per_csm": 12.0, "csms": None, "cost": None, "save_rate": (0.1, 0.3), "renew_best": 0.95, "renew_worst": 0.75,
+    }  # fmt: skip
     card = workspace.scorecard
     assert card.weights == {"seats_used": 20, "tickets": 10}
     assert card.metrics["seats_used"].label == "Seats used"
@@ -85,6 +88,7 @@ tables:
   logins: {file: logins.csv, time: at}
 outcome: {kind: churn_within, lead_days: 60, horizon_days: 45, grace_days: 10, expansion_over: 0.1}
 success: {renewals: 2, arr_kept: 0.9, use_points: 60}
+work: {accounts_per_csm: 8, csms: 3, cost: 450, save_rate: 0.25}
 max_rejected: 0.02
 """
     scorecard = """\
@@ -124,6 +128,7 @@ playbooks: {red: {voice: Call them}}
     assert (loaded.data_through, loaded.simulated, loaded.outcome.kind) == (date(2026, 10, 31), True, "churn_within")
     assert loaded.success.model_dump() == {"renewals": 2, "arr_kept": 0.9, "use_points": 60.0, "tenure_days": 0}
     assert loaded.success.stated
+    assert (loaded.work.accounts_per_csm, loaded.work.csms, loaded.work.cost, loaded.work.save_rate) == (8, 3, 450, (0.25, 0.25))
     assert loaded.tables["contracts"].columns == {"account_id": "Account ID", "arr": "Annual Amount"}
     assert (loaded.tables["usage"].lag_days, loaded.tables["logins"].time) == (2, "at")
     card = loaded.scorecard
@@ -272,9 +277,9 @@ def test_faults_of_the_scorecard(tmp_path, old, new, said):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("nmae: x", "2: nmae: found the unknown key 'nmae'; expected one of name, currency, database, data_through, outcome, success, max_rejected, simulated, tables, flat. "
+        ("nmae: x", "2: nmae: found the unknown key 'nmae'; expected one of name, currency, database, data_through, outcome, success, work, max_rejected, simulated, tables, flat. "
          "Did you mean 'name'?"),
-        ("folder: /tmp", "2: folder: found the unknown key 'folder'; expected one of name, currency, database, data_through, outcome, success, max_rejected, simulated, tables, flat."),
+        ("folder: /tmp", "2: folder: found the unknown key 'folder'; expected one of name, currency, database, data_through, outcome, success, work, max_rejected, simulated, tables, flat."),
         ("data_through: 2026-02-30", "2: data_through: found '2026-02-30'; expected a day that exists."),
         ("data_through: '2026-02-30'", "2: data_through: found '2026-02-30'; expected a day that exists."),
         ("data_through: Friday", "2: data_through: found 'Friday'; expected a day such as 2026-10-31."),
@@ -290,9 +295,19 @@ def test_faults_of_the_scorecard(tmp_path, old, new, said):
         ("success: {use_points: 120}", "2: success.use_points: found 120; expected a number of at most 100."),
         ("success: {arr_kept: most}", "2: success.arr_kept: found 'most'; expected a number."),
         ("success: {tenure_days: -1}", "2: success.tenure_days: found -1; expected a number of at least 0."),
+        ("work: {save_rates: 0.2}", "2: work.save_rates: found the unknown key 'save_rates'; expected one of accounts_per_csm, csms, cost, save_rate, "
+         "renew_best, renew_worst. Did you mean 'save_rate'?"),
+        ("work: {save_rate: [0.3, 0.1]}", "2: work.save_rate: found a list; expected a share from 0 to 1, or a range of them such as [0.1, 0.3]."),
+        ("work: {save_rate: 1.2}", "2: work.save_rate: found 1.2; expected a share from 0 to 1, or a range of them such as [0.1, 0.3]."),
+        ("work: {save_rate: often}", "2: work.save_rate: found 'often'; expected a list such as [a, b]."),
+        ("work: {cost: -1}", "2: work.cost: found -1; expected a number of at least 0."),
+        ("work: {csms: 2.5}", "2: work.csms: found 2.5; expected a whole number."),
+        ("work: {renew_best: 95}", "2: work.renew_best: found 95; expected a number of at most 1."),
+        ("wrok: {cost: 1}", "2: wrok: found the unknown key 'wrok'; expected one of name, currency, database, data_through, outcome, success, "
+         "work, max_rejected, simulated, tables, flat. Did you mean 'work'?"),
         ("success: 2", "2: success: found 2; expected a mapping such as {key: value}."),
         ("sucess: {renewals: 1}", "2: sucess: found the unknown key 'sucess'; expected one of name, currency, database, data_through, outcome, success, "
-         "max_rejected, simulated, tables, flat. Did you mean 'success'?"),
+         "work, max_rejected, simulated, tables, flat. Did you mean 'success'?"),
         ("tables: {usage: {file: a.csv, sql: select 1}}", "2: tables.usage.sql: found `file` and `sql`; keep one of the two."),
         ("tables: {usage: {sql: select 1, columns: {a: b}}}", "2: tables.usage.columns: found `columns` beside `sql`; rename in the query: `select theirs as "
          "canonical`."),

@@ -40,6 +40,7 @@ REGISTRY = {
     "segments": Study("segments", "weights", ("fit",)),
     "steady": Study("steady", "weights", ("fit",)),
     "backtest": Study("backtest_bands", "backtest", ("fit",)),
+    "choosing": Study("choosing", "backtest", ("fit",)),
     "forecast": Study("forecast", "backtest"),
     "treatment": Study("treatment", "backtest"),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),

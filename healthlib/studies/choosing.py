@@ -1,0 +1,325 @@
+"""Where should the bands begin? Five ways to choose thresholds: what each asks of the team, what it catches, costs and brings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from healthlib import scoring, thresholds
+from healthlib.backtest import LEAST, LEAST_TESTED
+from healthlib.bands import Replicates, band_starts, matched_starts
+from healthlib.resample import account_weights, percentile, rates, shares, wilson
+from healthlib.spec import ASSUMED_COST, Scorecard, WorkSpec
+from healthlib.stats import level_sums
+from healthlib.studies import choosing_walk, decision_curve
+from healthlib.studies.choosing_walk import WALK_COLUMNS, Rules
+from healthlib.studies.fit import FitFacts, usable
+
+if TYPE_CHECKING:
+    from healthlib.studies.book import Book
+
+Array = NDArray[np.float64]
+
+WAYS = ("hand", "targets", "capacity", "value", "separation")
+"""By hand (as they are), by target renewal rates, by capacity, by cost and benefit, by maximal separation."""
+NOBODY = frozenset({"", "-", "n/a", "none", "nobody", "unassigned", "unknown"})
+"""Names in the column of CSMs that are no person."""
+
+CHOICE_COLUMNS = (
+    "scheme", "way", "lower", "lower_low", "lower_high", "upper", "upper_low", "upper_high", "today", "past_year", "worked", "caught",
+    "caught_low", "caught_high", "arr_caught", "arr_low", "arr_high", "alarms", "wrong", "wrong_low", "wrong_high", "net", "net_low",
+    "net_high", "gain", "gain_low", "gain_high",
+)  # fmt: skip
+CURVE_COLUMNS = ("scheme", "cut", "today", "past_year", "caught", "caught_low", "caught_high", "arr_caught", "arr_low", "arr_high", "net")
+
+
+@dataclass(frozen=True)
+class ChoosingFacts:
+    """Ways to choose thresholds, on scores out of time. A cut at c puts scores < c below it; those below `lower` are worked.
+
+    Attributes
+    ----------
+    needs : why nothing can be said; empty otherwise
+    currency, kind, split : as elsewhere; split is accounts where a flat sheet has no time
+    work : what an account's work costs and saves, as in workspace.yaml; `cost` filled in where it says none
+    assumed : the keys of `work` that workspace.yaml leaves out
+    csms : who look after accounts today; None where nobody knows
+    accounts : scored accounts of today, under the scorecard in use without suspected leaks
+    bands : the scorecard's bands from low to high, each with the score at which it begins
+    schemes : the scores compared: current, and fitted where the fit recommends it
+    cases, lost : tested out of time
+    decisions : decisions a year that the figures are scaled to; NaN on a flat sheet, whose figures are of one pass through it
+    arr : mean ARR of a tested case
+    choices : `CHOICE_COLUMNS`, a row a scheme and way. `today` and `past_year`: accounts below the lower cut, today and on the mean of the
+        past twelve month-ends; `worked`, `alarms` (worked, yet stayed), `net` (saved ARR - cost) and `gain` (net - that by hand) a year.
+        `caught`, `arr_caught`: share of what was lost that lay below; `wrong`: share of the worked that stayed. 95 % intervals of shares
+        from resampling accounts; of money from that and the save rate drawn from its range; of the cuts: chosen anew in every replicate.
+    walked : `choosing_walk.WALK_COLUMNS`: each way choosing on the past alone, judged on what came next
+    curve : `CURVE_COLUMNS`, a row a whole-number cut
+    decision : `decision_curve.COLUMNS`, of the score in use
+    """
+
+    needs: str
+    currency: str
+    kind: str
+    split: str
+    work: WorkSpec
+    csms: int | None
+    accounts: int
+    bands: dict[str, float]
+    assumed: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
+    cases: int = 0
+    lost: int = 0
+    decisions: float = float("nan")
+    arr: float = float("nan")
+    choices: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CHOICE_COLUMNS)))
+    walked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(WALK_COLUMNS)))
+    curve: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CURVE_COLUMNS)), repr=False)
+    decision: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(decision_curve.COLUMNS)), repr=False)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Scored cases out of time: `frame` has account_id, lost, arr, score; `codes`, `counts` from `account_weights`; `save` a rate a
+    replicate; `scale` turns sums over the cases into a year's."""
+
+    frame: pd.DataFrame
+    codes: NDArray[np.intp]
+    counts: NDArray[Any]
+    save: Array
+    scale: float
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Scores of today's accounts, and of those of the past year's `days` month-ends; accounts of today below each cut by replicate."""
+
+    today: Array
+    year: Array
+    days: int
+    drawn: Array
+
+
+def of(book: Book, done: dict[str, Any]) -> ChoosingFacts:
+    """The facts of `choosing_study`, for `studies.compute`."""
+    return choosing_study(book, done["fit"])
+
+
+def choosing_study(book: Book, fit: FitFacts, *, replicates: int = 1000, seed: int = 0) -> ChoosingFacts:
+    """Every way of choosing on every scheme, the trade-off curve, and the decision curve.
+
+    Parameters
+    ----------
+    fit : facts of `fit_study` on the same book
+    """
+    card, work = usable(book.scorecard, fit.leaks), _priced(book.workspace.work, fit.predictions)
+    today = book.history[book.history["as_of"] == book.as_of]
+    csms = work.csms or _csms(today)
+    starts = {band.name: float(band.start) for band in card.bands}
+    blank = ChoosingFacts("", book.workspace.currency, book.workspace.kind, fit.split, work, csms, 0, starts)
+    if needs := _needs(book, fit, card):
+        return replace(blank, needs=needs)
+    schemes = ("current", "fitted") if fit.recommendation == "adopt" else ("current",)
+    scale, decisions = _scale(book, len(today), len(fit.predictions))
+    parts, stocks = [], [_stock(_scores(book, fit, card, scheme), book.as_of, replicates, seed) for scheme in schemes]
+    for scheme, stock in zip(schemes, stocks, strict=True):
+        tested = _tested(fit.predictions, scheme, work, (replicates, seed, scale))
+        room = float(csms or np.nan) * work.accounts_per_csm
+        rules = Rules(work, _by_hand(card, fit.predictions, scheme), len(card.bands), room, room / max(len(stock.today), 1))
+        table = _judged(tested, _cuts(tested, rules, stock), stock, work)
+        walk = choosing_walk.walked(fit, book.cases, scheme, rules, (replicates, seed, scale))
+        parts.append([part.assign(scheme=scheme) for part in (table, walk, _curve(tested, stock, work))])
+    choices, walk, curve = (pd.concat(found, ignore_index=True) for found in zip(*parts, strict=True))
+    return replace(
+        blank, accounts=len(stocks[0].today), schemes=schemes, cases=len(fit.predictions), lost=int(fit.predictions["lost"].sum()),
+        assumed=tuple(name for name in WorkSpec.model_fields if name not in book.workspace.work.model_fields_set),
+        decisions=decisions, arr=float(fit.predictions["arr"].mean()), choices=choices[list(CHOICE_COLUMNS)],
+        walked=walk[list(WALK_COLUMNS)], curve=curve[list(CURVE_COLUMNS)],
+        decision=decision_curve.decision(fit.predictions, replicates=replicates, seed=seed),
+    )  # fmt: skip
+
+
+def _needs(book: Book, fit: FitFacts, card: Scorecard) -> str:
+    """What is missing, in words."""
+    if book.workspace.kind == "expansion":
+        return "outcomes of leaving: thresholds here say whom to save, not who may grow"
+    if len(card.bands) < 2:
+        return "a scorecard with two bands or more"
+    scored = fit.predictions[fit.predictions["current"].notna()] if len(fit.predictions) else fit.predictions
+    if scored.empty or min(scored["lost"].sum(), (scored["lost"] == 0).sum()) < LEAST_TESTED:
+        return f"{LEAST_TESTED} lost and {LEAST_TESTED} kept cases scored out of time, before which {LEAST} of each had finished"
+    return ""
+
+
+def _priced(work: WorkSpec, predictions: pd.DataFrame) -> WorkSpec:
+    """With a cost: that of workspace.yaml, or `ASSUMED_COST` of the mean ARR of a tested case, in two digits; none without ARR."""
+    mean = float(predictions["arr"].mean()) if len(predictions) else float("nan")
+    cost = None if not np.isfinite(mean) else float(f"{ASSUMED_COST * mean:.2g}") if work.cost is None else work.cost
+    return work.model_copy(update={"cost": cost})
+
+
+def _csms(today: pd.DataFrame) -> int | None:
+    """How many look after accounts today."""
+    if "csm" not in today:
+        return None
+    names = {str(name) for name in today["csm"].dropna().unique() if str(name).strip().lower() not in NOBODY}
+    return len(names) or None
+
+
+def _scale(book: Book, active: int, tested: int) -> tuple[float, float]:
+    """What turns sums over the tested cases into a year's, and the decisions a year behind it.
+
+    A year has as many decisions as terms came up in the past one; where an account is judged by a horizon, each of today's is worked once
+    a horizon. A flat sheet has no year: one pass through it.
+    """
+    if book.workspace.kind == "flat":
+        return 1.0, float("nan")
+    if book.workspace.kind == "churn_within":
+        decisions = active * 365.25 / book.workspace.outcome.horizon_days
+    else:
+        decisions = float((book.cases["as_of"] > book.as_of - pd.DateOffset(years=1)).sum())
+    return decisions / tested, decisions
+
+
+def _tested(predictions: pd.DataFrame, scheme: str, work: WorkSpec, again: tuple[int, int, float]) -> Tested:
+    """The cases that the scheme scored."""
+    replicates, seed, scale = again
+    frame = predictions.loc[predictions[scheme].notna(), ["account_id", "lost", "arr", scheme]].rename(columns={scheme: "score"})
+    frame = frame.assign(arr=np.nan_to_num(frame["arr"].to_numpy(dtype=float))).reset_index(drop=True)
+    draws = Replicates(*account_weights(frame["account_id"], replicates, seed)).ready()
+    return Tested(frame, draws.codes, draws.counts, save_rates(work, replicates, seed), scale)
+
+
+def save_rates(work: WorkSpec, replicates: int, seed: int) -> Array:
+    """Save rates drawn evenly from the range that workspace.yaml gives."""
+    return np.random.default_rng([seed, 7]).uniform(*work.save_rate, replicates)
+
+
+def _scores(book: Book, fit: FitFacts, card: Scorecard, scheme: str) -> pd.DataFrame:
+    """account_id, as_of, score of the past twelve month-ends and today, under the weights in use or the fitted ones, without leaks."""
+    rows = book.history[book.history["as_of"] > book.as_of - pd.DateOffset(years=1)]
+    fitted = dict(zip(fit.weights["metric"], fit.weights["fitted"].fillna(0.0), strict=True)) if scheme == "fitted" else None
+    return rows[["account_id", "as_of"]].assign(score=scoring.score(card, rows, fitted).frame["score"].to_numpy(dtype=float))
+
+
+def _stock(scores: pd.DataFrame, as_of: pd.Timestamp, replicates: int, seed: int) -> Stock:
+    """What lies below each cut in today's book and in those of the past year."""
+    known = scores[scores["score"].notna()]
+    now, days = known[known["as_of"] == as_of], max(scores["as_of"].nunique(), 1)
+    nobody = np.zeros(len(now))
+    drawn = thresholds.below_replicates(now["score"], nobody, nobody, *account_weights(now["account_id"], replicates, seed)).accounts
+    return Stock(now["score"].to_numpy(dtype=float), known["score"].to_numpy(dtype=float), days, drawn)
+
+
+def _by_hand(card: Scorecard, predictions: pd.DataFrame, scheme: str) -> tuple[float, float]:
+    """Where the second and the highest band begin; for another score where it has as many cases below, in whole points."""
+    starts = band_starts(card)
+    if scheme != "current":
+        starts = [float(np.round(start)) for start in matched_starts(predictions[scheme], predictions["current"], card)]
+    return starts[1], starts[-1]
+
+
+def _cuts(tested: Tested, rules: Rules, stock: Stock) -> pd.DataFrame:
+    """way, lower, upper, and the 2.5 and 97.5 % points of either over replicates; NaN where a way has no answer."""
+    columns = [tested.frame[name] for name in ("score", "lost", "arr")]
+    found = choosing_walk.choose(rules, thresholds.below(*columns), float(np.mean(rules.work.save_rate)), thresholds.below(
+        stock.today, np.zeros(len(stock.today))).accounts)  # fmt: skip
+    drawn = choosing_walk.choose(rules, thresholds.below_replicates(*columns, tested.codes, tested.counts), tested.save, stock.drawn)
+    rows = []
+    for way, (lower, upper) in found.items():
+        spans = [np.nanquantile(ends, [0.025, 0.975]) if np.isfinite(ends).any() else (np.nan, np.nan) for ends in drawn[way]]
+        rows.append((way, float(lower), *spans[0], float(upper), *spans[1]))
+    return pd.DataFrame(rows, columns=["way", *(f"{cut}{end}" for cut in ("lower", "upper") for end in ("", "_low", "_high"))])
+
+
+def _judged(tested: Tested, cuts: pd.DataFrame, stock: Stock, work: WorkSpec) -> pd.DataFrame:
+    """What each way asks, catches, costs and brings."""
+    score, lost, arr = (tested.frame[name].to_numpy(dtype=float) for name in ("score", "lost", "arr"))
+    under = np.array([score < cut for cut in cuts["lower"]])
+    rows = [_caught(tested, flags, lost, arr) for flags in under]
+    money = nets(tested, under, work)
+    for row, cut, flags, (net, drawn) in zip(rows, cuts["lower"], under, money, strict=True):
+        ends, more = percentile(net, drawn), percentile(net - money[0][0], drawn - money[0][1])
+        row |= {
+            "today": float((stock.today < cut).sum()), "past_year": float((stock.year < cut).sum() / stock.days),
+            "worked": tested.scale * flags.sum(), "alarms": tested.scale * (flags & (lost == 0)).sum(),
+            "net": net, "net_low": ends.low, "net_high": ends.high, "gain": more.value, "gain_low": more.low, "gain_high": more.high,
+        }  # fmt: skip
+    table = pd.DataFrame(rows)
+    return pd.concat([cuts, table[cuts["lower"].notna().to_numpy()].reindex(table.index)], axis=1)
+
+
+def _caught(tested: Tested, flags: NDArray[np.bool_], lost: Array, arr: Array) -> dict[str, float]:
+    """Shares of the lost accounts and ARR that were worked, and of the worked that stayed, with intervals."""
+    found, draws = {}, (tested.codes, tested.counts)
+    for name, prefix, weight in (("caught", "caught", lost), ("arr_caught", "arr", lost * arr)):
+        part = shares(np.where(flags, 0, 1), 2, *draws, case_weight=weight)
+        found |= {name: part["value"][0], f"{prefix}_low": part["low"][0], f"{prefix}_high": part["high"][0]}
+    stayed = rates(1.0 - lost, *draws, groups=np.where(flags, 0, -1))
+    three = [stayed[key][0] if len(stayed[key]) else np.nan for key in ("value", "low", "high")]
+    return found | dict(zip(("wrong", "wrong_low", "wrong_high"), three, strict=True))
+
+
+def nets(tested: Tested, under: NDArray[np.bool_], work: WorkSpec) -> list[tuple[float, Array]]:
+    """Net value a year of working the cases marked in each row of `under`, and the same in every replicate with its own save rate.
+
+    net = scale x (save rate x ARR of those worked that left - cost x those worked). Cases are counted once by which rows mark them.
+    """
+    lost, arr = (tested.frame[name].to_numpy(dtype=float) for name in ("lost", "arr"))
+    place = np.zeros(len(lost), dtype=np.intp)
+    for bit, flags in enumerate(under):
+        place += flags.astype(np.intp) << bit
+    size = 1 << len(under)
+    sums = [np.empty((size, tested.counts.shape[1])) for _ in range(2)]
+    for drawn, weight in zip(sums, (None, lost * arr), strict=True):
+        for part, values in level_sums(place, size, tested.codes, tested.counts, case_weight=weight):
+            drawn[:, part] = values
+    found = []
+    for bit, flags in enumerate(under):
+        inside = (np.arange(size) >> bit) % 2 == 1
+        point = np.mean(work.save_rate) * (lost * arr)[flags].sum() - work.price * flags.sum()
+        draws = tested.save * sums[1][inside].sum(axis=0) - work.price * sums[0][inside].sum(axis=0)
+        found.append((float(tested.scale * point), tested.scale * draws))
+    return found
+
+
+def _curve(tested: Tested, stock: Stock, work: WorkSpec) -> pd.DataFrame:
+    """Every whole-number cut: how many accounts lie below, and what they hold of what was lost."""
+    columns = [tested.frame[name] for name in ("score", "lost", "arr")]
+    table, drawn = thresholds.below(*columns), thresholds.below_replicates(*columns, tested.codes, tested.counts)
+    lost = tested.frame["lost"] == 1
+    accounts = [tested.frame.loc[lost, "account_id"].nunique(), _kish(tested.frame[lost])]
+    spans = [
+        _spans(*pair, n) for pair, n in zip(((table.churned, drawn.churned), (table.arr_churned, drawn.arr_churned)), accounts, strict=True)
+    ]
+    frame = pd.DataFrame({"cut": thresholds.CUTS, "today": _counts(stock.today), "past_year": _counts(stock.year) / stock.days})
+    for prefix, name, (value, low, high) in zip(("caught", "arr"), ("caught", "arr_caught"), spans, strict=True):
+        frame = frame.assign(**{name: value, f"{prefix}_low": low, f"{prefix}_high": high})
+    return frame.assign(net=tested.scale * thresholds.worth(table, float(np.mean(work.save_rate)), work.price))
+
+
+def _counts(score: Array) -> Array:
+    return thresholds.below(score, np.zeros(len(score))).accounts
+
+
+def _kish(lost: pd.DataFrame) -> float:
+    """Effective number of lost accounts by ARR."""
+    by = lost.groupby("account_id")["arr"].sum().to_numpy(dtype=float)
+    return float(by.sum() ** 2 / (by**2).sum()) if (by > 0).any() else 0.0
+
+
+def _spans(part: Array, drawn: Array, accounts: float) -> tuple[Array, Array, Array]:
+    """Share of the whole below each cut with Wilson's interval at its effective number, at most the accounts behind the whole."""
+    nothing = np.full(len(part), np.nan)
+    if not part[-1] > 0:
+        return nothing, nothing, nothing
+    drawn = drawn[:, drawn[-1] > 0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value, spread = part / part[-1], np.var(drawn / drawn[-1], axis=1) if drawn.shape[1] else nothing
+        effective = np.where(spread > 0, np.fmin(value * (1 - value) / spread, accounts), accounts)
+    return value, *wilson(value, effective)
