@@ -36,6 +36,7 @@ REGISTRY = {
     "feedback": Study("feedback", "weights"),
     "backtest": Study("backtest_bands", "backtest", ("fit",)),
     "forecast": Study("forecast", "backtest"),
+    "stability": Study("stability", "backtest", ("fit", "backtest")),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
     "presets": Study("presets"),
 }
