@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from healthlib.claims import undated
+from healthlib.claims import named, undated
 from healthlib.wording import count, counted, listed, number, share, share_range, unknown, upper_first
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ SAID = {
 }
 RIVALS = {"fitted": "refitted weights and thresholds", "incumbent": "the present tool"}
 HALF = 0.5
+RIGHT = (0.8, 1.25)
+"""A calibration slope is called right where its whole interval lies in here: a convention."""
 
 
 def steady(stability: StabilityFacts) -> str:
@@ -41,13 +43,12 @@ def steady(stability: StabilityFacts) -> str:
     return f"{' '.join(parts)} In brackets: by how many points of percent more left of the later half of cases than of the earlier."
 
 
-def steady_note() -> str:
-    """How the answer is made."""
-    return (
-        "Quarters with few cases are pooled. Changed: the rates of the points differ by more than chance moves them, resampling accounts, "
-        "corrected for the number of bands. Kept: the change from the earlier half of the cases to the later surely lies within half of "
-        "the band’s own rate, which is a convention. Anything else cannot be told."
-    )
+STEADY_NOTE = (
+    "Quarters with few cases are pooled. Changed: the rates of the points differ by more than chance moves them, resampling accounts, "
+    "corrected for the number of bands. Kept: the change from the earlier half of the cases to the later surely lies within half of "
+    "the band’s own rate, which is a convention. Anything else cannot be told."
+)
+"""How the answer is made."""
 
 
 def _points(value: float, low: float, high: float) -> str:
@@ -70,9 +71,11 @@ def contest(stability: StabilityFacts) -> str:
         sure = "" if more.low > 0 or more.high < 0 else ", which cannot be told from none"
         span = f"{100 * more.low:.1f} to {100 * more.high:.1f}".replace("-", "−")
         said.append(f"{RIVALS[name]} held {100 * abs(more.value):.1f} points {how} ({span}{sure})")
-    lost, worst = next(iter(stability.caught.values())).events, stability.bands[0]
+    now, worst = stability.contest[stability.contest["scorecard"] == "current"], stability.bands[0]
+    lost = now["lost"].sum()
+    held = (now["caught"] * now["lost"]).sum() / lost
     return (
-        f"Of {counted(lost, 'case')} that left, the scorecard in use, its thresholds fixed, had some in {worst}; against that share "
+        f"Of {counted(lost, 'case')} that left, the scorecard in use, its thresholds fixed, held {share(held)} in {worst}; "
         f"{' and '.join(said)}, on the same cases, with thresholds set for bands of the same size on cases before each cut-off."
     )
 
@@ -148,7 +151,7 @@ def _line(stability: StabilityFacts) -> str:
     far = (
         "Chances were all alike, so how far apart they should be cannot be told"
         if unknown(slope.value)
-        else f"Chances were {_apart(slope.low, slope.high)} (calibration slope {_two(slope)}; 1 is right)"
+        else f"{_apart(slope.low, slope.high)} (calibration slope {_two(slope)}; 1 is right)"
     )
     held = (
         "more left than promised"
@@ -170,8 +173,12 @@ def _line(stability: StabilityFacts) -> str:
 
 def _apart(low: float, high: float) -> str:
     if high < 1:
-        return "too far apart: high ones too high, low ones too low"
-    return "too close together" if low > 1 else "as far apart as they should be, as far as can be told"
+        return "Chances were too far apart, high ones too high and low ones too low"
+    if low > 1:
+        return "Chances were too close together"
+    if low >= RIGHT[0] and high <= RIGHT[1]:
+        return "Chances were as far apart as they should be"
+    return "Whether chances were too far apart or too close together cannot be told"
 
 
 def _two(estimate: object) -> str:
@@ -205,13 +212,13 @@ def groups(stability: StabilityFacts) -> str:
     for answer, words in (("more", "More left than promised"), ("fewer", "Fewer left than promised")):
         rows = table[table["answer"] == answer]
         if len(rows):
-            said.append(f"{words} in {listed([_group(row) for _, row in rows.iterrows()])}.")
+            said.append(f"{words} in {named([_group(row) for _, row in rows.iterrows()])}.")
     rest = int((table["answer"] == "cannot_tell").sum())
     if not said:
         return f"In none of {counted(len(table), 'group')} did surely more or fewer leave than promised, corrected for looking at many."
-    return (
-        f"{' '.join(said)} In the other {counted(rest, 'group')} nothing can be told apart from the promise, corrected for looking at many."
-    )
+    if rest:
+        said.append(f"In {counted(rest, 'other group')} the promise cannot be told from what came, corrected for looking at many.")
+    return " ".join(said)
 
 
 def _group(row: pd.Series) -> str:
@@ -266,10 +273,11 @@ def margins(stability: StabilityFacts) -> str:
     plain, halved = table.iloc[0], table[table["changed"] <= HALF * table["changed"].iloc[0]]
     row = halved.iloc[0] if len(halved) else table.iloc[-1]
     what = "halve the changes of band" if len(halved) else "not halve the changes of band, yet make them fewer"
+    span = f"{share(row['changed'])} of account-months of all history against {share(plain['changed'])}"
     return (
-        f"A margin of {counted(row['margin'], 'point')} at every threshold would {what}: {share(row['changed'])} of account-months of all "
-        f"history against {share(plain['changed'])}.{_price(row, plain, stability)} Nothing of this is applied: bands change at the threshold, and "
-        f"only alerts wait for {number(stability.alert_margin, 0)} points. Whether steadier bands are worth later ones is for you to say."
+        f"A margin of {counted(row['margin'], 'point')} at every threshold would {what}: {span}.{_price(row, plain, stability)} Nothing of "
+        f"this is applied: bands change at the threshold, and only alerts wait for {number(stability.alert_margin, 0)} points. Whether "
+        "steadier bands are worth later ones is for you to say."
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from healthlib import report, wording
+from healthlib.claims_stability import STEADY_NOTE
 from healthlib.page_audit import interval, ranges
 from healthlib.pieces import Columns, Kind, Piece
 
@@ -45,7 +46,7 @@ def steady(stability: StabilityFacts) -> Piece:
         "chance": ("Chance of such differences", "text"),
     }
     told = report.table(frame, columns, caption="Does each band keep its churn rate?", layout="cards")
-    return told + report.details("Every point in time, by cases and ARR", _quarters(stability))
+    return told + report.details("Every point in time, by cases and ARR", _quarters(stability)) + report.text(STEADY_NOTE)
 
 
 def _quarters(stability: StabilityFacts) -> Piece:

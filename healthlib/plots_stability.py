@@ -100,10 +100,15 @@ def spells(stability: StabilityFacts) -> Axes:
     grid[-1, 0].set_xlabel("days before the end; had been so at a month’s end of that year")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     grid[-1, 0].legend(handles, labels, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2)
-    at = table[(table["state"] == "red") & (table["days"] == 90)].iloc[0]
-    shares = f"{wording.share(at['share'])} of those that left, with {wording.share(at['arr_share'])} of their ARR,"
-    titled(grid[0, 0], f"{shares} had been {worst} by 90 days before")
+    titled(grid[0, 0], _spells_title(stability, worst))
     return grid[0, 0]
+
+
+def _spells_title(stability: StabilityFacts, worst: str) -> str:
+    """Those that left against those still here, 90 days before."""
+    at = stability.curve[stability.curve["days"] == 90].set_index("state")["share"]
+    said = f"{wording.share(at['red'])} of those that left had been {worst} by 90 days before"
+    return f"{said}; of those still here {wording.share(at[STAYED])} by then" if STAYED in at else said
 
 
 def margins(stability: StabilityFacts) -> Axes:
@@ -123,14 +128,14 @@ def margins(stability: StabilityFacts) -> Axes:
         under.set_title(f"days that {short(stability.bands[0], 14)} comes later, on average", fontsize=11, loc="left", fontweight="normal")
         under.set_ylim(bottom=0)
         under.grid(axis="y", color=LINE, lw=0.6)
-    top.set_ylim(0, min(1.0, 1.35 * float(table[["changed_high", "caught_high"]].max().max())))
+    top.set_ylim(0, 1.8 * float(table[["changed_high", "caught_high"]].max().max()))
     percent(top.yaxis)
     top.grid(axis="y", color=LINE, lw=0.6)
     top.legend(frameon=False, loc="upper right")
     grid[-1, 0].set_xlabel("margin in points of the score")
     halved = table[table["changed"] <= HALF * table["changed"].iloc[0]]
     none = "No margin halves the changes of band"
-    titled(top, f"{wording.counted(halved['margin'].iloc[0], 'point')} of margin halve the changes of band" if len(halved) else none)
+    titled(top, f"A margin of {wording.counted(halved['margin'].iloc[0], 'point')} halves the changes of band" if len(halved) else none)
     return top
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.metrics import brier_score_loss
 from statsmodels.stats.multitest import multipletests
 
 from healthlib import claims_stability, page_stability, plots_stability, report, store
+from healthlib.demo import simulate_cases, simulated_scorecard
 from healthlib.palette import UNSCORED
 from healthlib.resample import account_weights
 from healthlib.spec import Band
@@ -21,7 +23,8 @@ from healthlib.stats import logistic, logit
 from healthlib.studies.alert_states import grid_of
 from healthlib.studies.backtest_bands import _banded, backtest_study
 from healthlib.studies.band_quarters import ENOUGH_CASES, by_quarter, holm, homogeneity, pooled, steady
-from healthlib.studies.fit import fit_study
+from healthlib.studies.book import Book
+from healthlib.studies.fit import FitFacts, fit_study
 from healthlib.studies.migration import LEFT, Months, by_segment, margins, moves, steps
 from healthlib.studies.monitoring import flaps
 from healthlib.studies.promises import bins_of, brier_parts, by_group, curves, line, rivals, skill
@@ -38,6 +41,16 @@ def promises(seed: int, n: int = 600, *, bold: float = 1.0) -> tuple[np.ndarray,
     rng = np.random.default_rng(seed)
     said = rng.normal(-1.5, 1.0, n)
     return logistic(said), (rng.random(n) < logistic(said / bold)) * 1.0, np.repeat(np.arange(n // 2), 2).astype(str)
+
+
+@pytest.fixture(scope="module")
+def long_company() -> tuple[Book, FitFacts]:
+    """A book with the renewals of the planted company in the place of its own, so that many cut-offs are replayed."""
+    cases, _ = simulate_cases(400, 4, weights=dict(zip("abcdefgh", (60.0, 40.0, *[0.0] * 6), strict=True)), churn_rate=0.15, seed=31)
+    card = simulated_scorecard(dict(zip("abcdefgh", (5.0, 5.0, 30.0, 20.0, 10.0, 10.0, 10.0, 10.0), strict=True)))
+    book = small_company.book(30)
+    book = replace(book, cases=cases, scorecard=card, workspace=book.workspace.model_copy(update={"scorecard": card}))
+    return book, fit_study(cases, card, replicates=20)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -85,10 +98,9 @@ def test_skill_is_one_less_the_ratio_of_losses() -> None:
     assert found.low < found.value < found.high
 
 
-def test_both_curves_are_out_of_time_and_the_smooth_one_is_that_of_the_replay() -> None:
-    book = small_company.book(150)
+def test_both_curves_are_out_of_time_and_the_smooth_one_is_that_of_the_replay(long_company: tuple[Book, FitFacts]) -> None:
+    book, fit = long_company
     card = book.workspace.scorecard
-    fit = fit_study(book.cases, card, replicates=20)
     found = fit.predictions.merge(curves(book.cases, card, fit.predictions), on=["account_id", "as_of"])
     assert len(found) == len(fit.predictions) > 20
     assert np.allclose(found["logistic"], found["probability"], equal_nan=True)
@@ -263,7 +275,7 @@ def test_moves_are_those_of_a_loop(seed: int) -> None:
     table = moves(months).set_index(["span", "band", "to"])
     state = months.rows.set_index(["as_of", "account_id"])["band"]
     dates = sorted(months.rows["as_of"].unique())[-13:]
-    pairs = {"month": list(zip(dates, dates[1:], strict=False)), "quarter": [(dates[i], dates[i + 3]) for i in (0, 3, 6, 9)]}
+    pairs = {"month": list(pairwise(dates)), "quarter": [(dates[i], dates[i + 3]) for i in (0, 3, 6, 9)]}
     for span, both in pairs.items():
         count: dict[tuple[str, str], int] = {}
         for then, now in both:
@@ -371,9 +383,8 @@ def test_any_bands_and_the_store(count: int, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(store.load(tmp_path / "facts").margins, facts.margins)
 
 
-def test_bands_over_time_are_those_of_the_backtest() -> None:
-    book = small_company.book(120)
-    fit = fit_study(book.cases, book.workspace.scorecard, replicates=20)
+def test_bands_over_time_are_those_of_the_backtest(long_company: tuple[Book, FitFacts]) -> None:
+    book, fit = long_company
     ours = over_time(fit, [band.name for band in book.scorecard.bands])
     theirs = _banded(fit, book.workspace.scorecard)
     for name in ("current", "fitted"):
