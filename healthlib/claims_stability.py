@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 ALL, LEFT, STAYED = "all", "left", "stayed"
 SAID = {
-    "moved": "The churn rate has changed of",
-    "held": "The churn rate was kept by",
-    "cannot_tell": "Whether it was kept cannot be told of",
+    "moved": "The churn rate has changed in",
+    "held": "The churn rate has kept still in",
+    "cannot_tell": "Whether the churn rate has kept still cannot be told for",
 }
 RIVALS = {"fitted": "refitted weights and thresholds", "incumbent": "the present tool"}
 HALF = 0.5
@@ -256,7 +256,7 @@ def flaps(stability: StabilityFacts) -> str:
     apart = groups[(groups["low"] > whole["high"]) | (groups["high"] < whole["low"])]
     if apart.empty:
         return f"{said}; no group’s interval lies apart from that."
-    return f"{said}; apart from that lie {listed([f'{row.grouping} {row.group} {_changed(row)}' for _, row in apart.iterrows()])}."
+    return f"{said}; apart from that lie {named([f'{row.grouping} {row.group} {_changed(row)}' for _, row in apart.iterrows()])}."
 
 
 def _changed(row: pd.Series) -> str:

@@ -378,6 +378,7 @@ def test_any_bands_and_the_store(count: int, tmp_path: Path) -> None:
         book = replace(book, scorecard=card, workspace=book.workspace.model_copy(update={"scorecard": card}))
     facts = told(book)
     assert len(facts.moves)
+    assert not {"band", "gate"} & set(facts.flaps["grouping"])
     assert set(facts.moves["to"]) == {*facts.bands, UNSCORED, LEFT}
     store.save(facts, tmp_path / "facts")
     pd.testing.assert_frame_equal(store.load(tmp_path / "facts").margins, facts.margins)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from healthlib.studies.book import Book
 
 CONTEST_COLUMNS = ("scorecard", "first", "last", "cases", "lost", "held", "rate", "low", "high", "caught", "caught_low", "caught_high")
+MANY = 5000
+"""With more accounts than this fewer replicates are drawn: intervals are narrow there, and each replicate dear."""
 SHOWN = ("current", "fitted", "incumbent")
 FOLD_EXTRA = ("starts_current", "starts_fitted", "starts_incumbent", "held_current", "held_fitted", "held_incumbent")
 
@@ -76,7 +78,8 @@ class StabilityFacts:
 
 def of(book: Book, done: dict[str, Any]) -> StabilityFacts:
     """The facts of `stability_study`, for `studies.compute`."""
-    return stability_study(book, done["fit"], done["backtest"])
+    accounts = book.history["account_id"].nunique()
+    return stability_study(book, done["fit"], done["backtest"], replicates=400 if accounts <= MANY else 150)
 
 
 def stability_study(book: Book, fit: FitFacts, backtest: BacktestFacts, *, replicates: int = 400, seed: int = 0) -> StabilityFacts:
@@ -237,7 +240,7 @@ def _history(book: Book, card: Scorecard, split: str, *, replicates: int, seed: 
     table = spells.spells(spells.ends_of(book.churned, rows), place, top)
     today = book.history.loc[book.history["as_of"] == book.as_of, ["account_id", "as_of", "arr"]].rename(columns={"as_of": "ended_on"})
     stayed = spells.spells(spells.ends_of(today, rows), place, top)
-    names = attributes(rows, card)
+    names = attributes(book.history, card)
     return {
         "spells": table, "lengths": spells.lengths(table, **again), "curve": spells.curve(table, stayed, **again),
         "moves": migration.moves(months, **again), "flaps": migration.by_segment(months, {name: rows[name] for name in names}, **again),
