@@ -120,13 +120,33 @@ def calibration(backtest: BacktestFacts) -> Piece:
 
 
 def floors(backtest: BacktestFacts) -> Piece:
-    """The conventions, each answered from its interval."""
-    frame = backtest.floors.assign(answer=backtest.floors["answer"].map(ANSWERS))
-    frame["said"] = [_floor(*row) for row in frame[["name", "value", "low", "high"]].itertuples(index=False, name=None)]
-    columns: Columns = {"name": ("Convention", "text"), "answer": ("Answer", "text"), "said": ("Measured", interval)}
+    """The conventions, each answered from its interval, with the number that decides, by cases and by ARR."""
+    frame = backtest.floors.copy()
+    for prefix in ("", "arr_"):
+        frame[f"{prefix}answer"] = [
+            wording.NOTHING if pd.isna(value) else ANSWERS[answer]
+            for value, answer in zip(frame[f"{prefix}value"], frame[f"{prefix}answer"], strict=True)
+        ]
+        spans = frame[["name", f"{prefix}value", f"{prefix}low", f"{prefix}high"]].itertuples(index=False, name=None)
+        frame[f"{prefix}said"] = [_floor(*row) for row in spans]
+    frame["decides"] = [_decides(name, floor) for name, floor in zip(frame["name"], frame["floor"], strict=True)]
+    columns: Columns = {
+        "name": ("Convention", "text"),
+        "answer": ("Answer", "text"),
+        "said": ("Measured", interval),
+        "decides": ("Held against", "text"),
+        "arr_answer": ("By ARR", "text"),
+        "arr_said": ("Measured by ARR", interval),
+    }
     return report.table(
         frame, columns, caption="Conventions, answered from the interval: met or not met only where all of it agrees", layout="cards"
     )
+
+
+def _decides(name: str, floor: float) -> str:
+    """The number of the convention, and on which side of it the interval must lie."""
+    side = "at most" if name.startswith("at most") else "at least"
+    return f"{side} {floor:g}" if "times" in name else f"{side} {wording.share(floor)}"
 
 
 def misses(backtest: BacktestFacts, audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:

@@ -43,6 +43,7 @@ REGISTRY = {
     "choosing": Study("choosing", "backtest", ("fit",)),
     "forecast": Study("forecast", "backtest"),
     "treatment": Study("treatment", "backtest"),
+    "stability": Study("stability", "backtest", ("fit", "backtest")),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
     "presets": Study("presets"),
 }

@@ -13,7 +13,7 @@ from healthlib.backtest import has_quantiles
 from healthlib.bands import DIFFERENCE_COLUMNS, UNSCORED, Replicates, assign, band_colours, band_differences, band_names, band_table
 from healthlib.calibration import reliability
 from healthlib.levels import readers
-from healthlib.resample import NOTHING, Estimate, account_weights, shares
+from healthlib.resample import NOTHING, Estimate, account_weights, rates, shares
 from healthlib.spec import Scorecard
 from healthlib.studies.alert_value import alert_value
 from healthlib.studies.fit import FitFacts, usable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BACKTEST_COLUMNS = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
 LEAD_COLUMNS = ("lead_days", "band", "accounts_churned", "share_of_churned_accounts", "share_of_churned_arr", "low", "high")
-FLOOR_COLUMNS = ("name", "answer", "value", "low", "high")
+FLOOR_COLUMNS = ("name", "answer", "value", "low", "high", "floor", "arr_answer", "arr_value", "arr_low", "arr_high")
 
 RED_LIFT, CAUGHT, MOST_GREEN, MOST_RED = 3.0, 2 / 3, 0.8, 0.2
 """Floors practitioners use: conventions, not laws."""
@@ -44,7 +44,7 @@ class BacktestFacts:
     bands : a row a band of the current scorecard, pooled over cut-offs, then a row `all`: columns of `bands.TABLE_COLUMNS`
     by_scorecard : the same for every scorecard, with its name in `scorecard`
     lead_time : lead_days, band, accounts_churned, share_of_churned_accounts, share_of_churned_arr, low, high: lead_time.csv
-    floors : name, answer (met, not_met, cannot_tell), value, low, high
+    floors : name, answer (met, not_met, cannot_tell), value, low, high, floor (what it is held against), and the same by ARR
     cutoffs : number of cut-offs replayed
     misses, false_alarms : account_id, as_of, score, arr: highest band and lost; lowest band and kept; largest ARR first
     misses_count, false_alarms_count : how many there were in all
@@ -108,12 +108,14 @@ def backtest_study(
     banded = _banded(fit, card)
     pooled = _pooled(banded, card, seed, replicates)
     current = pooled[pooled["scorecard"] == "current"].drop(columns="scorecard").reset_index(drop=True)
-    lead_time, below = lead_time_table(score_leads(leads, cases, card), card, seed=seed, replicates=replicates)
+    scored = score_leads(leads, cases, card)
+    lead_time, below = lead_time_table(scored, card, seed=seed, replicates=replicates)
     now = banded[banded["scorecard"] == "current"]
     misses, alarms = _listed(now, card.bands[-1].name, 1.0), _listed(now, card.bands[0].name, 0.0)
     seen = fit.predictions
     return BacktestFacts(
-        _counts(banded, fit.thresholds, card), current, pooled, lead_time, floors_table(current, below, card), len(fit.folds),
+        _counts(banded, fit.thresholds, card), current, pooled, lead_time,
+        floors_table(current, below, card, _floors_by_arr(now, scored, card, (replicates, seed))), len(fit.folds),
         misses.head(LISTED), alarms.head(LISTED), len(misses), len(alarms),
         reliability(seen["probability"], seen["lost"], seen["account_id"], replicates=replicates, seed=seed),
         fit.reason if fit.folds.empty else "", fit.split, band_colours=band_colours(scorecard),
@@ -200,13 +202,9 @@ def lead_time_table(scored: pd.DataFrame, card: Scorecard, *, seed: int = 0, rep
     table : `LEAD_COLUMNS`; low and high belong to the share of accounts
     below : share of churned accounts below the highest band (unscored not counted as below) 60-90 days ahead
     """
-    ends = ["account_id", "ended_on"]
     if scored.empty:
         return pd.DataFrame(columns=list(LEAD_COLUMNS)), NOTHING
-    gone = scored.sort_values("lead_days").drop_duplicates(ends)[[*ends, "arr"]]
-    every = gone.merge(pd.DataFrame({"lead_days": sorted(scored["lead_days"].unique())}), how="cross")
-    full = every.merge(scored[[*ends, "lead_days", "band"]].drop_duplicates([*ends, "lead_days"]), on=[*ends, "lead_days"], how="left")
-    full["band"] = full["band"].astype(object).where(full["band"].notna(), UNSCORED)
+    full = _every_lead(scored)
     names = band_names(card)
     place = pd.Index(names).get_indexer(pd.Index(full["band"]))
     rows = []
@@ -221,18 +219,55 @@ def lead_time_table(scored: pd.DataFrame, card: Scorecard, *, seed: int = 0, rep
     return pd.concat(rows, ignore_index=True), _seen_ahead(full, card, seed, replicates)
 
 
-def _seen_ahead(full: pd.DataFrame, card: Scorecard, seed: int, replicates: int) -> Estimate:
-    """Share of churned accounts below the highest band 60 to 90 days ahead."""
+def _every_lead(scored: pd.DataFrame) -> pd.DataFrame:
+    """Every churned account at every lead; `unscored` where it was no customer yet."""
+    ends = ["account_id", "ended_on"]
+    gone = scored.sort_values("lead_days").drop_duplicates(ends)[[*ends, "arr"]]
+    every = gone.merge(pd.DataFrame({"lead_days": sorted(scored["lead_days"].unique())}), how="cross")
+    full = every.merge(scored[[*ends, "lead_days", "band"]].drop_duplicates([*ends, "lead_days"]), on=[*ends, "lead_days"], how="left")
+    full["band"] = full["band"].astype(object).where(full["band"].notna(), UNSCORED)
+    return full
+
+
+def _seen_ahead(full: pd.DataFrame, card: Scorecard, seed: int, replicates: int, *, by_arr: bool = False) -> Estimate:
+    """Share of churned accounts, or of their ARR, below the highest band 60 to 90 days ahead."""
     ahead = full[full["lead_days"].between(60, 90)]
     if ahead.empty:
         return NOTHING
     below = ~ahead["band"].isin([card.bands[-1].name, UNSCORED]).to_numpy()
-    found = shares(np.where(below, 0, 1), 2, *account_weights(ahead["account_id"], replicates, seed))
+    weight = ahead["arr"].to_numpy(dtype=float) if by_arr else None
+    found = shares(np.where(below, 0, 1), 2, *account_weights(ahead["account_id"], replicates, seed), case_weight=weight)
     return Estimate(*(float(found[key][0]) for key in ("value", "low", "high", "accounts", "events")))
 
 
-def floors_table(bands: pd.DataFrame, below: Estimate, card: Scorecard) -> pd.DataFrame:
+Span = tuple[float, float, float]
+UNKNOWN: Span = (np.nan, np.nan, np.nan)
+
+
+def _floors_by_arr(now: pd.DataFrame, scored: pd.DataFrame, card: Scorecard, again: tuple[int, int]) -> tuple[Span, ...]:
+    """(value, low, high) of each convention with ARR in the place of accounts, in the order of `floors_table`."""
+    names, weight = [band.name for band in card.bands], np.nan_to_num(now["arr"].to_numpy(dtype=float))
+    if not weight.sum() > 0:
+        return (UNKNOWN,) * 4
+    place = pd.Index(names).get_indexer(pd.Index(now["band"]))
+    draws = account_weights(now["account_id"], *again)
+    lost = now["lost"].to_numpy(dtype=float)
+    part = shares(place, len(names), *draws, case_weight=weight)
+    churn, base = rates(lost, *draws, case_weight=weight, groups=place), float(weight @ lost / weight.sum())
+    lift = tuple(float(churn[key][0]) / base if base > 0 and (place == 0).any() else np.nan for key in ("value", "low", "high"))
+    below = _seen_ahead(_every_lead(scored), card, again[1], again[0], by_arr=True) if len(scored) else NOTHING
+    top, worst = (tuple(float(part[key][at]) for key in ("value", "low", "high")) for at in (-1, 0))
+    return (lift[0], lift[1], lift[2]), (below.value, below.low, below.high), (top[0], top[1], top[2]), (worst[0], worst[1], worst[2])
+
+
+def floors_table(bands: pd.DataFrame, below: Estimate, card: Scorecard, by_arr: tuple[Span, ...] = (UNKNOWN,) * 4) -> pd.DataFrame:
     """Each convention answered from its interval: met, not_met, or cannot_tell where the interval holds both.
+
+    Parameters
+    ----------
+    bands : of the present scorecard, from `bands.band_table`
+    below : share of churned accounts below the highest band 60-90 days ahead
+    by_arr : (value, low, high) of the same four by ARR
 
     Returns
     -------
@@ -253,7 +288,10 @@ def floors_table(bands: pd.DataFrame, below: Estimate, card: Scorecard) -> pd.Da
         (f"at most {MOST_GREEN:.0%} of accounts are {top}", read(top, "share_of_accounts", share), MOST_GREEN, False),
         (f"at most {MOST_RED:.0%} of accounts are {low}", read(low, "share_of_accounts", share), MOST_RED, False),
     ]
-    rows = [(name, answer(span, floor, at_least=at_least), *span) for name, span, floor, at_least in asked]
+    rows = [
+        (name, answer(span, floor, at_least=at_least), *span, floor, answer(money, floor, at_least=at_least), *money)
+        for (name, span, floor, at_least), money in zip(asked, by_arr, strict=True)
+    ]
     return pd.DataFrame(rows, columns=list(FLOOR_COLUMNS))
 
 
