@@ -22,8 +22,7 @@ NAMES = {
 ASSUMED = (
     "The arithmetic: the true difference lies where its interval allows, today's evidence is kept, and what is still to come adds to it "
     "with the square root of the lost cases; a comparison is settled when its interval lies above zero, or below a gain of "
-    f"{WORTH}. Of simulated companies that were given such numbers, 56% were settled at the first and 74% at the second "
-    "(study/outlook_study.md)."
+    f"{WORTH}. Simulated verdicts given such numbers were settled in 56% at the first, 74% at the second (study/outlook_study.md)."
 )
 LONG = 20.0
 """Years after which a number of years says no more than that it is long."""

@@ -50,6 +50,6 @@ def basis(facts: SteadyFacts) -> str:
     return (
         f"Tested at {counted(facts.tried, 'turn')} of the half-year for every metric at once: the chance is that of so clear a change "
         "anywhere if no weight had moved, by the signs of the accounts' residuals drawn anew. A bad year or a weaker score as a whole is "
-        "no change of weights. Half-years by the day the case was scored. A change is flagged where the chance is under 5%; it takes some "
-        "500 lost cases to see a weight of 30 points vanish in four companies of five, so no change found is no proof of none."
+        "no change of weights. Half-years by the day the case was scored. A change is flagged where the chance is under 5%; it takes about "
+        "460 lost cases to see a weight of 30 points vanish in 78% of companies, so no change found is no proof of none."
     )
