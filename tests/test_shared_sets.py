@@ -40,7 +40,10 @@ def test_the_configuration_is_committed_and_sound(name):
 def test_a_spreadsheet_that_saved_the_exports_again_changes_nothing():
     """DD-MM-YYYY, byte-order mark, CRLF, TRUE and FALSE: every frame equal in every cell, so every artifact made of them is."""
     ours, theirs = book("ravenstack"), book("ravenstack_excel")
-    frames = ("cases", "history", "leads", "ledger", "churned", "silences", "overrides", "dated", "answers", "feedback", "terms", "use")
+    frames = (
+        "cases", "history", "leads", "ledger", "churned", "silences", "overrides", "dated", "answers", "feedback", "terms", "use",
+        "interventions",
+    )  # fmt: skip
     for name in frames:
         pd.testing.assert_frame_equal(getattr(ours, name), getattr(theirs, name), check_exact=True)
     pd.testing.assert_frame_equal(ours.tables.drop(columns="sha256"), theirs.tables.drop(columns="sha256"), check_exact=True)
@@ -70,6 +73,8 @@ def test_a_spreadsheet_that_saved_the_exports_again_changes_nothing():
     for name in ("starts", "activity", "adopted", "steps"):
         pd.testing.assert_frame_equal(getattr(ours.began, name), getattr(theirs.began, name), check_exact=True)
     assert ours.began.recorded == theirs.began.recorded
+    for name in ("terms", "months", "plays", "recent"):
+        pd.testing.assert_frame_equal(getattr(ours.diary, name), getattr(theirs.diary, name), check_exact=True)
 
 
 def test_ravenstack_counts():
