@@ -80,7 +80,7 @@ def steps(heights: dict[int, int], months: _Months, base: int) -> str:
     """The path of a stepped shape on a base line: slot -> height in whole units; a negative height goes down.
 
     >>> steps({0: 5, 1: 5, 2: 3, 4: 2}, _Months(pd.Timestamp(2026, 1, 1), pd.Timestamp(2026, 12, 1)), 10)
-    'M46 10v-5h50v2h25v3zM146 10v-2h25v2z'
+    'M46 10v-5h48v2h24v3zM142 10v-2h24v2z'
     """
     path, before, height, run = "", -2, 0, 0
     for slot in sorted(heights):
