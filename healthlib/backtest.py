@@ -30,7 +30,8 @@ MOST_ROWS = 20_000
 """Thresholds are read from at most this many training cases; more would not change them."""
 
 MOST_PROMISED = 100_000
-"""The curve from score to probability is fitted on at most this many training cases: its standard error is a hundredth then."""
+"""Learned scales, and the curve from score to probability, are fitted on at most so many training cases: its standard error is a hundredth
+then."""
 
 FOLD_COLUMNS = ("cutoff", "train_cases", "train_lost", "test_cases", "test_lost", "train_until", "test_from", "test_to", "strength")
 PREDICTION_COLUMNS = (
@@ -338,13 +339,13 @@ def _fold(view: _View, rows: _Rows, fits: tuple[Fit, Fit], cutoff: pd.Timestamp 
 
 
 def _learned(view: _View, rows: _Rows, chosen: Fit) -> Array:
-    """Scores of the test cases on scales learned, and under weights fitted on them, from the training cases."""
-    taught, scored = view.done.iloc[rows.train], view.done.iloc[rows.test]
+    """Scores of the test cases on scales learned, and under weights fitted on them, from (at most `MOST_PROMISED`) training cases."""
+    taught, scored = view.done.iloc[rows.some], view.done.iloc[rows.test]
     found = learn_scales(view.card, taught)
     if not found.told["learned"].any():
         return view.score(chosen.weights, rows.test)
     problem = problem_of(found.scorecard, taught)
-    weights = fit(problem, view.lost[rows.train], strength=chosen.strength).weights
+    weights = fit(problem, view.lost[rows.some], strength=chosen.strength).weights
     given = dict(zip(problem.names, weights, strict=True))
     return scoring.score(found.scorecard, scored, given).frame["score"].to_numpy(dtype=float)
 
