@@ -211,18 +211,21 @@ class _Rows:
 
     @classmethod
     def of(cls, part: Split) -> _Rows:
+        """The rows of one split."""
         train, test = np.flatnonzero(part.train), np.flatnonzero(part.test)
         some = _at_most(train, MOST_PROMISED)
         return cls(train, test, some, _at_most(some, MOST_ROWS))
 
     @property
     def scored(self) -> NDArray[np.intp]:
+        """Those whose score is asked for: tested, or taught from."""
         asked = np.zeros(self.reach, dtype=bool)
         asked[self.some] = asked[self.test] = True
         return np.flatnonzero(asked)
 
     @property
     def reach(self) -> int:
+        """One past the last row that is read."""
         return int(max(self.train.max(initial=-1), self.test.max(initial=-1))) + 1
 
 

@@ -20,7 +20,10 @@ BEFORE = 6
 """Snapshots before the last one that the sentence on a score's course looks at."""
 MONTH = 30.44
 """Days of a month."""
-PLURAL = {"zombie": "zombies", "watermelon": "watermelons", "false alarm": "false alarms", "successful": "successful customers"}
+PLURAL = {
+    "zombie": "zombies", "watermelon": "watermelons", "false alarm": "false alarms", "successful": "successful customers",
+    "overruled": "overruled scores", "unsure": "bands that depend on what is missing",
+}  # fmt: skip
 
 
 def opening(facts: AccountFacts) -> str:

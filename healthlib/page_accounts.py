@@ -24,6 +24,8 @@ LIST_ANCHORS = {
     "watermelon": "list-watermelons",
     "false alarm": "list-false-alarms",
     "successful": "list-successful",
+    "overruled": "list-overruled",
+    "unsure": "list-unsure",
 }
 """Anchors of the lists that name the accounts."""
 

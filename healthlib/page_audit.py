@@ -9,6 +9,7 @@ import pandas as pd
 from healthlib import claims_audit, page_leaks, report, wording
 from healthlib.claims import ASSOCIATED, words
 from healthlib.pieces import Columns, Kind, Piece
+from healthlib.studies.accounts import SHOWN
 from healthlib.studies.lists import latest
 from healthlib.studies.rates import SMALL
 
@@ -26,11 +27,19 @@ LATEST = "listed, the latest of each account"
 """What a list by name holds of the cases that its caption counts."""
 
 
-def held(frame: pd.DataFrame) -> str:
+def held(frame: pd.DataFrame, most: int) -> str:
     """How many cases a list counts, and which of them it names."""
-    accounts = frame["account_id"].nunique()
-    named = f"the {LISTED} largest of {wording.counted(accounts, 'account')}" if accounts > LISTED else wording.counted(accounts, "account")
-    return f"{wording.counted(len(frame), 'case')}; {named}, each with its latest case"
+    return f"{wording.counted(len(frame), 'case')}; {largest_of(frame['account_id'].nunique(), most)}, each with its latest case"
+
+
+def largest_of(accounts: int, most: int) -> str:
+    """`the 15 largest of 40 accounts`, or all of them.
+
+    >>> largest_of(40, 15), largest_of(1, 15)
+    ('the 15 largest of 40 accounts', '1 account')
+    """
+    every = wording.counted(accounts, "account")
+    return f"the {most} largest of {every}" if accounts > most else every
 
 
 def by_account(frame: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +151,12 @@ def zombies(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
     )
     if audit.zombies.empty:
         return past if len(audit.zombie_outcomes) > 1 else Piece("")
-    listing = report.table(linked(audit.zombies, accounts), columns, caption="Paying, hardly using", layout="cards fold")
+    listing = report.table(
+        linked(audit.zombies.head(SHOWN["zombie"]), accounts),
+        columns,
+        caption=f"Paying, hardly using: {largest_of(len(audit.zombies), SHOWN['zombie'])}",
+        layout="cards fold",
+    )
     return report.anchored("list-zombies", listing) + past
 
 
@@ -176,9 +190,9 @@ def watermelons(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piec
         },
     )
     listing = report.table(
-        linked(by_account(audit.watermelons), accounts),
+        linked(by_account(audit.watermelons).head(SHOWN["watermelon"]), accounts),
         columns,
-        caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}: {held(audit.watermelons)}",
+        caption=f"Watermelons: {audit.bands[-1]}, then {says['lost']}: {held(audit.watermelons, SHOWN['watermelon'])}",
         layout="cards fold",
     )
     return report.anchored("list-watermelons", listing)
@@ -197,9 +211,9 @@ def false_alarms(audit: AuditFacts, accounts: AccountFacts | None = None) -> Pie
         },
     )
     listing = report.table(
-        linked(by_account(audit.false_alarms), accounts),
+        linked(by_account(audit.false_alarms).head(SHOWN["false alarm"]), accounts),
         columns,
-        caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}: {held(audit.false_alarms)}",
+        caption=f"False alarms: {audit.bands[0]}, yet {says['kept']}: {held(audit.false_alarms, SHOWN['false alarm'])}",
         layout="cards fold",
     )
     return report.anchored("list-false-alarms", listing)

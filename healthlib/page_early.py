@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from healthlib import claims_early, report, wording
-from healthlib.page_audit import interval, linked, ranges, rate_table
+from healthlib.page_audit import interval, largest_of, linked, ranges, rate_table
 from healthlib.pieces import Columns, Piece
+from healthlib.studies.accounts import SHOWN
 
 if TYPE_CHECKING:
     from healthlib.studies.accounts import AccountFacts
     from healthlib.studies.audit import AuditFacts
-
-NAMED = 25
 
 
 def successful(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
@@ -31,14 +30,15 @@ def successful(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece
     won = table[table["successful"]]
     lacking = table.loc[~table["successful"]].groupby("because", as_index=False).agg(accounts=("account_id", "size"), arr=("arr", "sum"))
     lacks: Columns = {"because": ("What they lack", "text"), "accounts": ("Accounts", "count"), "arr": ("ARR", money)}
-    shown = f", the {NAMED} largest of {wording.count(len(won))}" if len(won) > NAMED else ""
+    shown = f"Successful customers: {largest_of(len(won), SHOWN['successful'])}"
+    most = linked(won.head(SHOWN["successful"]), accounts)
     return report.table(
         lacking.sort_values("arr", ascending=False), lacks, caption="Active accounts that are not successful", layout="cards fold"
     ) + report.details(
         "The successful customers by name",
         report.anchored(
             "list-successful",
-            report.table(linked(won.head(NAMED), accounts), named, caption=f"Successful customers{shown}", layout="cards fold"),
+            report.table(most, named, caption=shown, layout="cards fold"),
         ),
         report.note(claims_early.definition(audit)),
     )

@@ -9,16 +9,18 @@ import pandas as pd
 from healthlib import report, wording
 from healthlib.claims import words
 from healthlib.claims_trust import gap
-from healthlib.page_audit import LISTED, interval, ranges, unbroken
+from healthlib.page_audit import interval, largest_of, linked, named_columns, ranges, unbroken
 from healthlib.pieces import Columns, Piece
+from healthlib.studies.accounts import SHOWN
 
 if TYPE_CHECKING:
+    from healthlib.studies.accounts import AccountFacts
     from healthlib.studies.audit import AuditFacts
 
 MARKS = {"helped": "▲ helped", "hurt": "▼ hurt", "cannot tell": "◆ cannot tell"}
 
 
-def overrides(audit: AuditFacts) -> Piece:
+def overrides(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
     """What became of overruled accounts, by direction and person, and who is overruled today."""
     table, currency = audit.overrides.effects, audit.currency
     frame = ranges(table, lost_said=("rate", "low", "high"), arr_said=("arr_rate", "arr_low", "arr_high"))
@@ -42,8 +44,9 @@ def overrides(audit: AuditFacts) -> Piece:
     }
     caption = "Finished cases under an override, against the chance of loss at their measured score; 95% intervals; at least 10 accounts"
     if table.empty:
-        return _today(audit)
-    return report.details("What became of overruled accounts, by person", report.table(frame, columns, caption=caption)) + _today(audit)
+        return _today(audit, accounts)
+    people = report.details("What became of overruled accounts, by person", report.table(frame, columns, caption=caption))
+    return people + _today(audit, accounts)
 
 
 def _gaps(table: pd.DataFrame, prefix: str) -> list[str]:
@@ -51,14 +54,11 @@ def _gaps(table: pd.DataFrame, prefix: str) -> list[str]:
     return [gap(*ends).replace(" points", "") for ends in zip(*(table[name] for name in names), strict=True)]
 
 
-def _today(audit: AuditFacts) -> Piece:
-    """Whose score is overruled today: with and without."""
+def _today(audit: AuditFacts, accounts: AccountFacts | None) -> Piece:
+    """Whose score is overruled today: with and without; each linked to its section in `accounts`."""
     chip = report.bands((*audit.bands, "unscored"))
-    frame = audit.overrides.today
-    named = frame["name"].notna().any() if len(frame) else False
+    frame = audit.overrides.today.assign(segment=None)
     columns: Columns = {
-        **({"name": ("Account", "text")} if named else {}),
-        "account_id": ("Id" if named else "Account", "text"),
         "arr": ("ARR", f"money {audit.currency}"),
         "measured_score": ("Measured", "points"),
         "measured_band": ("Band", chip),
@@ -68,20 +68,21 @@ def _today(audit: AuditFacts) -> Piece:
         "reason": ("Reason", "text"),
         "expires_on": ("Until", "date"),
     }
-    return report.table(frame, columns, caption="Overrides in force today", layout="cards fold") if len(frame) else Piece("")
+    if frame.empty:
+        return Piece("")
+    caption = f"Overrides in force today: {largest_of(len(frame), SHOWN['overruled'])}"
+    shown = linked(frame.head(SHOWN["overruled"]), accounts)
+    return report.anchored("list-overruled", report.table(shown, named_columns(frame, columns), caption=caption, layout="cards fold"))
 
 
-def hanging(audit: AuditFacts) -> Piece:
-    """The accounts whose band hangs on the rule for missing values, with the bounds of their score."""
-    frame = audit.gaps.hanging.head(LISTED)
+def hanging(audit: AuditFacts, accounts: AccountFacts | None = None) -> Piece:
+    """The accounts whose band hangs on the rule for missing values, with the bounds of their score; linked to their sections."""
+    frame = audit.gaps.hanging.head(SHOWN["unsure"]).assign(segment=None)
     chip = report.bands((*audit.bands, "unscored"))
-    named = frame["name"].notna().any() if len(frame) else False
     frame = frame.assign(
         span=[f"{wording.points(low)}–{wording.points(high)}" for low, high in zip(frame["low_score"], frame["high_score"], strict=True)]
     )
     columns: Columns = {
-        **({"name": ("Account", "text")} if named else {}),
-        "account_id": ("Id" if named else "Account", "text"),
         "arr": ("ARR", f"money {audit.currency}"),
         "score": ("Score", "points"),
         "band": ("Band", chip),
@@ -91,12 +92,10 @@ def hanging(audit: AuditFacts) -> Piece:
         "coverage": ("Measured", "share"),
         "missing": ("Missing", "text"),
     }
-    total = len(audit.gaps.hanging)
-    caption = f"Band depends on the rule for missing values, {wording.counted(total, 'account')}" + (
-        f"; the largest {LISTED}" if total > LISTED else ""
-    )
-    table = report.table(frame, columns, caption=caption, n=audit.gaps.n_today, layout="cards")
-    return report.details("These accounts by name", table) if len(frame) else table
+    caption = f"Band depends on the rule for missing values: {largest_of(len(audit.gaps.hanging), SHOWN['unsure'])}"
+    shown = named_columns(frame, columns) if len(frame) else columns
+    table = report.table(linked(frame, accounts), shown, caption=caption, n=audit.gaps.n_today, layout="cards")
+    return report.details("These accounts by name", report.anchored("list-unsure", table)) if len(frame) else table
 
 
 def predicts(audit: AuditFacts) -> Piece:

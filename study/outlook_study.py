@@ -119,7 +119,7 @@ def followed(seeds: Sequence[int]) -> pd.Series:
     for seed in seeds:
         for weights, current in KINDS.values():
             parts = [simulate_cases(190, weights=weights, seed=7 * seed + part)[0] for part in range(4)]
-            past = replay(four_years_on(parts), simulated_scorecard(current)).predictions
+            past = replay(four_years_on(parts), simulated_scorecard(current), learn=False).predictions
             found += came_true(verdicts(past.sort_values("as_of", kind="stable")))
     frame = pd.DataFrame(found, columns=["kind", "settled"])
     return frame.groupby("kind")["settled"].agg(["mean", "size"]).stack()

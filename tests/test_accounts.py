@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from healthlib import claims_accounts, page_accounts, page_audit, page_early, plots_accounts, report, store
+from healthlib import claims_accounts, page_accounts, page_audit, page_early, page_trust, plots_accounts, report, store
+from healthlib.demo import make_demo
 from healthlib.resample import Estimate
-from healthlib.spec import Band, Scorecard, Workspace
+from healthlib.spec import Band, Scorecard, Workspace, load_workspace
 from healthlib.studies import surprised
 from healthlib.studies.accounts import AccountFacts, account_study, anchor, records
 from healthlib.studies.audit import AuditFacts, audit_study
@@ -305,7 +306,8 @@ class Reader(HTMLParser):
 def whole_page(audit: AuditFacts, facts: AccountFacts) -> str:
     body = report.show(
         page_early.successful(audit, facts), page_audit.zombies(audit, facts), page_audit.watermelons(audit, facts),
-        page_audit.false_alarms(audit, facts), page_accounts.sections(facts),
+        page_audit.false_alarms(audit, facts), page_trust.overrides(audit, facts), page_trust.hanging(audit, facts),
+        page_accounts.sections(facts),
     )  # fmt: skip
     return report.render("Accounts", body, context={"workspace": "t", "as_of": facts.as_of})
 
@@ -317,6 +319,20 @@ def test_every_link_leads_somewhere_and_every_id_is_unique(company: tuple[Book, 
     assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
     assert {f"#{name}" for name in facts.anchors.values()} <= set(page.links), "every section is linked to"
     assert len(facts.anchors) == 7
+
+
+def test_every_account_in_a_list_leads_to_its_section(tmp_path: Path) -> None:
+    """A simulated company's lists are longer than what is shown: what is shown is linked, row by row, and no list is empty."""
+    make_demo(tmp_path, accounts=300)
+    workspace = load_workspace(tmp_path)
+    book = book_of(load_tables(workspace), workspace, pd.Timestamp("2026-10-31"))
+    audit = audit_study(book, replicates=20)
+    page = whole_page(audit, account_study(book, audit))
+    for name in ("successful", "zombies", "watermelons", "false-alarms", "overruled", "unsure"):
+        (table,) = re.findall(rf'<div id="list-{name}">.*?</table>', page, flags=re.DOTALL)
+        rows = re.findall(r"<tr.*?</tr>", table.split("<tbody")[1], flags=re.DOTALL)
+        assert rows, name
+        assert all('href="#account-' in row for row in rows), name
 
 
 def test_hostile_names_do_nothing() -> None:

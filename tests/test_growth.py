@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from healthlib import claims_growth
+from healthlib import claims_growth, scoring
 from healthlib.demo import make_demo
 from healthlib.demo_cases import simulate_cases, simulated_scorecard
 from healthlib.spec import OutcomeSpec, Workspace
@@ -165,3 +165,18 @@ def test_growth_must_exceed_a_price_rise_unless_the_workspace_says_otherwise(kin
 def test_every_sentence_ends(facts: GrowthFacts, tmp_path: Path) -> None:
     for say in (claims_growth.rate, claims_growth.weights, claims_growth.ready, claims_growth.advocates):
         assert say(facts).endswith(".")
+
+
+def test_what_speaks_for_an_account_are_the_metrics_that_add_most_to_its_growth_score(demo: Book, facts: GrowthFacts) -> None:
+    """Again from the points of the score; a metric that also lacks much is named all the same."""
+    today = demo.history[demo.history["as_of"] == demo.as_of].set_index("account_id", drop=False)
+    first = facts.ready.iloc[0]
+    assert facts.fit is not None
+    weights = facts.fit.weights.set_index("metric")[facts.weighed]
+    card = growth_scorecard(demo.scorecard, ())
+    points = scoring.score(card, today.loc[[first["account_id"]]], weights.to_dict()).points.iloc[0].sort_values(ascending=False)
+    labels = [card.metrics[name].label for name in points.index[:3]]
+    told = {part.rsplit(" (", 1)[0].rsplit(" ", 1)[0] for part in first["because"].split("), ")}
+    best = {card.metrics[name].label for name in points[points >= points.iloc[2] - 1e-9].index}
+    assert told <= best
+    assert len(told) == len(labels) == 3

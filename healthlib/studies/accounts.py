@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
     from healthlib.studies.book import Book
 
-SHOWN = {"zombie": 20, "watermelon": 20, "false alarm": 20, "successful": 10}
-"""Lists of the audit whose accounts get a section, and how many of each: the largest ARR first (a convention: 3 kB each)."""
+SHOWN = {"zombie": 15, "watermelon": 15, "false alarm": 15, "successful": 10, "overruled": 10, "unsure": 10}
+"""Lists of the audit by name, and how many accounts each shows, the largest ARR first: every account shown has a section (3 kB each)."""
 MONTHS = 24
 """The last months of an account that its section shows."""
 PLAIN = 40
@@ -197,6 +197,8 @@ def _lists(audit: AuditFacts) -> dict[str, pd.DataFrame]:
         "watermelon": lists.latest(audit.watermelons),
         "false alarm": lists.latest(audit.false_alarms),
         "successful": audit.successful[audit.successful["successful"].astype(bool)],
+        "overruled": audit.overrides.today[["account_id", "name"]],
+        "unsure": audit.gaps.hanging[["account_id", "name"]],
     }
 
 

@@ -182,7 +182,7 @@ def _ready(book: Book, fitted: FitFacts, how: tuple[str, float], seed: int) -> p
     chance = calibrate(seen[weighed].to_numpy(dtype=float), seen["lost"], seen["account_id"], replicates=400, seed=seed)
     frame = today.reindex(columns=["account_id", "name", "segment", "csm", "arr", "term_ends"]).assign(
         band=scoring.score(book.scorecard, today).frame["band"], growth_score=scores.frame["score"],
-        because=scoring.top_drivers(scores, 3).str.partition("up: ")[2],
+        because=scoring.strengths(scores),
     )  # fmt: skip
     p = chance.probability(frame["growth_score"])
     frame = frame.assign(chance=1 - p["probability_lost"], low=1 - p["high"], high=1 - p["low"])
