@@ -51,10 +51,15 @@ class FaultsError(HealthlibError):
     """Several faults raised at once; the message lists every one, a line each."""
 
     def __init__(self, what: str, faults: Iterable[Fault]):
+        self.what = what
         self.faults = tuple(faults)
         count = len(self.faults)
         lines = [f"{what}: {count} problem{'s' if count != 1 else ''}" if count else what]
         super().__init__("\n  ".join([*lines, *map(str, self.faults)]))
+
+    def __reduce__(self) -> tuple[type[FaultsError], tuple[str, tuple[Fault, ...]]]:
+        """As it was made, so that it is the same error where it comes from another process."""
+        return type(self), (self.what, self.faults)
 
 
 class SpecError(FaultsError):

@@ -1,25 +1,31 @@
-"""The monthly job: facts once, four notebooks, the artifacts beside them, published in one step or not at all."""
+"""The monthly job: facts once, four notebooks, the artifacts beside them, published in one step or not at all.
+
+Studies and notebooks are the steps of a graph: two processes compute studies, and a notebook runs in its kernel as soon as the studies that
+it loads are known.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from . import artifacts, catalogue, execution, fit_proposal, publish, store, studies
+from . import artifacts, catalogue, execution, fit_proposal, publish, steps, studies, workers
 from .errors import HealthlibError
 
 NOTEBOOKS = {"audit": "01_audit", "weights": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report"}
-"""Page -> the notebook that makes it; a notebook starts as soon as the facts of its page and those before it are known."""
+"""Page -> the notebook that makes it."""
 SEED = 0
 PACKAGES = (
     "healthlib", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib", "duckdb", "pyarrow", "papermill", "nbconvert",
@@ -27,7 +33,7 @@ PACKAGES = (
 """Those whose version a run records."""
 
 Tell = Callable[[str, int, int], None]
-"""Called with (what begins, steps done, steps in all)."""
+"""Called with (what begins, steps begun before it, steps in all)."""
 
 
 def silent(step: str, done: int, total: int) -> None:
@@ -40,15 +46,25 @@ class Clock:
 
     tell: Tell = silent
     total: int = 0
+    begun: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+
+    def hear(self, name: str) -> None:
+        """Announce a step that begins."""
+        self.tell(name, self.begun, self.total)
+        self.begun += 1
+
+    def took(self, name: str, seconds: float) -> None:
+        """Note how long a step took."""
+        self.seconds[name] = round(seconds, 3)
 
     @contextmanager
     def step(self, name: str) -> Generator[None]:
         """Time one step and announce it."""
-        self.tell(name, len(self.seconds), self.total)
+        self.hear(name)
         began = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - began, 3)
+        self.took(name, time.perf_counter() - began)
 
 
 @dataclass(frozen=True)
@@ -62,12 +78,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Places:
-    """Where a run finds the notebooks, builds the report, keeps what failed, and the threads that mind the kernels."""
+    """Where a run finds the notebooks, builds the report, keeps what failed and what passes between its processes."""
 
     home: Path
     aside: Path
     shelf: Path
-    pool: ThreadPoolExecutor
+    scratch: Path
+
+    @property
+    def facts(self) -> Path:
+        """The studies' facts, a folder each."""
+        return self.scratch / "facts"
 
 
 def run(
@@ -96,15 +117,18 @@ def run(
     workspace = load_workspace(Path(folder))
     shelf = Path(out) / workspace_name(Path(folder))
     clock = Clock(tell, total=3 + len(studies.STUDIES) + len(NOTEBOOKS))
-    with publish.lock(shelf), ThreadPoolExecutor(max_workers=2) as pool:
-        pool.submit(execution.warm_up)
-        with clock.step("open the workspace"):
+    with publish.lock(shelf), tempfile.TemporaryDirectory(prefix="healthlib-") as scratch:
+        with clock.step("open the workspace"), ThreadPoolExecutor(1) as pool:
+            pool.submit(execution.warm_up)
+            pool.submit(workers.prepare)
             book = open_book(workspace, pd.Timestamp(as_of) if as_of else None)
+            book.leaks  # noqa: B018 - made here, so that no worker makes it again
         for path in shelf.glob("*.failed.ipynb"):
             path.unlink()
         day = artifacts.day(book.as_of)
         with publish.built_aside(shelf / day) as aside:
-            facts = _facts_and_notebooks(book, _shown(Path(folder), day), Places(home, aside, shelf, pool), clock)
+            places = Places(home, aside, shelf, Path(scratch).resolve())
+            facts = _facts_and_notebooks(book, _shown(Path(folder), day), places, clock)
             with clock.step("write the tables"):
                 write_artifacts(book, facts, aside)
                 _write_manifest(book, clock.seconds, aside)
@@ -148,33 +172,50 @@ def _shown(workspace: Path, day: str) -> dict[str, str]:
     return {"workspace": workspace_name(workspace) if here.startswith("..") else Path(here).as_posix(), "as_of": day, "facts": ""}
 
 
-def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock: Clock) -> dict[str, Any]:
-    """Compute the studies in order; each notebook runs in its own kernel while the next study is computed. Then the pages."""
-    facts: dict[str, Any] = {}
-    running: dict[str, Future[Path]] = {}
-    with tempfile.TemporaryDirectory(prefix="healthlib-") as folder:
-        scratch = Path(folder).resolve()
+def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock: Clock) -> Mapping[str, Any]:
+    """Compute the studies and run the notebooks; gives study -> facts."""
+    lanes = {"study": workers.how_many(), "notebook": 2}
+    context = page_context(book)
+
+    def settle(page: str, seconds: float) -> None:
+        shutil.move(places.scratch / f"{page}.ipynb", places.aside / f"{page}.ipynb")
+        export(places.aside / f"{page}.ipynb", context)
+        clock.took(f"notebook {NOTEBOOKS[page]}", seconds)
+
+    with workers.hired(book, places.facts, lanes["study"]) as crew, ThreadPoolExecutor(lanes["notebook"]) as pool:
+        graph: dict[str, steps.Step] = {}
+        for name in studies.STUDIES:
+            took = partial(clock.took, f"study {name}")
+            graph[f"study {name}"] = steps.Step(partial(workers.submit, crew, name), needs(studies.REGISTRY[name].needs), "study", took)
+        for page, name in NOTEBOOKS.items():
+            wanted = needs(loaded(places.home / f"{name}.ipynb"))
+            work = partial(_execute, name, page, shown, places)
+            graph[f"notebook {name}"] = steps.Step(partial(pool.submit, work), wanted, "notebook", partial(settle, page))
         try:
-            for name in studies.STUDIES:
-                with clock.step(f"study {name}"):
-                    facts[name] = studies.compute(name, book, facts)
-                    store.save(facts[name], scratch / "facts" / name)
-                page = studies.REGISTRY[name].page
-                if name == studies.last_of(page):
-                    given = {**shown, "facts": str(scratch / "facts")}
-                    notebook, executed = places.home / f"{NOTEBOOKS[page]}.ipynb", scratch / f"{page}.ipynb"
-                    running[page] = places.pool.submit(execution.execute, notebook, executed, given, shown=shown)
-            for page, future in running.items():
-                with clock.step(f"notebook {NOTEBOOKS[page]}"):
-                    shutil.move(future.result(), places.aside / f"{page}.ipynb")
-                    export(places.aside / f"{page}.ipynb", page_context(book))
+            with workers.outlived():
+                steps.follow(graph, lanes, clock.hear)
         except execution.NotebookError as error:
-            raise execution.NotebookError(f"{error}{_keep_failed(scratch, places.shelf)}") from error
-        finally:
-            for future in running.values():
-                future.cancel()
-            wait(running.values())
-    return facts
+            raise execution.NotebookError(f"{error}{_keep_failed(places.scratch, places.shelf)}") from error
+    return workers.Stored(places.facts, studies.STUDIES)
+
+
+def _execute(name: str, page: str, shown: dict[str, str], places: Places) -> float:
+    """Run one notebook over the stored facts to ``<scratch>/<page>.ipynb``; gives its seconds."""
+    began = time.perf_counter()
+    given = {**shown, "facts": str(places.facts)}
+    execution.execute(places.home / f"{name}.ipynb", places.scratch / f"{page}.ipynb", given, shown=shown)
+    return time.perf_counter() - began
+
+
+def needs(names: Iterable[str]) -> frozenset[str]:
+    """The steps that give the facts of these studies."""
+    return frozenset(f"study {name}" for name in names)
+
+
+def loaded(notebook: Path) -> set[str]:
+    """The studies whose facts a notebook loads: those named in a ``studies.load("…")`` of it; all where it names none."""
+    named = set(re.findall(r'studies\.load\(\\?"(\w+)\\?"', notebook.read_text(encoding="utf-8"))) & set(studies.STUDIES)
+    return named or set(studies.STUDIES)
 
 
 def _keep_failed(scratch: Path, shelf: Path) -> str:
@@ -207,7 +248,7 @@ def export(ipynb: Path, context: dict[str, Any]) -> Path:
     return report.export(ipynb, ipynb.with_suffix(".html"), context=context)
 
 
-def write_artifacts(book: Any, facts: dict[str, Any], folder: Path) -> None:
+def write_artifacts(book: Any, facts: Mapping[str, Any], folder: Path) -> None:
     """Every CSV and ``summary.json`` of a run, and the scorecard it was made with, word for word."""
     from .studies.summary import with_contest
 

@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from healthlib import artifacts, catalogue, execution, publish, runner, studies
+from healthlib import artifacts, catalogue, execution, publish, runner, studies, workers
 from healthlib.demo import make_demo
 from healthlib.studies import book as book_module
 
@@ -56,6 +56,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     books: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
         compute, open_book = studies.compute, book_module.open_book
+        patch.setattr(workers, "how_many", lambda: 1)
         patch.setattr(studies, "compute", lambda name, book, done: facts.setdefault(name, compute(name, book, done)))
         patch.setattr(book_module, "open_book", lambda workspace, as_of=None: books.append(open_book(workspace, as_of)) or books[-1])
         left = runner.run(home / "acme", None, home / "out", tell=lambda *said: told.append(said))
@@ -65,6 +66,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 def again(done: Done, patch: pytest.MonkeyPatch) -> None:
     """Let the next run find its facts computed."""
+    patch.setattr(workers, "how_many", lambda: 1)
     patch.setattr(studies, "compute", lambda name, book, before: done.facts[name])
     patch.setattr(book_module, "open_book", lambda workspace, as_of=None: done.book)
 

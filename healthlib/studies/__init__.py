@@ -96,11 +96,6 @@ def compute(name: str, book: Any, done: dict[str, Any]) -> Any:
     return import_module(f"{__name__}.{REGISTRY[name].module}").of(book, done)
 
 
-def last_of(page: str) -> str:
-    """The study after which everything that a page shows first is known."""
-    return [name for name in STUDIES if REGISTRY[name].page == page][-1]
-
-
 def find_workspace(folder: str | Path) -> Path:
     """The workspace folder as given, or, where a relative one is not there, the same below the nearest parent of the working directory."""
     given = Path(folder)
