@@ -287,7 +287,7 @@ def _capacity(facts: FollowedFacts, own: pd.DataFrame) -> str:
     if unknown(facts.capacity):
         return "How many a CSM can have in work is not said (`work: accounts_per_csm` in workspace.yaml). "
     over = own[own["load"] > 1]
-    room = f"{number(facts.capacity, 0)} {facts.bands[0]} accounts a CSM can have in work"
+    room = f"{number(facts.capacity, 0)} {facts.bands[0]} {'account' if facts.capacity == 1 else 'accounts'} a CSM can have in work"
     return (
         f"{counted(len(over), 'CSM')} {'has' if len(over) == 1 else 'have'} more than the {room}. "
         if len(over)
@@ -314,3 +314,15 @@ NAMES = {CHURNED: "Left", CONTRACTED: "Stayed, pays less", RENEWED: "Renewed", O
 def fate_name(facts: FollowedFacts, fate: str) -> str:
     """What a fate is called on this workspace."""
     return "Stayed" if fate == OPEN and facts.kind == "churn_within" else NAMES[fate]
+
+
+MEANINGS = {
+    "Ready for more": "Not in the worst band, with a chance of growing whose whole 95% interval lies above the share of all who stayed.",
+    "Advocate": "In the best band, a customer for a year, and has acted for us or answered 9 or 10 in the last survey.",
+    "Power user": "In the first tenth of the own segment by how much and how widely the product is used, by the scorecard’s own metrics.",
+    "Paying, hardly using": "A customer for over a year with at most 20 of 100 points on average over the metrics of use and contact.",
+    "Watermelon": "In the best band when the score was read, and then lost.",
+    "Recovered": "A customer today, in a better band than the worst; whether it has renewed since is told apart.",
+    "Save": "In the worst band when work on it began, and still a customer after the next decision (end of term, or of the horizon).",
+}
+"""Term -> what it means, of the lists in this half of the page."""

@@ -87,8 +87,7 @@ def _of_others(others: pd.DataFrame, fate: str) -> str:
     """The share of all others with this fate; recovering is for the red list alone."""
     if fate == RECOVERED or fate not in others.index:
         return wording.NOTHING
-    row = others.loc[fate]
-    return wording.share_range(float(row["rate"]), float(row["low"]), float(row["high"]))
+    return wording.share_range(*others[["rate", "low", "high"]].astype(float).to_dict("index")[fate].values())
 
 
 def _largest(facts: FollowedFacts, fate: str) -> Piece:
@@ -235,3 +234,8 @@ def _unit(facts: FollowedFacts) -> str:
 
 def _money(facts: FollowedFacts) -> str:
     return f"money {_unit(facts)}"
+
+
+def meanings() -> Piece:
+    """What the words of these sections mean."""
+    return report.details("What these lists count", report.definitions(say.MEANINGS))

@@ -41,9 +41,11 @@ def loads(today: pd.DataFrame, worst: str, running: pd.Series | None, capacity: 
     })  # fmt: skip
     table = table.groupby([OWNER, "unowned"], as_index=False).sum(min_count=1)
     table = table.sort_values(["unowned", "arr", OWNER], ascending=[True, False, True], ignore_index=True)
-    said = owners.set_index(OWNER)["verdict"] if len(owners) else pd.Series(dtype="object")
+    said = dict(zip(owners[OWNER].astype(str), owners["verdict"].astype(str), strict=True))
     capacities = np.where(table["unowned"], np.nan, capacity)
     return table.assign(
         capacity=capacities, load=table["accounts_worst"] / capacities,
-        verdict=table[OWNER].map(said).where(~table["unowned"]).fillna("").astype("object"),
+verdict=[
+            "" if alone else said.get(name, "") for name, alone in zip(table[OWNER], table["unowned"], strict=True)
+        ],
     )[list(COLUMNS)]  # fmt: skip
