@@ -9,7 +9,7 @@ import pandas as pd
 from healthlib.claims import largest, ranged, undated, words
 from healthlib.studies.loads import NOBODY
 from healthlib.studies.owners import DUE_DAYS
-from healthlib.studies.red_list import CHURNED, CONTRACTED, OPEN, RECOVERED, RENEWED
+from healthlib.studies.red_list import CHURNED, COMPLETED, CONTRACTED, LATE, OPEN, RECOVERED, RENEWED
 from healthlib.studies.treatment import EXPERIMENT
 from healthlib.studies.worked import MONTHS
 from healthlib.wording import count, counted, day, isolated, listed, money, money_range, number, share, share_range, unknown
@@ -152,11 +152,13 @@ def _span(row: pd.Series) -> str:
 
 def _so_far(facts: FollowedFacts) -> str:
     """What has not been decided yet."""
-    row = facts.red.of("red", OPEN)
+    row, late = facts.red.of("red", OPEN), facts.red.of("red", LATE)
+    has = "has" if late["accounts"] == 1 else "have"
+    ended = f"{counted(late['accounts'], 'account')} with {money(late['arr'], facts.currency)} {has} ended"
+    waits = f"{ended} and may still be signed within the days of grace. " if late["accounts"] else ""
     if facts.kind == "churn_within" or not row["accounts"]:
-        return ""
-    late = f", {count(facts.red.late)} of them within the days of grace" if facts.red.late else ""
-    return f"For {count(row['accounts'])} no term has come to its end since{late}, so the list is not closed. "
+        return waits
+    return f"{waits}For {count(row['accounts'])} no term has come to its end since, so the list is not closed. "
 
 
 def _leaky(facts: FollowedFacts) -> str:
@@ -307,7 +309,10 @@ def _judged(own: pd.DataFrame) -> str:
     return f"Allowing for how healthy the accounts were and how many are compared: {listed(told)} (audit)."
 
 
-NAMES = {CHURNED: "Left", CONTRACTED: "Stayed, pays less", RENEWED: "Renewed", OPEN: "Term not over yet", RECOVERED: "Recovered"}
+NAMES = {
+    CHURNED: "Left", CONTRACTED: "Stayed, pays less", RENEWED: "Renewed", COMPLETED: "Ended, counted as kept",
+    LATE: "Ended, within the grace", OPEN: "Term not over yet", RECOVERED: "Recovered",
+}  # fmt: skip
 """Fate -> what its row is called where contracts have terms."""
 
 

@@ -39,7 +39,7 @@ def growing(facts: FollowedFacts, growth: GrowthFacts) -> Piece:
     three = _list(facts.power, spot, facts, ("Power users: the first tenth of their segment by use", "power_users.csv"))
     return report.show(
         report.claim(say.ready(facts, growth)), one,
-        report.columns(report.claim(say.advocates(facts, growth)) + two, report.claim(say.power(facts)) + three),
+        _beside((report.claim(say.advocates(facts, growth)), two), (report.claim(say.power(facts)), three)),
     )  # fmt: skip
 
 
@@ -53,7 +53,13 @@ def hidden(facts: FollowedFacts) -> Piece:
     }  # fmt: skip
     one = _list(facts.zombies, quiet, facts, ("Paying, hardly using", "named_accounts.csv"))
     two = _list(facts.watermelons, left, facts, (f"{facts.bands[-2].capitalize()}, then left, last two quarters", "named_accounts.csv"))
-    return report.columns(report.claim(say.zombies(facts)) + one, report.claim(say.watermelons(facts)) + two)
+    return _beside((report.claim(say.zombies(facts)), one), (report.claim(say.watermelons(facts)), two))
+
+
+def _beside(*parts: tuple[Piece, Piece]) -> Piece:
+    """Sentences with their lists side by side; one below the other where a list is empty."""
+    pieces = [claim + listing for claim, listing in parts]
+    return report.columns(*pieces) if all(listing.html for _, listing in parts) else report.show(*pieces)
 
 
 def red_list(facts: FollowedFacts) -> Piece:
@@ -214,7 +220,7 @@ def _list(frame: pd.DataFrame, columns: Columns, facts: FollowedFacts, said: tup
 def _who(facts: FollowedFacts, row: dict[Any, Any]) -> Piece:
     """The account, linked, then segment and CSM in quiet letters."""
     quiet = [report.escape(row[name]) for name in ("segment", "csm") if not wording.unknown(row.get(name))]
-    under = f'<span class="quiet under">{", ".join(quiet)}</span>' if quiet else ""
+    under = f'<br><span class="quiet">{", ".join(quiet)}</span>' if quiet else ""
     return Piece(_link(facts, row["account_id"], row["name"]).html + under)
 
 

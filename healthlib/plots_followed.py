@@ -9,7 +9,7 @@ import pandas as pd
 
 from healthlib import palette, wording
 from healthlib.plots_audit import INK, MUTED, PAPER, blank, canvas, short, titled
-from healthlib.studies.red_list import LATE, LEFT
+from healthlib.studies.red_list import COMPLETED, LATE, LEFT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def fates(facts: FollowedFacts) -> Axes:
     heights = np.arange(len(bars))[::-1]
     for at, (name, by) in zip(heights, bars, strict=True):
         rows = found.places[found.places["list"] == name].set_index("place")[by].astype(float)
-        _stack(ax, float(at), rows / rows.sum(), [LEFT, LATE, *facts.bands], {LEFT: INK, LATE: MUTED, **tints})
+        _stack(ax, float(at), rows / rows.sum(), [LEFT, LATE, *facts.bands, COMPLETED], {LEFT: INK, LATE: MUTED, COMPLETED: MUTED, **tints})
     ax.set_yticks(heights, [_label(facts, *bar) for bar in bars])
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

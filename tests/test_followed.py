@@ -22,7 +22,7 @@ from healthlib.studies.accounts import account_study
 from healthlib.studies.audit import audit_study
 from healthlib.studies.book import Book, book_of
 from healthlib.studies.diary import Diary
-from healthlib.studies.followed import FollowedFacts, followed_study, recent_watermelons, scored_rows
+from healthlib.studies.followed import FollowedFacts, completed, followed_study, recent_watermelons, scored_rows
 from healthlib.studies.growth import GrowthFacts, growth_study
 from healthlib.studies.owners import COLUMNS as OWNERS
 from healthlib.studies.summary import with_followed
@@ -60,20 +60,24 @@ def eight() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 def test_each_of_eight_accounts_has_the_fate_it_had() -> None:
-    found = red_list.follow(*eight(), "red")
-    fates = {"a": "churned", "b": "contracted", "c": "renewed", "d": "open", "e": "open", "f": "churned", "g": "renewed", "h": "open"}
+    then, now, left = eight()
+    found = red_list.follow(then, red_list.Later(now, left), "red")
+    fates = {"a": "churned", "b": "contracted", "c": "renewed", "d": "open", "e": "late", "f": "churned", "g": "renewed", "h": "open"}
     assert found["fate"].to_dict() == fates
+    said = red_list.follow(then, red_list.Later(now, left, ("e", "c")), "red")
+    assert said["fate"].to_dict() == fates | {"e": "completed"}
     assert found.index[found["recovered"]].tolist() == ["c", "d", "h"]
     assert found["arr_now"].to_dict() == {"a": 0, "b": 150, "c": 330, "d": 400, "e": 0, "f": 60, "g": 700, "h": 800}
     assert found.loc[["a", "c"], "on"].tolist() == [pd.Timestamp("2026-09-01"), pd.Timestamp("2026-10-01")]
 
 
 def test_the_red_list_adds_up_in_accounts_and_arr() -> None:
-    found = red_list.red_list(*eight(), "red", replicates=50)
+    then, now, left = eight()
+    found = red_list.red_list(then, red_list.Later(now, left), "red", replicates=50)
     assert found.accounts["account_id"].tolist() == ["f", "e", "d", "c", "b", "a"]
     red = found.fates[found.fates["list"] == "red"].set_index("fate")
-    assert red["accounts"].to_dict() == {"churned": 2, "contracted": 1, "renewed": 1, "open": 2, "recovered": 2}
-    assert red["arr"].to_dict() == {"churned": 700, "contracted": 200, "renewed": 300, "open": 900, "recovered": 700}
+    assert red["accounts"].to_dict() == {"churned": 2, "contracted": 1, "renewed": 1, "completed": 0, "late": 1, "open": 1, "recovered": 2}
+    assert red.loc[["churned", "contracted", "renewed", "late", "open", "recovered"], "arr"].tolist() == [700, 200, 300, 500, 400, 700]
     parts = red.drop(index="recovered")
     assert (parts["accounts"].sum(), parts["arr"].sum()) == (6, 2100) == (red["of"].iloc[0], red["arr_of"].iloc[0])
     assert red.at["churned", "rate"] == pytest.approx(2 / 6)
@@ -81,7 +85,7 @@ def test_the_red_list_adds_up_in_accounts_and_arr() -> None:
     assert red.at["churned", "low"] < 2 / 6 < red.at["churned", "high"]
     others = found.fates[found.fates["list"] == "others"].set_index("fate")
     assert (others.at["churned", "accounts"], others.at["churned", "high"] > 0.3) == (0, True)
-    assert (found.since, found.late) == (THEN, 1)
+    assert found.since == THEN
     places = found.places.set_index(["list", "place"])["accounts"].to_dict()
     assert places == {
         ("red", "green"): 1, ("red", "late"): 1, ("red", "left"): 2, ("red", "red"): 1, ("red", "yellow"): 1, ("others", "red"): 1,
@@ -91,8 +95,8 @@ def test_the_red_list_adds_up_in_accounts_and_arr() -> None:
 
 def test_without_an_earlier_quarter_there_is_no_red_list() -> None:
     then, now, left = eight()
-    assert red_list.red_list(then.head(0), now, left, "red").since is None
-    none = red_list.red_list(then.assign(band="green"), now, left, "red", replicates=10)
+    assert red_list.red_list(then.head(0), red_list.Later(now, left), "red").since is None
+    none = red_list.red_list(then.assign(band="green"), red_list.Later(now, left), "red", replicates=10)
     assert (none.since, len(none.accounts)) == (THEN, 0)
 
 
@@ -372,7 +376,7 @@ def test_cutting_every_table_changes_nothing(tmp_path: Path) -> None:
         now = shown.on(at)
         then = shown.on(today.earlier_days(book.history, at)["quarter"])
         work = worked.worked(book, shown.rows, replicates=10)
-        red = red_list.red_list(then, now, book.churned, "red", replicates=10)
+        red = red_list.red_list(then, red_list.Later(now, book.churned, completed(book)), "red", replicates=10)
         frames = (work.playbooks, work.saves, work.running, red.accounts, red.fates, power.power_users(now, book.scorecard))
         found.append((*frames, loads.loads(now, "red", work.running["account_id"], 12.0, pd.DataFrame(columns=list(OWNERS)))))
     assert len(found[0][0]) > 1

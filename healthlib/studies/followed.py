@@ -12,7 +12,7 @@ from healthlib.bands import band_colours
 from healthlib.studies import lists, power, today
 from healthlib.studies.leaks import left_out
 from healthlib.studies.loads import loads
-from healthlib.studies.red_list import RedList, red_list
+from healthlib.studies.red_list import Later, RedList, red_list
 from healthlib.studies.worked import Worked, worked
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def followed_study(book: Book, audit: AuditFacts, growth: GrowthFacts, accounts:
         zombies_due=(len(due), float(due["arr"].sum())),
         watermelons=recent_watermelons(audit.watermelons, book.churned, book.as_of),
         all_watermelons=int(audit.watermelons["account_id"].nunique()),
-        red=red_list(shown.on(quarter), now, book.churned, worst, replicates=replicates),
+        red=red_list(shown.on(quarter), Later(now, book.churned, completed(book)), worst, replicates=replicates),
         leaky=tuple(labels[name] for name in left_out(book.leaks.found) if weights.get(name, 0) > 0),
         worked=work,
         loads=loads(now, worst, work.running["account_id"] if work.ends_known else None, capacity, audit.owners),
@@ -122,6 +122,13 @@ def scored_rows(book: Book) -> today.Scored:
     days = [book.as_of] if quarter is None else [book.as_of, quarter]
     wanted = book.history["as_of"].isin(days) | book.history["account_id"].isin(book.interventions["account_id"])
     return today.score_history(book.scorecard, book.history[wanted].reset_index(drop=True), book.overrides)
+
+
+def completed(book: Book) -> tuple[str, ...]:
+    """Accounts whose last term that has ended was said to be kept."""
+    terms = book.diary.terms
+    ended = terms[terms["ends"] <= book.as_of].sort_values("ends", kind="stable").drop_duplicates("account_id", keep="last")
+    return tuple(ended.loc[ended["said"].astype("object") == "renewed", "account_id"].astype(str))
 
 
 def surely_ready(growth: GrowthFacts) -> pd.DataFrame:

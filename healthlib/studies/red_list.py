@@ -9,8 +9,9 @@ import pandas as pd
 
 from healthlib import resample
 
-CHURNED, CONTRACTED, RENEWED, OPEN = FATES = ("churned", "contracted", "renewed", "open")
-"""What may have become of an account; each has exactly one. `open`: no term of it came to its end yet (or it may still be signed late)."""
+CHURNED, CONTRACTED, RENEWED, COMPLETED, LATE, OPEN = FATES = ("churned", "contracted", "renewed", "completed", "late", "open")
+"""What may have become of an account; each has exactly one. `completed`: it is no customer, and its last term was said to be kept (a course
+completed, say); `late`: its cover has ended and may still be signed within the grace; `open`: no term of it has come to its end yet."""
 RECOVERED = "recovered"
 """A customer today, in a better band than the worst: of whichever fate."""
 LISTS = ("red", "others")
@@ -23,8 +24,8 @@ FATE_COLUMNS = (
     "arr_recovered",
 )  # fmt: skip
 
-LEFT, LATE = "left", "late"
-"""Where an account stands today besides a band: it has left, or its term is over and may still be signed within the grace."""
+LEFT = "left"
+"""Where an account stands today besides a band, `COMPLETED` and `LATE`: it has left."""
 PLACE_COLUMNS = ("list", "place", "accounts", "arr")
 
 
@@ -38,53 +39,65 @@ class RedList:
     accounts : `COLUMNS`, a row an account that was in the worst band then, as shown; largest ARR first
     fates : `FATE_COLUMNS`, a row per list (red, others) and fate, and `recovered`; shares of the list's accounts and of their ARR then
     places : `PLACE_COLUMNS`, where the accounts of each list stand today
-    late : accounts of the red list whose term has ended and may still be signed within the grace
     """
 
     since: pd.Timestamp | None = None
     accounts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     fates: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FATE_COLUMNS)))
     places: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PLACE_COLUMNS)))
-    late: int = 0
 
     def of(self, group: str, fate: str) -> pd.Series:
         """The row of `fates` of one list and fate."""
         return self.fates[(self.fates["list"] == group) & (self.fates["fate"] == fate)].iloc[0]
 
 
-def red_list(then: pd.DataFrame, now: pd.DataFrame, churned: pd.DataFrame, worst: str, *, replicates: int = 400, seed: int = 0) -> RedList:
+@dataclass(frozen=True)
+class Later:
+    """What is known later of the accounts of a day.
+
+    Attributes
+    ----------
+    now : scored snapshot of the later day by account_id: arr, score, band as shown, term_ends, as_of
+    churned : account_id, ended_on, reason of those that left for longer than the grace
+    completed : account_id of those whose last term that ended was said to be kept
+    """
+
+    now: pd.DataFrame
+    churned: pd.DataFrame
+    completed: tuple[str, ...] = ()
+
+
+def red_list(then: pd.DataFrame, later: Later, worst: str, *, replicates: int = 400, seed: int = 0) -> RedList:
     """Follow every account of one day to another.
 
     Parameters
     ----------
-    then, now : scored snapshots of the two days by account_id: arr, score, band as shown, term_ends, as_of
-    churned : account_id, ended_on, reason of those that left for longer than the grace
+    then : scored snapshot of the earlier day, as `Later.now`
     worst : the worst band
     """
     if then.empty:
         return RedList()
-    frame = follow(then, now, churned, worst)
+    frame = follow(then, later, worst)
     red = then["band"].to_numpy() == worst
     since, names = pd.Timestamp(then["as_of"].iloc[0]), list(COLUMNS)
     listed = frame.loc[red, names].sort_values(["arr_then", "account_id"], ascending=[False, True], ignore_index=True)
-    late = int((red & (frame["fate"] == OPEN).to_numpy() & ~then.index.isin(now.index)).sum())
     parts = {"red": frame[red], "others": frame[~red]}
     tables = [_fates(part, name, replicates, seed) for name, part in parts.items() if len(part)]
     places = pd.concat([_places(part, name) for name, part in parts.items() if len(part)], ignore_index=True)
-    return RedList(since, listed, pd.concat(tables, ignore_index=True)[list(FATE_COLUMNS)], places, late)
+    return RedList(since, listed, pd.concat(tables, ignore_index=True)[list(FATE_COLUMNS)], places)
 
 
-def follow(then: pd.DataFrame, now: pd.DataFrame, churned: pd.DataFrame, worst: str) -> pd.DataFrame:
-    """The fate of each account of `then`, as known on the day of `now`: see `red_list`.
+def follow(then: pd.DataFrame, later: Later, worst: str) -> pd.DataFrame:
+    """The fate of each account of `then`, as known on the day of `later.now`.
 
     Churned: it left after `then` for longer than the grace, also where it has come back. Contracted: a customer with less ARR. Renewed:
-    a customer whose term has ended since, or whose term now ends later. Open: all else.
+    a customer whose term has ended since, or whose term now ends later. Of who is no customer and has not churned: completed, else late.
 
     Returns
     -------
     DataFrame `COLUMNS` with the index of `then`: `on` the day it left, or its term ended; `arr_now` 0 of who is no customer
     """
-    since = then["as_of"].iloc[0]
+    since, now, churned = then["as_of"].iloc[0], later.now, later.churned
     gone = churned[churned["ended_on"] > since].sort_values("ended_on", kind="stable").drop_duplicates("account_id", keep="first")
     gone = gone.set_index("account_id")
     today = now.reindex(then.index)
@@ -93,7 +106,8 @@ def follow(then: pd.DataFrame, now: pd.DataFrame, churned: pd.DataFrame, worst: 
     passed = (then["term_ends"] <= until).to_numpy() | (today["term_ends"] > then["term_ends"]).to_numpy()
     arr_now = today["arr"].fillna(0.0).to_numpy(float)
     less = arr_now < then["arr"].to_numpy(float) * (1 - 1e-6)
-    fate = np.select([left, here & less, here & passed], [CHURNED, CONTRACTED, RENEWED], OPEN)
+    over = then.index.isin(later.completed)
+    fate = np.select([left, here & less, here & passed, here, over], [CHURNED, CONTRACTED, RENEWED, OPEN, COMPLETED], LATE)
     frame = then.reindex(columns=["account_id", "name", "segment", "csm", "term_ends"]).assign(
         arr_then=then["arr"], score_then=then["score"], fate=fate, arr_now=arr_now,
         reason=gone["reason"].reindex(then.index).astype("object"), score_now=today["score"],
@@ -120,6 +134,6 @@ def _fates(part: pd.DataFrame, name: str, replicates: int, seed: int) -> pd.Data
 
 def _places(part: pd.DataFrame, name: str) -> pd.DataFrame:
     """Accounts of a list, and their ARR then, by where they stand today: `PLACE_COLUMNS`."""
-    place = part["band_now"].where(part["fate"] != CHURNED, LEFT).fillna(LATE).rename("place")
+    place = part["band_now"].where(part["fate"] != CHURNED, LEFT).fillna(part["fate"]).rename("place")
     table = part.groupby(place)["arr_then"].agg(accounts="size", arr="sum").reset_index()
     return table.assign(list=name)[list(PLACE_COLUMNS)]

@@ -151,7 +151,7 @@ def with_followed(figures: dict[str, Any], facts: FollowedFacts, growth: GrowthF
         },
         "zombies": _held(facts.zombies) if facts.kind != "flat" else None,
         "watermelons_6_months": _held(facts.watermelons) if facts.kind != "flat" else None,
-        "red_list": {"since": red.since, "late": red.late, "fates": red.fates} if red.since is not None else None,
+        "red_list": {"since": red.since, "fates": red.fates} if red.since is not None else None,
         "saves": {
             **_held(work.saves, "arr_then"), "rate": work.saved, "arr_rate": work.arr_saved, "not_worked": work.alone,
             "arr_not_worked": work.arr_alone, "waiting": {"accounts": work.waiting, "arr": work.arr_waiting},
