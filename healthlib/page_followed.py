@@ -47,8 +47,9 @@ def hidden(facts: FollowedFacts) -> Piece:
     """Who pays and hardly uses the product, and who looked well and left."""
     chip = report.bands(facts.band_colours)
     quiet: Columns = {"use_points": ("Use, 0–100", "points"), "term_ends": ("Term ends", "date"), "band": ("Band", chip)}
+    ended = "Term ended" if facts.kind == "expansion" else "Left on"
     left: Columns = {
-        "score": ("Score then", "points"), "left_on": ("Left on", "date"), "weakest": ("Weakest then", "text"),
+        "score": ("Score then", "points"), "left_on": (ended, "date"), "weakest": ("Weakest then", "text"),
         "reason": ("Stated reason", "text"),
     }  # fmt: skip
     one = _list(facts.zombies, quiet, facts, ("Paying, hardly using", "named_accounts.csv"))

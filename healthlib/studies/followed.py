@@ -10,6 +10,7 @@ import pandas as pd
 
 from healthlib.bands import band_colours
 from healthlib.studies import lists, power, today
+from healthlib.studies.audit import MANY
 from healthlib.studies.leaks import left_out
 from healthlib.studies.loads import loads
 from healthlib.studies.red_list import Later, RedList, red_list
@@ -79,10 +80,11 @@ def followed_study(book: Book, audit: AuditFacts, growth: GrowthFacts, accounts:
     Parameters
     ----------
     audit, growth, accounts : the facts of the other studies of the same book
-    replicates : account resamples behind every interval
+    replicates : account resamples behind every interval; a quarter of them with more than `audit.MANY` accounts
     """
     shown = scored_rows(book)
     now = shown.on(book.as_of)
+    replicates = replicates if len(now) <= MANY else replicates // 4
     workspace, worst = book.workspace, book.scorecard.bands[0].name
     quarter = today.earlier_days(book.history, book.as_of)["quarter"]
     work = worked(book, shown.rows, replicates=replicates)

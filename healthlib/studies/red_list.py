@@ -120,15 +120,19 @@ def follow(then: pd.DataFrame, later: Later, worst: str) -> pd.DataFrame:
 def _fates(part: pd.DataFrame, name: str, replicates: int, seed: int) -> pd.DataFrame:
     """Accounts and ARR of each fate of one list, as shares of the list with 95 % intervals from resampling accounts."""
     codes, counts = resample.account_weights(part["account_id"], replicates, seed)
-    arr, rows = part["arr_then"].to_numpy(float), []
-    for fate in (*FATES, RECOVERED):
-        is_it = part["recovered"].to_numpy(bool) if fate == RECOVERED else (part["fate"] == fate).to_numpy()
-        found, money = (resample.rate(is_it.astype(float), codes, counts, case_weight=weight) for weight in (None, arr))
-        again = is_it & part["recovered"].to_numpy(bool)
-        rows.append((
-            name, fate, int(is_it.sum()), float(arr[is_it].sum()), len(part), float(arr.sum()), found.value, found.low, found.high,
-            money.value, money.low, money.high, float(part["arr_now"].to_numpy()[is_it].sum()), int(again.sum()), float(arr[again].sum()),
-        ))  # fmt: skip
+    arr, back = part["arr_then"].to_numpy(float), part["recovered"].to_numpy(bool)
+    number = part["fate"].map({fate: i for i, fate in enumerate(FATES)}).to_numpy(np.intp)
+    by_count, by_arr = (resample.shares(number, len(FATES), codes, counts, case_weight=weight) for weight in (None, arr))
+    shares = [[float(found[end][i]) for found in (by_count, by_arr) for end in ("value", "low", "high")] for i in range(len(FATES))]
+    recovered = [resample.rate(back.astype(float), codes, counts, case_weight=weight) for weight in (None, arr)]
+    shares.append([end for found in recovered for end in (found.value, found.low, found.high)])
+    chosen = [number == i for i in range(len(FATES))] + [back]
+    now = part["arr_now"].to_numpy(float)
+    rows = [
+        (name, fate, int(is_it.sum()), float(arr[is_it].sum()), len(part), float(arr.sum()), *ends, float(now[is_it].sum()),
+         int((is_it & back).sum()), float(arr[is_it & back].sum()))
+        for fate, is_it, ends in zip((*FATES, RECOVERED), chosen, shares, strict=True)
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(FATE_COLUMNS))
 
 
