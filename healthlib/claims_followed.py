@@ -108,11 +108,12 @@ def watermelons(facts: FollowedFacts) -> str:
     if facts.watermelons.empty:
         more = f" ({whole} in all the time the exports cover)" if facts.all_watermelons else ""
         return f"No account that was {best} {lost} in the last two quarters{more}."
-    reasons = facts.watermelons["reason"].dropna()
+    one, reasons = len(facts.watermelons) == 1, facts.watermelons["reason"].dropna()
+    named = f": {_first(facts.watermelons)}" if one else f"; {_first(facts.watermelons)} was the largest"
     said = f" Most gave: {isolated(str(reasons.mode().iloc[0]))}." if len(reasons) > 2 and reasons.value_counts().iloc[0] > 1 else ""
     return (
         f"{_held(facts.watermelons, facts)} {_was(len(facts.watermelons))} {best} when the score was read and {lost} in "
-        f"the last two quarters; {_first(facts.watermelons)} was the largest. In all the time the exports cover it was {whole}.{said}"
+        f"the last two quarters{named}. In all the time the exports cover it was {whole}.{said}"
     )
 
 
@@ -268,17 +269,26 @@ def loads(facts: FollowedFacts) -> str:
     own = table[table["csm"].ne(NOBODY) | table["verdict"].ne("")]
     if own.empty:
         return "No account has a CSM."
-    red, arr = own["accounts_worst"], own["arr_worst"]
-    heavy = largest(own, "accounts_worst")
-    spread = f"{count(red.min())} to {counted(red.max(), 'account')}" if len(own) > 1 else counted(red.max(), "account")
     alone = table[table["csm"].eq(NOBODY)]
     bare = f" {_held_row(alone.iloc[0], facts)} {'has' if alone.iloc[0]['accounts'] == 1 else 'have'} no CSM." if len(alone) else ""
-    most = f"; {isolated(str(heavy['csm']))} has the most, {money(heavy['arr_worst'], facts.currency)}" if len(own) > 1 else ""
-    return (
-        f"{counted(len(own), 'CSM')} look{'s' if len(own) == 1 else ''} after {money(own['arr'].sum(), facts.currency)}, of it "
-        f"{money(arr.sum(), facts.currency)} {facts.bands[0]}: {spread} {'each' if len(own) > 1 else ''}".rstrip()
-        + f"{most}.{bare} {_capacity(facts, own)}{_judged(own)}"
+    whole = f"{counted(len(own), 'CSM')} look{'s' if len(own) == 1 else ''} after {money(own['arr'].sum(), facts.currency)}"
+    return f"{whole}, {_worst_of(own, facts)}.{bare} {_capacity(facts, own)}{_judged(own)}"
+
+
+def _worst_of(own: pd.DataFrame, facts: FollowedFacts) -> str:
+    """How much of it is in the worst band, how it is spread, and with whom the largest part is."""
+    red = own["accounts_worst"]
+    if not red.sum():
+        return f"none of it {facts.bands[0]}"
+    held = f"of it {money(own['arr_worst'].sum(), facts.currency)} {facts.bands[0]}"
+    if len(own) == 1:
+        return f"{held}: {counted(red.sum(), 'account')}"
+    heavy = largest(own, "arr_worst")
+    part = f"the largest part, {money(heavy['arr_worst'], facts.currency)}, is with {isolated(str(heavy['csm']))}"
+    each = (
+        f"{count(red.min())} to {counted(red.max(), 'account')} each" if red.min() < red.max() else f"{counted(red.max(), 'account')} each"
     )
+    return f"{held}: {each}; {part}"
 
 
 def _held_row(row: pd.Series, facts: FollowedFacts) -> str:
