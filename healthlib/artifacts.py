@@ -49,6 +49,10 @@ NAMED = (
     "account_id", "name", "segment", "lists", "shown", "arr", "state", "ended_on", "reason", "term_ends", "scored_on", "scored",
     "quiet_since",
 )  # fmt: skip
+RED_LIST = (
+    "account_id", "name", "segment", "csm", "since", "arr_then", "score_then", "term_ends", "fate", "on", "reason", "arr_now", "score_now",
+    "band_now", "recovered",
+)  # fmt: skip
 REJECTED = ("file", "line", "column", "value", "rule")
 
 
@@ -82,7 +86,14 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
     """The tables of whichever studies `facts` holds: executive (scores, alerts), fit, contest, growth, backtest (lead_time too),
-    accounts (named_accounts)."""
+    accounts (named_accounts), followed (red_list, saves, playbooks, csm_load, power_users)."""
+    if "followed" in facts:
+        followed = facts["followed"]
+        write_csv(followed.red.accounts.assign(since=followed.red.since), folder / "red_list.csv", RED_LIST)
+        write_csv(followed.worked.saves, folder / "saves.csv")
+        write_csv(followed.worked.playbooks, folder / "playbooks.csv")
+        write_csv(followed.loads, folder / "csm_load.csv")
+        write_csv(followed.power, folder / "power_users.csv")
     if "accounts" in facts:
         write_csv(facts["accounts"].named, folder / "named_accounts.csv", NAMED)
     if "executive" in facts:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from healthlib.studies.contest import ContestFacts
     from healthlib.studies.executive_facts import ExecutiveFacts
     from healthlib.studies.fit import FitFacts
+    from healthlib.studies.followed import FollowedFacts
+    from healthlib.studies.growth import GrowthFacts
 
 
 def summary(audit: AuditFacts, fit: FitFacts, backtest: BacktestFacts, executive: ExecutiveFacts) -> dict[str, Any]:
@@ -135,6 +137,34 @@ def contest(facts: ContestFacts) -> list[dict[str, Any]]:
 def with_contest(figures: dict[str, Any], facts: ContestFacts) -> dict[str, Any]:
     """The figures with `contest` under `weights`."""
     return {**figures, "weights": {**figures.get("weights", {}), "contest": known(contest(facts))}}
+
+
+def with_followed(figures: dict[str, Any], facts: FollowedFacts, growth: GrowthFacts) -> dict[str, Any]:
+    """The figures with those of the executive report's lower half: `growth`, `zombies`, `watermelons_6_months`, `red_list`, `saves`,
+    `interventions` and `csm_load`."""
+    work, red = facts.worked, facts.red
+    part = {
+        "growth": {
+            "ready": _held(facts.ready) if growth.ranked else None,
+            "advocates": _held(growth.advocates.today) if not growth.advocates.needs else None,
+            "power_users": _held(facts.power) if facts.power_labels else None,
+        },
+        "zombies": _held(facts.zombies) if facts.kind != "flat" else None,
+        "watermelons_6_months": _held(facts.watermelons) if facts.kind != "flat" else None,
+        "red_list": {"since": red.since, "fates": red.fates} if red.since is not None else None,
+        "saves": {
+            **_held(work.saves, "arr_then"), "rate": work.saved, "arr_rate": work.arr_saved, "not_worked": work.alone,
+            "arr_not_worked": work.arr_alone, "waiting": {"accounts": work.waiting, "arr": work.arr_waiting},
+        } if work.recorded else None,
+        "interventions": work.playbooks if work.recorded else None,
+        "csm_load": facts.loads if len(facts.loads) else None,
+    }  # fmt: skip
+    return {**figures, **known(part)}
+
+
+def _held(frame: pd.DataFrame, column: str = "arr") -> dict[str, Any]:
+    """How many accounts a list holds, and their ARR."""
+    return {"accounts": len(frame), "arr": float(frame[column].sum())}
 
 
 def replay(backtest: BacktestFacts) -> dict[str, Any]:
