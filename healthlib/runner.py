@@ -209,12 +209,13 @@ def export(ipynb: Path, context: dict[str, Any]) -> Path:
 
 def write_artifacts(book: Any, facts: dict[str, Any], folder: Path) -> None:
     """Every CSV and ``summary.json`` of a run, and the scorecard it was made with, word for word."""
-    from .studies.summary import with_contest
+    from .studies.summary import with_contest, with_thresholds
 
     artifacts.write_tables(facts, folder)
     fit_proposal.write_proposal(book, facts["fit"], folder)
     artifacts.write_rejected(book.rejected, folder)
-    artifacts.write_json(with_contest(facts["executive"].summary, facts["contest"]), folder / "summary.json")
+    figures = with_thresholds(with_contest(facts["executive"].summary, facts["contest"]), facts["choosing"])
+    artifacts.write_json(figures, folder / "summary.json")
     shutil.copyfile(book.workspace.folder / "scorecard.yaml", folder / "scorecard.yaml")
 
 

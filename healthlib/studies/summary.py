@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from healthlib.resample import Estimate
+from healthlib.studies import ways
 
 if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
     from healthlib.studies.backtest_bands import BacktestFacts
+    from healthlib.studies.choosing import ChoosingFacts
     from healthlib.studies.contest import ContestFacts
     from healthlib.studies.executive_facts import ExecutiveFacts
     from healthlib.studies.fit import FitFacts
@@ -135,6 +137,12 @@ def contest(facts: ContestFacts) -> list[dict[str, Any]]:
 def with_contest(figures: dict[str, Any], facts: ContestFacts) -> dict[str, Any]:
     """The figures with `contest` under `weights`."""
     return {**figures, "weights": {**figures.get("weights", {}), "contest": known(contest(facts))}}
+
+
+def with_thresholds(figures: dict[str, Any], facts: ChoosingFacts) -> dict[str, Any]:
+    """The figures with `thresholds`, the ways of choosing them; as they are where nothing could be computed."""
+    found = known(ways.figures(facts))
+    return {**figures, "thresholds": found} if found else figures
 
 
 def replay(backtest: BacktestFacts) -> dict[str, Any]:
