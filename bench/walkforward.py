@@ -82,7 +82,7 @@ def theirs_curves(train: pd.DataFrame, test: pd.DataFrame, names: list[str]) -> 
     points, after = np.empty((len(some), len(names))), np.empty((len(test), len(names)))
     for j, name in enumerate(names):
         known = few[name].notna()
-        curve = IsotonicRegression(increasing="auto", out_of_bounds="clip").fit(few.loc[known, name], 1 - few.loc[known, "lost"])
+        curve = IsotonicRegression(increasing=True, out_of_bounds="clip").fit(few.loc[known, name], 1 - few.loc[known, "lost"])
         for part, out in ((some, points), (test, after)):
             measured = part[name].notna().to_numpy()
             out[measured, j] = curve.predict(part.loc[measured, name])

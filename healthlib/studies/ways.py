@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from healthlib.artifacts import THRESHOLDS
 from healthlib.resample import Estimate
 
 if TYPE_CHECKING:
@@ -27,14 +26,14 @@ def table(facts: ChoosingFacts) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with `artifacts.THRESHOLDS`: the cuts with where they lie over resamples; accounts below the lower one today and on the mean of the past
-    twelve month-ends; what is caught of the accounts and ARR lost; worked, false_alarms (worked, yet stayed), net (saved ARR - cost) and
-    gain (over that by hand) per year, or per pass where a flat sheet has no time; 95 % intervals; the cases, accounts and lost cases
-    tested. NaN where a way has no answer; no row where nothing can be said.
+    DataFrame with the columns of `artifacts.THRESHOLDS`: the cuts with where they lie over resamples; accounts below the lower one today
+    and on the mean of the past twelve month-ends; what is caught of the accounts and ARR lost; worked, false_alarms (worked, yet stayed),
+    net (saved ARR - cost) and gain (over that by hand) per year, or per pass where a flat sheet has no time; 95 % intervals; the cases,
+    accounts and lost cases tested. NaN where a way has no answer; no row where nothing can be said.
     """
     per = "pass" if facts.kind == "flat" else "year"
     tested = {"per": per, "cases": facts.cases, "accounts": facts.accounts_tested, "lost": facts.lost}
-    return facts.choices.rename(columns=NAMES).assign(**tested)[list(THRESHOLDS)]
+    return facts.choices.rename(columns=NAMES).assign(**tested)
 
 
 def figures(facts: ChoosingFacts) -> dict[str, Any]:
