@@ -52,7 +52,7 @@ def figures(facts: ChoosingFacts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _figures(row: dict[str, Any]) -> dict[str, Any]:
+def _figures(row: dict[Any, Any]) -> dict[str, Any]:
     """One way of choosing, each measure an Estimate."""
     plain = ("scorecard", "method", "accounts_today", "accounts_a_month", "worked", "false_alarms")
     found = {
