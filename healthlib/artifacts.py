@@ -42,6 +42,12 @@ SCALES = ("metric", "value", "points", "profile", "recommended")
 SCALES_WEIGHTS = ("metric", "group", "current", "fitted", "recommended")
 LEAD_TIME = ("lead_days", "band", "accounts_churned", "share_of_churned_accounts", "share_of_churned_arr", "low", "high")
 BACKTEST = ("scorecard", "cutoff", "band", "threshold_from", "accounts", "churned", "arr", "arr_churned")
+THRESHOLDS = (
+    "scorecard", "method", "lower", "lower_low", "lower_high", "upper", "upper_low", "upper_high", "accounts_today", "accounts_a_month",
+    "caught", "caught_low", "caught_high", "arr_caught", "arr_caught_low", "arr_caught_high", "per", "worked", "false_alarms",
+    "false_alarm_share", "false_alarm_share_low", "false_alarm_share_high", "net", "net_low", "net_high", "gain", "gain_low", "gain_high",
+    "cases", "accounts", "lost",
+)  # fmt: skip
 ALERTS = (
     "account_id", "kind", "from", "to", "since", "arr", "reason", "playbook", "new", "term_ends", "owner", "group", "evidence",
 )  # fmt: skip
@@ -86,7 +92,7 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
     """The tables of whichever studies `facts` holds: executive (scores, alerts), fit, contest, growth, backtest (lead_time too),
-    accounts (named_accounts), followed (red_list, saves, playbooks, csm_load, power_users)."""
+    choosing (thresholds), accounts (named_accounts), followed (red_list, saves, playbooks, csm_load, power_users)."""
     if "followed" in facts:
         followed = facts["followed"]
         write_csv(followed.red.accounts.assign(since=followed.red.since), folder / "red_list.csv", RED_LIST)
@@ -112,6 +118,8 @@ def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
     if "backtest" in facts:
         write_csv(facts["backtest"].lead_time, folder / "lead_time.csv", LEAD_TIME)
         write_csv(facts["backtest"].table, folder / "backtest.csv", BACKTEST)
+    if "choosing" in facts:
+        write_csv(facts["choosing"].table, folder / "thresholds.csv", THRESHOLDS)
 
 
 def alerts_json(executive: Any) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from healthlib import scoring
 from healthlib.bands import band_names, band_starts, matched_starts
 from healthlib.calibration import curve
+from healthlib.learned_scales import MOST_ROWS as MOST_LEARNED
 from healthlib.learned_scales import learn_scales
 from healthlib.spec import Quantile, Scorecard
 from healthlib.split_audit import audit_splits
 from healthlib.stats import logistic
-from healthlib.weights import STRENGTHS, Fit, Problem, candidates, cone, current_weights, fit, path
+from healthlib.weights import STRENGTHS, Fit, Problem, candidates, cone, current_weights, path
 
 Array = NDArray[np.float64]
 
@@ -342,13 +343,16 @@ def _fold(view: _View, rows: _Rows, fits: tuple[Fit, Fit], cutoff: pd.Timestamp 
 
 
 def _learned(view: _View, rows: _Rows, chosen: Fit) -> Array:
-    """Scores of the test cases on scales learned, and under weights fitted on them, from (at most `MOST_PROMISED`) training cases."""
+    """Scores of the test cases on scales learned, and under weights fitted on them, from (at most `MOST_PROMISED`) training cases.
+
+    Scales are learned from as many of those as a curve rests on anyway; the weights begin from those on the scales in use.
+    """
     taught, scored = view.done.iloc[rows.some], view.done.iloc[rows.test]
-    found = learn_scales(view.card, taught)
+    found = learn_scales(view.card, view.done.iloc[_at_most(rows.some, MOST_LEARNED)])
     if not found.told["learned"].any():
         return view.score(chosen.weights, rows.test)
     problem = problem_of(found.scorecard, taught)
-    weights = fit(problem, view.lost[rows.some], strength=chosen.strength).weights
+    weights = path(problem, view.lost[rows.some], strengths=(chosen.strength,), starts=(chosen,))[0].weights
     given = dict(zip(problem.names, weights, strict=True))
     return scoring.score(found.scorecard, scored, given).frame["score"].to_numpy(dtype=float)
 

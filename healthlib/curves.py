@@ -100,25 +100,33 @@ def binned(place: Place, lost: Array) -> Bins | str:
     most = min(MOST_BINS, int(min(both) // EACH))
     if most < FEWEST_BINS:
         return f"measured in {both[0]:.0f} lost and {both[1]:.0f} kept cases: at least {FEWEST_BINS * EACH} of each are needed"
-    code = np.searchsorted(_cuts(at, gone, most), at, side="left")
-    size = int(code.max()) + 1
+    order = np.argsort(at)
+    rising = at[order]
+    cuts = _cuts(rising, gone[order], most)
+    size = len(cuts) + 1
     if size < FEWEST_BINS:
         return "two values only: a straight line says all there is to say" if size == 2 else "one value only"
-    whole = np.full(len(use), -1)
+    ends = np.r_[0, np.searchsorted(rising, cuts, side="right"), len(rising)]
+    cases = np.diff(ends)
+    middle = np.array([_nth(rising, order, int(n)) for n in ends[1:] - 1 - cases // 2])
+    code, whole = np.searchsorted(cuts, at, side="left"), np.full(len(use), -1)
     whole[use] = code
-    order = np.lexsort((at, code))
-    cases = np.bincount(code, minlength=size)
-    middle = order[np.cumsum(cases) - 1 - cases // 2]
     now = np.bincount(code, weights=place.now[use], minlength=size) / cases
     return Bins(at[middle], now, whole, np.flatnonzero(use)[middle])
 
 
-def _cuts(at: Array, lost: Array, most: int) -> Array:
+def _cuts(rising: Array, lost: Array, most: int) -> Array:
     """Upper edges of all bins but the last, at quantiles in which the lost together weigh as much as the kept together."""
-    order = np.argsort(at, kind="stable")
-    total = np.cumsum(np.where(lost == 1, 1 / lost.sum(), 1 / (1 - lost).sum())[order])
-    cuts = np.unique(at[order][np.searchsorted(total, np.arange(1, most) / most * total[-1])])
-    return cuts[cuts < at.max()]
+    gone = np.cumsum(lost)
+    total = gone / gone[-1] + (np.arange(1, len(lost) + 1) - gone) / (len(lost) - gone[-1])
+    cuts = np.unique(rising[np.searchsorted(total, np.arange(1, most) / most * total[-1] - 1e-9)])
+    return cuts[cuts < rising[-1]]
+
+
+def _nth(rising: Array, order: NDArray[np.intp], place: int) -> int:
+    """The case at a place in rising order, equal values in the order of their rows."""
+    first, last = np.searchsorted(rising, rising[place], side="left"), np.searchsorted(rising, rising[place], side="right")
+    return int(np.sort(order[first:last])[place - first])
 
 
 def slope(y: Array, x: Array, variance: Array) -> tuple[float, float]:

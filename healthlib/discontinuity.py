@@ -197,7 +197,8 @@ def density_jump(score: ArrayLike, cut: float, width: float) -> float:
     Counts in `BINS` bins on either side within `width`, log-linear on either side with a jump at the cut, Poisson with free dispersion
     (an account is scored several times): McCrary's idea (2008, doi:10.1016/j.jeconom.2007.05.005). NaN with fewer than `LEAST` a side.
     """
-    import statsmodels.api as sm
+    from statsmodels.genmod.families import Poisson
+    from statsmodels.genmod.generalized_linear_model import GLM
 
     x = np.asarray(score, dtype=float) - cut
     counts, edges = np.histogram(x[np.abs(x) < width], bins=2 * BINS, range=(-width, width))
@@ -206,5 +207,5 @@ def density_jump(score: ArrayLike, cut: float, width: float) -> float:
     middle = (edges[:-1] + edges[1:]) / 2 / width
     below = (middle < 0).astype(float)
     design = np.column_stack([np.ones(2 * BINS), middle, below, below * middle])
-    fit = sm.GLM(counts, design, family=sm.families.Poisson()).fit(scale="X2", use_t=True)
+    fit = GLM(counts, design, family=Poisson()).fit(scale="X2", use_t=True)
     return float(fit.pvalues[2])

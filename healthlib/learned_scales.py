@@ -18,7 +18,7 @@ from healthlib.curves import AS_IN_USE, CONTRADICTED, NO_BINS, TELLS_NOTHING, Bi
 from healthlib.scales import Plan, plans
 from healthlib.spec import Metric, Scorecard
 from healthlib.stats import logistic
-from healthlib.weights import Problem, candidates, current_weights, fit, respread
+from healthlib.weights import Problem, candidates, current_weights, fit
 
 Array = NDArray[np.float64]
 
@@ -179,67 +179,100 @@ def _backfitted(scorecard: Scorecard, parts: list[_Part], known: _Cases) -> dict
     points = np.column_stack([_points(part, shapes[part.metric.name]) if part.open else part.place.now for part in parts])
     problem = Problem(names, points, current_weights(scorecard, names), np.eye(len(names)))
     begun = fit(problem, 1 - known.kept, strength=1.0, case_weight=known.weight, tolerance=1e-3)
-    ranges, offset = begun.slopes.copy(), -begun.intercept
+    model = _Model(points, begun.slopes.copy(), -begun.intercept)
+    binned_cases = [_BinnedCases.of(part.bins, known) if part.open else None for part in parts]
     for _ in range(SWEEPS):
-        for j, part in enumerate(parts):
-            state = _State(points, ranges, offset)
-            if part.open:
-                shape = shaped(part.place, part.bins, *_partial(state, j, (part.bins, shapes[names[j]]), known))
-                ranges[j], shapes[names[j]], points[:, j] = shape.odds[-1], shape, _points(part, shape)
+        for j, (part, cases) in enumerate(zip(parts, binned_cases, strict=True)):
+            if cases is not None:
+                shape = shaped(part.place, part.bins, *_partial(model, j, (cases, shapes[names[j]]), known))
+                shapes[names[j]] = shape
+                model.put(j, shape.odds[-1], _points(part, shape))
             else:
-                ranges[j] = _scaled(state, j, known)
-            offset = _offset(_State(points, ranges, offset), known)
+                model.put(j, _scaled(model, j, known), model.points[:, j])
+            model.offset = _offset(model, known)
     return shapes
 
 
-@dataclass(frozen=True)
-class _State:
-    """The model: points / 100 of each case and metric, log-odds each metric moves, and the log-odds of being kept at no points."""
+class _Model:
+    """The additive model while it is fitted: of its sum over the metrics only the term of one metric changes at a time.
 
-    points: Array
-    ranges: Array
-    offset: float
+    Attributes
+    ----------
+    points : points / 100 of each case and metric, columns contiguous
+    ranges : log-odds each metric moves
+    offset : log-odds of being kept at no points
+    """
+
+    def __init__(self, points: Array, ranges: Array, offset: float):
+        self.points, self.ranges, self.offset = np.asfortranarray(points), ranges, offset
+        self._earned, self._covered = (part @ ranges for part in (np.nan_to_num(points), np.isfinite(points)))
+
+    def put(self, j: int, reach: float, points: Array) -> None:
+        """Give metric j another range and other points."""
+        for sign, log_odds, column in ((-1.0, self.ranges[j], self.points[:, j]), (1.0, reach, points)):
+            measured = np.isfinite(column)
+            self._earned += sign * log_odds * np.where(measured, column, 0.0)
+            self._covered += sign * log_odds * measured
+        self.ranges[j], self.points[:, j] = reach, points
 
     def look(self) -> tuple[Array, Array]:
         """Chance of being kept, and by how much a measured metric counts for those that are not, of each case."""
         total = self.ranges.sum()
         if total <= 0:
             return np.full(len(self.points), logistic(self.offset)), np.ones(len(self.points))
-        own = respread(self.points, self.ranges)
-        covered = np.isfinite(self.points) @ self.ranges / total
-        return logistic(self.offset + total * np.where(np.isfinite(own), own, 0.5)), 1 / np.maximum(covered, 0.1)
+        some = self._covered > 1e-9 * total  # below, what was measured weighs nothing but the rounding of the sums
+        own = np.divide(self._earned, self._covered, out=np.full(len(some), 0.5), where=some)
+        return logistic(self.offset + total * own), 1 / np.maximum(self._covered / total, 0.1)
 
 
-def _partial(state: _State, j: int, now: tuple[Bins, Shape], known: _Cases) -> tuple[Array, Array]:
+@dataclass(frozen=True)
+class _BinnedCases:
+    """The cases of one metric that have a bin: their rows, bins (and how these score now), and account x bin as one number."""
+
+    bins: Bins
+    rows: NDArray[np.intp]
+    code: NDArray[np.intp]
+    cell: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, bins: Bins, known: _Cases) -> _BinnedCases:
+        """From the bins of all cases."""
+        rows = np.flatnonzero(bins.code >= 0)
+        code = bins.code[rows]
+        return cls(bins, rows, code, known.account[rows] * len(bins.at) + code)
+
+
+def _partial(model: _Model, j: int, now: tuple[_BinnedCases, Shape], known: _Cases) -> tuple[Array, Array]:
     """Log-odds of the bins of one metric given all others, one Newton step from the present ones; their variance between accounts."""
-    (bins, shape), (p, counts) = now, state.look()
-    use, size = bins.code >= 0, len(bins.at)
-    code, w, left = bins.code[use], (known.weight * counts)[use], (known.kept - p)[use]
-    spread = known.weight[use] * counts[use] ** 2 * (p * (1 - p))[use]
-    slack = np.bincount(code, weights=w * left, minlength=size)
-    sure = np.bincount(code, weights=spread, minlength=size) + 0.1
-    by_account = np.bincount(known.account[use] * size + code, weights=w * left)
+    (cases, shape), (p, counts) = now, model.look()
+    bins, size = cases.bins, len(cases.bins.at)
+    w = (known.weight * counts)[cases.rows]
+    left = w * (known.kept - p)[cases.rows]
+    spread = w * counts[cases.rows] * (p * (1 - p))[cases.rows]
+    slack = np.bincount(cases.code, weights=left, minlength=size)
+    sure = np.bincount(cases.code, weights=spread, minlength=size) + 0.1
+    by_account = np.bincount(cases.cell, weights=left)
     wide = max(float((by_account**2).sum() / max(spread.sum(), 1e-9)), 1.0)
-    odds = state.ranges[j] * (shape.points(bins.at) if shape.odds[-1] > 0 else bins.now)
+    odds = model.ranges[j] * (shape.points(bins.at) if shape.odds[-1] > 0 else bins.now)
     return np.asarray(odds + np.clip(slack / sure, -LONGEST, LONGEST), dtype=float), np.asarray(wide / sure, dtype=float)
 
 
-def _scaled(state: _State, j: int, known: _Cases) -> float:
+def _scaled(model: _Model, j: int, known: _Cases) -> float:
     """Log-odds that a metric of fixed scale moves, one Newton step from the present, never below 0."""
-    p, counts = state.look()
-    x = state.points[:, j]
+    p, counts = model.look()
+    x = model.points[:, j]
     use = np.isfinite(x)
     heavy = (known.weight * counts**2 * p * (1 - p))[use]
     centred = x[use] - heavy @ x[use] / max(heavy.sum(), 1e-9)
     step = (known.weight * counts * (known.kept - p))[use] @ centred / (heavy @ centred**2 + 0.1)
-    return max(0.0, state.ranges[j] + float(np.clip(step, -LONGEST, LONGEST)))
+    return max(0.0, model.ranges[j] + float(np.clip(step, -LONGEST, LONGEST)))
 
 
-def _offset(state: _State, known: _Cases) -> float:
+def _offset(model: _Model, known: _Cases) -> float:
     """The offset at which the chances sum to what was kept, one Newton step from the present."""
-    p, _ = state.look()
+    p, _ = model.look()
     step = known.weight @ (known.kept - p) / (known.weight @ (p * (1 - p)) + 1e-9)
-    return state.offset + float(np.clip(step, -LONGEST, LONGEST))
+    return model.offset + float(np.clip(step, -LONGEST, LONGEST))
 
 
 def _judged(parts: list[_Part], shapes: dict[str, Shape]) -> list[_Part]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,9 @@ Z95 = 1.959963984540054
 
 BLOCK_BYTES = 64_000_000
 """Replicates are worked on in blocks of about this size, so memory does not grow with their number."""
+
+MOST_KEPT = 1_000_000
+"""Draws of at most so many accounts x replicates (2 MB) are kept for the next who asks for the same."""
 
 ENOUGH = 10
 """From so many effective accounts on either side the variance between replicates is used as it is."""
@@ -69,13 +73,23 @@ def account_weights(account_ids: ArrayLike, replicates: int = 1000, seed: int = 
     ([1, 0, 1], (2, 4), [2, 2, 2, 2])
     """
     names, codes = np.unique(np.asarray(account_ids).astype(str), return_inverse=True)
-    accounts = len(names)
+    drawn = _kept if len(names) * replicates <= MOST_KEPT else _drawn
+    return codes.reshape(-1), drawn(len(names), replicates, seed)
+
+
+def _drawn(accounts: int, replicates: int, seed: int) -> NDArray[np.int16]:
+    """How often each of so many accounts is drawn in each replicate; read-only."""
     rng = np.random.default_rng(seed)
     counts = np.zeros((accounts, replicates), dtype=np.int16)
     for start in range(0, replicates if accounts else 0, 64):
-        some = [np.bincount(rng.integers(0, accounts, accounts), minlength=accounts) for _ in range(min(64, replicates - start))]
-        counts[:, start : start + len(some)] = np.array(some).T
-    return codes.reshape(-1), counts
+        some = min(64, replicates - start)
+        chosen = rng.integers(0, accounts, (some, accounts)) + accounts * np.arange(some)[:, None]
+        counts[:, start : start + some] = np.bincount(chosen.ravel(), minlength=some * accounts).reshape(some, accounts).T
+    counts.flags.writeable = False
+    return counts
+
+
+_kept = lru_cache(maxsize=16)(_drawn)
 
 
 def by_account(codes: NDArray[np.intp], values: ArrayLike, *, groups: NDArray[np.intp] | None = None, shape: tuple[int, int]) -> csr_array:

@@ -250,13 +250,13 @@ def export(ipynb: Path, context: dict[str, Any]) -> Path:
 
 def write_artifacts(book: Any, facts: Mapping[str, Any], folder: Path) -> None:
     """Every CSV and ``summary.json`` of a run, and the scorecard it was made with, word for word."""
-    from .studies.summary import with_contest, with_followed
+    from .studies.summary import with_contest, with_followed, with_thresholds
 
     artifacts.write_tables(facts, folder)
     fit_proposal.write_proposal(book, facts["fit"], folder)
     artifacts.write_rejected(book.rejected, folder)
-    summary = with_followed(with_contest(facts["executive"].summary, facts["contest"]), facts["followed"], facts["growth"])
-    artifacts.write_json(summary, folder / "summary.json")
+    figures = with_thresholds(with_contest(facts["executive"].summary, facts["contest"]), facts["choosing"])
+    artifacts.write_json(with_followed(figures, facts["followed"], facts["growth"]), folder / "summary.json")
     shutil.copyfile(book.workspace.folder / "scorecard.yaml", folder / "scorecard.yaml")
 
 

@@ -135,7 +135,8 @@ def score(scorecard: Scorecard, cases: pd.DataFrame, weights: Mapping[str, float
     band = np.array([*(band.name for band in scorecard.bands), UNSCORED], dtype=object)
     starts = [band.start for band in scorecard.bands]
     place = np.where(np.isnan(total), len(starts), np.maximum(np.searchsorted(starts, total, side="right") - 1, 0))
-    frame = cases[["account_id", "as_of"]].assign(score=total, band=_texts(band, place), coverage=coverage, gate=gate)
+    keys = {name: cases[name] for name in ("account_id", "as_of")}
+    frame = pd.DataFrame({**keys, "score": total, "band": _texts(band, place), "coverage": coverage, "gate": gate}, cases.index)
     return Scores(frame, pd.DataFrame(groups, cases.index, list(scorecard.groups), copy=False), _frame(points, cases, scorecard),
                   _frame(result, cases, scorecard), scorecard, weights, cases)  # fmt: skip
 
@@ -306,7 +307,7 @@ def gate_holds(scorecard: Scorecard, gate: Gate, cases: pd.DataFrame) -> Flags:
     return holds(gate.holds, values) & holds_for(scorecard.metrics[gate.metric].applies_to, cases)
 
 
-def _apply_gates(scorecard: Scorecard, cases: pd.DataFrame, total: Floats, points: Floats) -> pd.Series:
+def _apply_gates(scorecard: Scorecard, cases: pd.DataFrame, total: Floats, points: Floats) -> pd.api.extensions.ExtensionArray:
     """Lower total to the lowest cap that holds and charge points of the gate's metric, both in place; the names of the gates that did."""
     names = np.array([*(gate.name for gate in scorecard.gates), ""], dtype=object)
     place, cap = np.full(len(cases), len(names) - 1), total.copy()
@@ -319,7 +320,7 @@ def _apply_gates(scorecard: Scorecard, cases: pd.DataFrame, total: Floats, point
         rows = np.flatnonzero(place == i)
         points[rows, columns.index(gate.metric)] -= total[rows] - cap[rows]
     total[:] = cap
-    return pd.Series(_texts(names, place), index=cases.index)
+    return _texts(names, place)
 
 
 def _empty(cases: pd.DataFrame, columns: Sized) -> Floats:

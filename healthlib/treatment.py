@@ -67,7 +67,7 @@ def difference(
     -------
     Estimate: n accounts, events losses; `NOTHING` where a side is empty
     """
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import WLS
 
     y, t = np.asarray(lost, dtype=float), np.asarray(treated, dtype=float)
     codes = np.unique(np.asarray(accounts).astype(str), return_inverse=True)[1]
@@ -82,7 +82,7 @@ def difference(
     spread = rest[use].std(axis=0)
     rest = (rest - rest[use].mean(axis=0))[:, spread > 0] / spread[spread > 0]
     design = np.column_stack([np.ones(len(y)), t, rest])[use]
-    fit = sm.WLS(y[use], design, weights=w[use]).fit(cov_type="cluster", cov_kwds={"groups": codes[use]})
+    fit = WLS(y[use], design, weights=w[use]).fit(cov_type="cluster", cov_kwds={"groups": codes[use]})
     low, high = fit.conf_int()[1]
     return Estimate(float(fit.params[1]), float(low), float(high), len(np.unique(codes[use])), float(y[use].sum()))
 
@@ -155,7 +155,8 @@ def balance(frame: pd.DataFrame, treated: ArrayLike, covariates: Sequence[str]) 
 
 def joint_p(frame: pd.DataFrame, treated: ArrayLike, accounts: ArrayLike, covariates: Sequence[str]) -> float:
     """The p-value of "the arms differ in none of these": a Wald test in a regression of the arm on them, clustered; NaN without any."""
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import OLS
+    from statsmodels.tools import add_constant
 
     values = frame[list(covariates)].to_numpy(dtype=float)
     whole = np.isfinite(values).all(axis=1)
@@ -165,6 +166,6 @@ def joint_p(frame: pd.DataFrame, treated: ArrayLike, accounts: ArrayLike, covari
     if not values.shape[1] or len(values) <= values.shape[1] + 2 or t.std() == 0:
         return float("nan")
     codes = np.unique(np.asarray(accounts).astype(str)[whole], return_inverse=True)[1]
-    fit = sm.OLS(t, sm.add_constant(values)).fit(cov_type="cluster", cov_kwds={"groups": codes})
+    fit = OLS(t, add_constant(values)).fit(cov_type="cluster", cov_kwds={"groups": codes})
     test = fit.wald_test(np.eye(values.shape[1] + 1)[1:], use_f=False, scalar=True)
     return float(test.pvalue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from healthlib import claims_thresholds, page_thresholds, plots_thresholds, proposal, thresholds
+from healthlib import artifacts, claims_thresholds, page_thresholds, plots_thresholds, proposal, thresholds
 from healthlib.resample import account_weights
 from healthlib.spec import WorkSpec
-from healthlib.studies import choosing, choosing_walk, decision_curve
+from healthlib.studies import choosing, choosing_walk, decision_curve, summary
 from healthlib.studies.choosing_walk import Rules
 
 SCORES = st.one_of(st.integers(0, 100).map(float), st.floats(0, 100, allow_nan=False), st.just(float("nan")))
@@ -254,6 +255,51 @@ def test_the_study_counts_what_lies_below_and_keeps_within_capacity(company, mon
     # 0.2 x 5000 x P = 300 where P = 0.3, at a score of 50
     assert found.loc["value", "lower_low"] <= 50 <= found.loc["value", "lower_high"]
     assert found.loc["hand", "gain"] == 0
+
+
+def test_the_files_say_what_the_cases_add_up_to(company, monkeypatch, tmp_path):
+    """thresholds.csv and `thresholds` of summary.json as written, against sums over the cases below each cut; 480 decisions a year."""
+    cases, _, today, _ = company
+    facts = facts_of(company, monkeypatch)
+    artifacts.write_tables({"choosing": facts}, tmp_path)
+    artifacts.write_json(summary.with_thresholds({"as_of": "2026-10-31"}, facts), tmp_path / "summary.json")
+    table, told = pd.read_csv(tmp_path / "thresholds.csv"), json.loads((tmp_path / "summary.json").read_text())
+    assert told["as_of"] == "2026-10-31"
+    assert tuple(table) == artifacts.THRESHOLDS
+    found = told["thresholds"]
+    assert (found["per"], found["decisions"], found["work"]["csms"], found["work"]["cost"]) == ("year", 480, 3, 300)
+    assert [row["method"] for row in found["methods"]] == table["method"].to_list() == list(choosing.WAYS)
+    for row, (_, line) in zip(found["methods"], table.iterrows(), strict=True):
+        under, lost = cases["current"] < line["lower"], cases["lost"] == 1
+        by_hand = {
+            "accounts_today": (100 * today["m"] < line["lower"]).sum(), "worked": 480 * under.sum() / 1200,
+            "false_alarms": 480 * (under & ~lost).sum() / 1200, "false_alarm_share": (under & ~lost).sum() / under.sum(),
+            "caught": (under & lost).sum() / lost.sum(), "arr_caught": cases.loc[under & lost, "arr"].sum() / cases.loc[lost, "arr"].sum(),
+            "net": 480 / 1200 * (0.2 * cases.loc[under & lost, "arr"].sum() - 300 * under.sum()),
+        }  # fmt: skip
+        for name, value in by_hand.items():
+            assert line[name] == pytest.approx(value), name
+            one = row[name]
+            assert (one["value"] if isinstance(one, dict) else one) == pytest.approx(value, abs=1e-5), name
+        assert line["gain"] == pytest.approx(line["net"] - table["net"].iloc[0])
+        assert (line["cases"], line["accounts"], line["lost"]) == (1200, 300, lost.sum())
+        assert [row["net"]["low"], row["net"]["high"]] == pytest.approx([line["net_low"], line["net_high"]], abs=1e-5)
+        assert row["lower"]["low"] <= row["lower"]["value"] <= row["lower"]["high"]
+
+
+@pytest.mark.parametrize("left", ["cases", "csm"])
+def test_what_was_not_computed_is_absent_from_the_files(company, monkeypatch, tmp_path, left):
+    """No outcomes: no key and no row. Nobody who looks after accounts: no way by capacity."""
+    facts = facts_of(company, monkeypatch, csm=left != "csm", predictions=company[1].predictions.head(0) if left == "cases" else None)
+    artifacts.write_tables({"choosing": facts}, tmp_path)
+    table, told = pd.read_csv(tmp_path / "thresholds.csv"), summary.with_thresholds({}, facts)
+    if left == "cases":
+        assert table.empty
+        assert told == {}
+    else:
+        assert table.set_index("method").loc["capacity", ["lower", "net"]].isna().all()
+        assert [row["method"] for row in told["thresholds"]["methods"]] == ["hand", "targets", "value", "separation"]
+        assert "csms" not in told["thresholds"]["work"]
 
 
 def test_walking_chooses_on_finished_cases_alone(company):

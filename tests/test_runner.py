@@ -30,6 +30,7 @@ TABLES = {
     "scales_weights.csv": artifacts.SCALES_WEIGHTS,
     "lead_time.csv": artifacts.LEAD_TIME,
     "backtest.csv": artifacts.BACKTEST,
+    "thresholds.csv": artifacts.THRESHOLDS,
     "alerts.csv": artifacts.ALERTS,
     "named_accounts.csv": artifacts.NAMED,
 }

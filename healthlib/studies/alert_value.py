@@ -9,7 +9,7 @@ import pandas as pd
 
 from healthlib import resample
 from healthlib.alert_rules import KINDS
-from healthlib.studies.alert_replay import past_of, replay_alerts
+from healthlib.studies.alert_replay import replay_alerts
 
 if TYPE_CHECKING:
     from healthlib.spec import OutcomeSpec
@@ -40,8 +40,7 @@ def alert_value(book: Book, *, replicates: int = 400, seed: int = 0) -> pd.DataF
     `days_before` the median days from the first of those to the end, with the quartiles. No rows where there is no past.
     """
     card, outcome = book.workspace.scorecard, book.workspace.outcome
-    past = past_of(card, book.history, book.silences)
-    raised = replay_alerts(past, card, card.alerts)
+    past, raised = book.past, book.raised
     if raised.empty:
         return pd.DataFrame(columns=list(VALUE_COLUMNS))
     plain = replay_alerts(past, card, card.alerts.model_copy(update={"hysteresis": 0.0, "listed_days": 0}))

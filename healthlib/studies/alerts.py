@@ -12,7 +12,7 @@ from healthlib import scoring
 from healthlib.alert_rules import GRAVE, KINDS
 from healthlib.palette import UNSCORED
 from healthlib.spec import Scorecard
-from healthlib.studies.alert_replay import Past, counted_groups, group_limit, past_of, replay_alerts
+from healthlib.studies.alert_replay import Past, counted_groups, group_limit
 from healthlib.wording import counted, day, listed, number, points, share, unknown
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ class Alerted:
 
 def raise_alerts(book: Book) -> Alerted:
     """Replay the rules of the book's scorecard over its history."""
-    written = book.workspace.scorecard
-    past = past_of(written, book.history, book.silences)
-    return Alerted(past, replay_alerts(past, written, written.alerts), book.scorecard, book.as_of)
+    return Alerted(book.past, book.raised, book.scorecard, book.as_of)
 
 
 def alerts(alerted: Alerted) -> pd.DataFrame:

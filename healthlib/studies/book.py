@@ -19,6 +19,7 @@ from ..tables import Tables, load_tables
 from ..traces import Traces, no_traces
 from ..tracing import read_traces
 from . import breadth, contract_terms
+from .alert_replay import Past, past_of, replay_alerts
 from .diary import Diary, read_diary
 from .leaks import Background, LeakAudit, screen
 from .silence import nothing, silences
@@ -93,6 +94,17 @@ class Book:
         """The leak audit of these exports; made once. Growing is not leaving: with expansion outcomes only the cases are screened."""
         background = None if self.workspace.kind == "expansion" else Background(self.traces, self.history)
         return screen(self.compared_cases, self.scorecard, background)
+
+    @cached_property
+    def past(self) -> Past:
+        """Every snapshot scored as its own day's report would have shown it; made once."""
+        return past_of(self.workspace.scorecard, self.history, self.silences)
+
+    @cached_property
+    def raised(self) -> pd.DataFrame:
+        """Every alert ever raised by the rules of the scorecard as written, see `alert_replay.replay_alerts`; made once."""
+        card = self.workspace.scorecard
+        return replay_alerts(self.past, card, card.alerts)
 
 
 def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None) -> Book:

@@ -15,7 +15,7 @@ from healthlib.bands import Replicates, band_starts, matched_starts
 from healthlib.resample import account_weights, percentile, rates, shares, wilson
 from healthlib.spec import ASSUMED_COST, Scorecard, WorkSpec
 from healthlib.stats import level_sums
-from healthlib.studies import choosing_walk, decision_curve
+from healthlib.studies import choosing_walk, decision_curve, ways
 from healthlib.studies.choosing_walk import WALK_COLUMNS, Rules
 from healthlib.studies.fit import FitFacts, usable
 
@@ -48,7 +48,7 @@ class ChoosingFacts:
     work : what an account's work costs and saves, as in workspace.yaml; `cost` filled in where it says none
     assumed : the keys of `work` that workspace.yaml leaves out
     csms : who look after accounts today; None where nobody knows
-    accounts : scored accounts of today, under the scorecard in use without suspected leaks
+    accounts, accounts_tested : scored accounts of today, under the scorecard in use without suspected leaks; those of the tested cases
     bands : the scorecard's bands from low to high, each with the score at which it begins
     schemes : the scores compared: current, and fitted where the fit recommends it
     cases, lost : tested out of time
@@ -75,12 +75,18 @@ class ChoosingFacts:
     schemes: tuple[str, ...] = ()
     cases: int = 0
     lost: int = 0
+    accounts_tested: int = 0
     decisions: float = float("nan")
     arr: float = float("nan")
     choices: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CHOICE_COLUMNS)))
     walked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(WALK_COLUMNS)))
     curve: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CURVE_COLUMNS)), repr=False)
     decision: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(decision_curve.COLUMNS)), repr=False)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """`choices` as thresholds.csv has it: `artifacts.THRESHOLDS`."""
+        return ways.table(self)
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,7 @@ def choosing_study(book: Book, fit: FitFacts, *, replicates: int = 1000, seed: i
     choices, walk, curve = (pd.concat(found, ignore_index=True) for found in zip(*parts, strict=True))
     return replace(
         blank, accounts=len(stocks[0].today), schemes=schemes, cases=len(fit.predictions), lost=int(fit.predictions["lost"].sum()),
+        accounts_tested=fit.predictions["account_id"].nunique(),
         assumed=tuple(name for name in WorkSpec.model_fields if name not in book.workspace.work.model_fields_set),
         decisions=decisions, arr=float(fit.predictions["arr"].mean()), choices=choices[list(CHOICE_COLUMNS)],
         walked=walk[list(WALK_COLUMNS)], curve=curve[list(CURVE_COLUMNS)],

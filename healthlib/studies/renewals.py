@@ -138,15 +138,16 @@ def promised(cases: pd.DataFrame, as_of: pd.Timestamp, kind: str) -> pd.DataFram
     last day that could change an outcome), accounts, lost, expected and variance (of the number lost, each account by its own chance)
     """
     rows = []
+    score, lost = cases["score"].to_numpy(dtype=float), cases["lost"].to_numpy(dtype=float)
+    ends, account = cases["horizon_ends_on"].to_numpy(), pd.factorize(cases["account_id"])[0]
     for month, part in _months(cases, as_of, kind):
         at = part["as_of"].min()
-        known = trainable(cases, at)
-        sides = known.groupby("lost")["account_id"].nunique()
-        if min(sides.get(1.0, 0), sides.get(0.0, 0)) >= LEAST:
-            scored = known[known["score"].notna()]
-            intercept, slope = curve(scored["score"].to_numpy(float), scored["lost"].to_numpy(float))
+        known = (ends < at.to_datetime64()) & np.isfinite(lost)  # as `trainable`, many times over
+        if min(len(np.unique(account[known & (lost == side)])) for side in (0, 1)) >= LEAST:
+            scored = known & np.isfinite(score)
+            intercept, slope = curve(score[scored], lost[scored])
             p = logistic(intercept - slope * part["score"].to_numpy(float) / 100)
-            p = np.where(np.isfinite(p), p, known["lost"].mean())
+            p = np.where(np.isfinite(p), p, lost[known].mean())
             until = part["horizon_ends_on"].max()
             rows.append((month, at, until, len(part), part["lost"].sum(), p.sum(), (p * (1 - p)).sum()))
     return pd.DataFrame(rows, columns=list(PROMISED))

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from healthlib.resample import Estimate
+from healthlib.studies import ways
 
 if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
     from healthlib.studies.backtest_bands import BacktestFacts
+    from healthlib.studies.choosing import ChoosingFacts
     from healthlib.studies.contest import ContestFacts
     from healthlib.studies.executive_facts import ExecutiveFacts
     from healthlib.studies.fit import FitFacts
@@ -165,6 +167,12 @@ def with_followed(figures: dict[str, Any], facts: FollowedFacts, growth: GrowthF
 def _held(frame: pd.DataFrame, column: str = "arr") -> dict[str, Any]:
     """How many accounts a list holds, and their ARR."""
     return {"accounts": len(frame), "arr": float(frame[column].sum())}
+
+
+def with_thresholds(figures: dict[str, Any], facts: ChoosingFacts) -> dict[str, Any]:
+    """The figures with `thresholds`, the ways of choosing them; as they are where nothing could be computed."""
+    found = known(ways.figures(facts))
+    return {**figures, "thresholds": found} if found else figures
 
 
 def replay(backtest: BacktestFacts) -> dict[str, Any]:
