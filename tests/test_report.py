@@ -15,8 +15,7 @@ import pandas as pd
 import pytest
 
 from healthlib import claims_executive as say
-from healthlib import page_executive as page
-from healthlib import palette, plots, report, store
+from healthlib import page_cells, palette, plots, report, store
 from healthlib.errors import HealthlibError
 from healthlib.report import Piece
 from tests import small_company
@@ -276,4 +275,4 @@ def test_the_page_prints(executive: Path, tmp_path: Path) -> None:
 
 def test_pieces_show_in_jupyterlab() -> None:
     assert (report.claim("a") + report.claim("b"))._repr_html_() == report.show(report.claim("a"), report.claim("b")).html
-    assert page.heat(float("nan")).html == "–"
+    assert page_cells.as_is(float("nan")).html == "–"

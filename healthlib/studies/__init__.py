@@ -44,7 +44,7 @@ REGISTRY = {
     "forecast": Study("forecast", "backtest"),
     "treatment": Study("treatment", "backtest"),
     "stability": Study("stability", "backtest", ("fit", "backtest")),
-    "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
+    "executive": Study("executive", "executive", ("audit", "accounts", "fit", "backtest", "forecast")),
     "presets": Study("presets"),
 }
 """In the order they are computed; each may use the facts of those before it."""
