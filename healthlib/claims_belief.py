@@ -108,6 +108,8 @@ def _forecast_line(facts: ExecutiveFacts) -> str:
 def _data_line(facts: ExecutiveFacts) -> str:
     old = stale(facts.tables)
     said = f"{share(facts.coverage['mean'])} of the scorecard is measured" if not unknown(facts.coverage["mean"]) else "nothing to measure"
+    scored, n = int(facts.scores["score"].notna().sum()), len(facts.scores)
+    said = f"only {count(scored)} of {counted(n, 'account')} can be scored" if scored < 0.8 * n else said
     if old.empty:
         return said
     return f"{said}; {named_tables(old['table'].tolist())} older than {counted(STALE_DAYS, 'day')}"

@@ -23,6 +23,9 @@ from healthlib.wording import (
     unknown,
 )
 
+BLIND = 0.2
+"""Share of accounts or ARR without a score from which the first sentence says so."""
+
 
 def _cash(facts: ExecutiveFacts, value: float) -> str:
     return money(value, facts.currency)
@@ -51,6 +54,9 @@ def opening(facts: ExecutiveFacts) -> str:
     part = f" ({share(worst['arr'] / total)} of ARR)" if total else ""
     if len(facts.scores) == int(_row(facts, UNSCORED)["accounts"]):
         return f"{said}. None of them can be scored: less than {share(facts.context['min_coverage'])} of the scorecard is measured."
+    out = _row(facts, UNSCORED)
+    if out["accounts"] > BLIND * len(facts.scores) or out["arr"] > BLIND * total:
+        said += f", of which {count(out['accounts'])} ({_cash(facts, out['arr'])}) cannot be scored"
     holding = f", holding {_cash(facts, worst['arr'])}{part}" if worst["accounts"] else ""
     many = f"{count(worst['accounts'])} are" if worst["accounts"] > 1 else "1 is" if worst["accounts"] else "none is"
     said += f"; {many} {facts.bands[0]}{holding}"
@@ -97,7 +103,9 @@ def bands(facts: ExecutiveFacts) -> str:
         return "There is no earlier month to compare with: this is the first snapshot."
     shares = {name: worst[f"arr{name}"] / facts.by_band[f"arr{name}"].sum() for name in ("", "_before", "_year")}
     said = f"{_worst(facts)} holds {share(shares[''])} of ARR: {share(shares['_before'])} on {short_day(facts.context['month'])}"
-    return said + (f", {share(shares['_year'])} a year ago." if not unknown(shares["_year"]) else ".")
+    said += f", {share(shares['_year'])} a year ago" if not unknown(shares["_year"]) else ""
+    blind = float(_row(facts, UNSCORED)["arr"]) / float(facts.by_band["arr"].sum() or 1)
+    return said + (f"; {share(blind)} cannot be scored." if blind > BLIND else ".")
 
 
 def renewals(facts: ExecutiveFacts) -> str:

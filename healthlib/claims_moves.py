@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from healthlib.claims import ranged, undated
+from healthlib.palette import UNSCORED
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.wording import (
     change,
@@ -44,8 +47,16 @@ def trend(facts: ExecutiveFacts) -> str:
     move = f"from {share(old)} to {share(new)}" if way != "stood still" else f"at {share(new)}"
     return (
         f"{upper_first(facts.bands[0])}'s share of ARR {way} {move} between {day(days[0])} and {day(days[-1])}; "
-        f"its accounts went from {count(worst.loc[days[0], 'accounts'])} to {count(worst.loc[days[-1], 'accounts'])}."
+        f"its accounts went from {count(worst.loc[days[0], 'accounts'])} to {count(worst.loc[days[-1], 'accounts'])}"
+        f"{_blind(facts, total, days)}."
     )
+
+
+def _blind(facts: ExecutiveFacts, total: pd.Series, days: list[pd.Timestamp]) -> str:
+    """That much more of the ARR has no score than had none: then a smaller worst band is no good news."""
+    arr = facts.trend[facts.trend["band"] == UNSCORED].set_index("as_of")["arr"] / total
+    old, new = float(arr.loc[days[0]]), float(arr.loc[days[-1]])
+    return f"; what cannot be scored rose from {share(old)} to {share(new)}" if new - old > 0.1 else ""
 
 
 def changed(facts: ExecutiveFacts) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from healthlib import claims_belief as say
-from healthlib import page_leaks, report
+from healthlib import page_leaks, plots, report
 from healthlib.claims_glossary import LESSONS, MEANINGS
 from healthlib.page_cells import as_is, money_kind, unit, with_cells
 from healthlib.report import Piece
@@ -40,6 +40,14 @@ def strip(facts: ExecutiveFacts) -> Piece:
         for answer in say.answers(facts)
     )
     return Piece(f'<div class="answers">{lines}</div>')
+
+
+def tracked(facts: ExecutiveFacts) -> Piece:
+    """Forecast against actual as a picture beside its figures; nothing where no month can be judged."""
+    if facts.forecast.empty:
+        return Piece("")
+    drawn = plots.forecast_track(facts.forecast, currency=facts.currency)
+    return report.columns(report.figure(drawn, alt=say.track(facts)), track(facts))
 
 
 def track(facts: ExecutiveFacts) -> Piece:

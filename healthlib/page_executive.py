@@ -22,12 +22,19 @@ SEGMENTS = 5
 
 def first_screen(facts: ExecutiveFacts) -> Piece:
     """What a reader sees first, on one screen: nothing here that is not told in full below."""
+    base, doubts, due = bands(facts), believe(facts), renewals(facts)
+    quiet = facts.due.empty
     cards = report.show(
-        report.columns(bands(facts), renewals(facts)),
-        report.columns(strengths(facts), believe(facts)),
+        report.columns(base + due, doubts) if quiet else report.columns(base, due),
+        report.columns(strengths(facts)) if quiet else report.columns(strengths(facts), doubts),
         report.card(first(facts)),
     )
     return report.show(report.lead(say.opening(facts)), tiles(facts), Piece(f'<div class="screen">{explained(cards).html}</div>'))
+
+
+def _title(claim: str) -> Piece:
+    """A claim as the title of its card."""
+    return report.heading(claim.removesuffix("."))
 
 
 def tiles(facts: ExecutiveFacts) -> Piece:
@@ -71,7 +78,7 @@ def bands(facts: ExecutiveFacts) -> Piece:
     earlier = f", and change since {day(facts.context['month'])}" if "d_arr" in shown else ""
     earlier += " and a year ago" if "y_arr" in shown else ""
     return report.show(
-        report.heading(say.bands(facts)),
+        _title(say.bands(facts)),
         report.table(rows, shown, caption=f"Accounts and ARR by band{earlier}", n=len(facts.scores)),
     )
 
@@ -79,9 +86,9 @@ def bands(facts: ExecutiveFacts) -> Piece:
 def renewals(facts: ExecutiveFacts) -> Piece:
     """What renews in 90 and 180 days, by band, with what is likely to be lost."""
     evergreen = facts.context["kind"] == "churn_within"
-    head = report.heading(say.renewals(facts))
     if facts.due.empty:
-        return head
+        return report.text(say.renewals(facts))
+    head = _title(say.renewals(facts))
     if evergreen:
         return head + _outlook(facts)
     due = with_cells(facts.due, lost=[lost(row, unit(facts)) for row in facts.due.to_dict("records")])
@@ -128,7 +135,7 @@ def strengths(facts: ExecutiveFacts) -> Piece:
     by = f" and {facts.context['segment_by']}" if len(parts) else ""
     caption = f"Points of 100 by group of metrics{by}, weighted by ARR{more}"
     grid = report.table(pd.DataFrame(rows), shown, caption=caption, n=len(facts.scores))
-    return report.heading(say.groups(facts)) + Piece(f'<div class="heats">{grid.html}</div>')
+    return _title(say.groups(facts)) + Piece(f'<div class="heats">{grid.html}</div>')
 
 
 def _painted(facts: ExecutiveFacts) -> Any:
@@ -155,12 +162,12 @@ def _legend(facts: ExecutiveFacts) -> str:
 
 def believe(facts: ExecutiveFacts) -> Piece:
     """The verdicts on what can be believed."""
-    return report.heading(claims_belief.verdict(facts)) + strip(facts)
+    return _title(claims_belief.verdict(facts)) + strip(facts)
 
 
 def first(facts: ExecutiveFacts) -> Piece:
     """The first accounts to turn to."""
-    head = report.heading(say.first(facts))
+    head = _title(say.first(facts))
     if facts.risks.empty:
         return head
     soon = "Renewals of the next 180 days first, then by" if facts.risks["term_ends"].notna().any() else "By"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from healthlib import report
+from healthlib import claims_moves as say
+from healthlib import plots, report
 from healthlib.page_cells import accounts_and_money, as_is, chip, money_kind, unit, who, with_cells
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
@@ -15,6 +16,26 @@ from healthlib.wording import NOTHING, change, day, number, unknown
 STEPS = {"started with": "were here a year ago", "left": "left", "shrank": "pay less", "grew": "pay more", "new": "new", "now": "here now"}
 """Move of ARR -> accounts that ..."""
 DIRECTIONS = {"fell": "Fell", "rose": "Rose", "left": "Left", "came": "New"}
+
+
+def pictures(facts: ExecutiveFacts) -> Piece:
+    """Accounts and ARR by band over the last 13 dates, side by side; nothing of a single date."""
+    if facts.trend["as_of"].nunique() < 2:
+        return Piece("")
+    changed, told = list(facts.scorecards["adopted_on"]), say.trend(facts)
+    drawn = [
+        plots.band_trend(facts.trend, facts.band_colours, "accounts", changed=changed),
+        plots.band_trend(facts.trend, facts.band_colours, "arr", currency=facts.currency, changed=changed),
+    ]
+    return report.columns(*(report.figure(axes, alt=told) for axes in drawn))
+
+
+def bridge(facts: ExecutiveFacts) -> Piece:
+    """From the ARR of a year ago to today's, as a picture beside its figures; nothing without a year ago."""
+    if facts.moves.empty:
+        return Piece("")
+    drawn = plots.arr_bridge(facts.moves, currency=facts.currency)
+    return report.columns(report.figure(drawn, alt=say.moved(facts)), moves(facts))
 
 
 def migration(facts: ExecutiveFacts) -> Piece:

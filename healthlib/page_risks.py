@@ -118,7 +118,9 @@ def some(what: str, total: int, file: str) -> str:
 
 
 def alerts(facts: ExecutiveFacts) -> Piece:
-    """The first of the alerts, new ones before those that still hold."""
+    """The first of the alerts, new ones before those that still hold; nothing where there is none."""
+    if facts.alerts.empty:
+        return Piece("")
     rows = facts.alerts.head(ALERTS)
     rows = rows.join(facts.profile[["name", "segment"]], on="account_id").rename(columns={"owner": "csm"})
     what = [Piece(report.escape(_told(facts, row)) + ("" if row["new"] else _still(row["since"]))) for row in rows.to_dict("records")]

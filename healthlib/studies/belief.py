@@ -38,7 +38,7 @@ class Evidence:
     flagged : see `at_risk.flagged`; empty where nobody has left
     forecast : `renewals.FORECAST_COLUMNS`
     recommendation : of the fit
-    coverage : mean share of the scorecard measured
+    coverage : mean share of the scorecard measured ("mean"), share of the accounts that can be scored ("scored")
     tables : `FRESH_COLUMNS`
     """
 
@@ -46,7 +46,7 @@ class Evidence:
     flagged: dict[str, Estimate]
     forecast: pd.DataFrame
     recommendation: str
-    coverage: float
+    coverage: dict[str, float]
     tables: pd.DataFrame
 
 
@@ -57,7 +57,8 @@ def verdicts(found: Evidence) -> dict[str, str]:
     flagged : of the ARR that left, the share in the worst band 90 days before: no where it is no more than chance; care under a half
     forecast : no where under 80 % of the months came inside their 95 % interval; care under 90 % or under `FEW_MONTHS` months
     weights : no where the data support others
-    data : care where less than `ENOUGH` is measured, over 1 % of a table's rows was set aside, or a table is older than `STALE_DAYS`
+    data : no where under half of the accounts can be scored; care where less than `ENOUGH` of them can or of the scorecard is measured,
+        over 1 % of a table's rows was set aside, or a table is older than `STALE_DAYS`
     """
     return {
         "ranking": _ranking(found.auc),
@@ -95,11 +96,14 @@ def _forecast(table: pd.DataFrame) -> str:
     return NO if part < 0.8 else CARE if part < 0.9 else YES
 
 
-def _data(coverage: float, tables: pd.DataFrame) -> str:
-    if np.isnan(coverage):
+def _data(coverage: dict[str, float], tables: pd.DataFrame) -> str:
+    if np.isnan(coverage["scored"]):
         return OPEN
+    if coverage["scored"] < 0.5:
+        return NO
     rejected = (tables["rows_rejected"] > 0.01 * tables["rows_in"]).any()
-    return CARE if coverage < ENOUGH or rejected or len(stale(tables)) else YES
+    little = not min(coverage["mean"], coverage["scored"]) >= ENOUGH
+    return CARE if little or rejected or len(stale(tables)) else YES
 
 
 def stale(tables: pd.DataFrame) -> pd.DataFrame:

@@ -84,7 +84,7 @@ def executive_study(
         retention=retention(book.ledger, year, book.as_of, seed=SEED),
         moves=moves(book.ledger, year, book.as_of),
         due=_due(book, snapshot.assign(score=honest), bands, likely),
-        calendar=calendar(snapshot.join(at_risk.profile(snapshot)[["name"]], rsuffix="_said"), bands, book.as_of, ahead.ahead),
+        calendar=calendar(snapshot.assign(name=at_risk.profile(snapshot)["name"]), bands, book.as_of, ahead.ahead),
         forecast=ahead.track,
         risks=first,
         sparks=at_risk.sparks(scored, first["account_id"]),
@@ -107,7 +107,7 @@ def executive_study(
 
 def _verdicts(facts: ExecutiveFacts) -> dict[str, str]:
     rests_on = belief.Evidence(
-        facts.auc, facts.flagged, facts.forecast, facts.advice["recommendation"], facts.coverage["mean"], facts.tables
+        facts.auc, facts.flagged, facts.forecast, facts.advice["recommendation"], facts.coverage, facts.tables
     )  # fmt: skip
     return belief.verdicts(rests_on)
 

@@ -69,7 +69,9 @@ def _why(rows: pd.DataFrame, scorecard: Scorecard, found: Changes, days: tuple[p
     for direction, account in rows[["direction", "account_id"]].itertuples(index=False, name=None):
         if direction in ("left", "came"):
             reason = left.get(account) if direction == "left" else None
-            said.append("" if reason is None or pd.isna(reason) or not str(reason).strip() else f"Reason given: {reason}")
+            said.append(
+                "" if reason is None or pd.isna(reason) or not str(reason).strip() else f"Reason given: {str(reason).replace('_', ' ')}"
+            )
             continue
         sign = -1.0 if direction == "fell" else 1.0
         row, metrics = parts.loc[account], by_metric.loc[account]

@@ -80,7 +80,7 @@ def phrase(metric: Metric, value: float, newest: np.datetime64 | pd.Timestamp, a
     if np.isnan(value):
         return f"{label} not known" + (f" since {when}" if when else "")
     kind, higher = metric.measure.kind, metric.better == "higher"
-    if kind in ("count", "distinct") and not metric.per and not metric.trend and higher:
+    if kind in ("count", "distinct", "sum") and not metric.per and not metric.trend and higher:
         return _counted(label, value, when)
     if kind == "days_since" and label.startswith("days since "):
         what = label.removeprefix("days since ").removeprefix("the ").removeprefix("last ")
@@ -88,7 +88,7 @@ def phrase(metric: Metric, value: float, newest: np.datetime64 | pd.Timestamp, a
     said = figure(metric, value)
     if kind == "share" and higher and when and age > AGED_DAYS:
         return f"{label} {said}, last in {last:%b %Y}"
-    return f"{label} {said}" + (f" ({when})" if kind == "last" and when and age > AGED_DAYS else "")
+    return f"{label}{':' if said in ('yes', 'no') else ''} {said}" + (f" ({when})" if kind == "last" and when and age > AGED_DAYS else "")
 
 
 def _counted(label: str, value: float, when: str) -> str:
@@ -115,9 +115,11 @@ def figure(metric: Metric, value: float) -> str:
     ends = [end for end in (metric.worst, metric.best) if isinstance(end, int | float)]
     if metric.trend:
         return "unchanged" if abs(value) < 0.005 else f"{'down' if value < 0 else 'up'} {share(abs(value))}"
+    if metric.column and value in (0, 1) and ends == [0, 1]:
+        return "yes" if value else "no"
     if metric.measure.kind == "share" or (len(ends) == 2 and max(ends) <= 1 and min(ends) >= 0 and _is_part(metric)):
         return share(value)
-    plain = number(value, 0 if abs(value) >= 100 or value == round(value) else 1)
+    plain = number(value, 0 if abs(value) >= 100 or value == round(value) else 1 if abs(value) >= 1 else 2)
     if metric.levels or (metric.measure.kind in ("last", "mean") and metric.table in JUDGED and ends and ends[-1] in SCALES):
         return f"{plain} of {number(float(ends[-1]), 0) if ends else 100}"
     return plain
