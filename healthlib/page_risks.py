@@ -94,6 +94,7 @@ def _todo(row: dict[Any, Any]) -> Piece:
     """The playbook, what already runs, and who owns it."""
     owner = "" if unknown(row["csm"]) or not str(row["csm"]).strip() else str(row["csm"])
     under = [f"{report.escape(owner)}" if owner else "", f"running: {report.escape(row['doing'])}" if row["doing"] else ""]
+    under += [f"next: {report.escape(row['coming'])}"] if row["coming"] else []
     said = "; ".join(text for text in under if text)
     words = report.escape(row["playbook"]) or ("" if said else NOTHING)
     return Piece(words + (f'<span class="quiet under wraps">{said}</span>' if said else ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from healthlib.claims_glossary import MEANINGS
 from healthlib.report import Piece
 from healthlib.resample import NOTHING, Estimate
 from healthlib.spec import Measure, Metric
-from healthlib.studies import belief, executive, movers, plainly
+from healthlib.studies import at_risk, belief, executive, movers, plainly
+from healthlib.studies.book import book_of
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.renewal_calendar import calendar
-from tests import small_company
+from healthlib.tables import load_tables
+from tests import small_company, test_accounts
 from tests.test_executive import facts_of
 
 DAY = small_company.AS_OF
@@ -250,3 +253,13 @@ def test_the_hash_of_the_exports_depends_on_each_of_them() -> None:
     tables = pd.DataFrame({"table": ["a", "b"], "sha256": ["1", "2"]})
     assert executive.data_sha256(tables) == executive.data_sha256(tables.iloc[::-1])
     assert executive.data_sha256(tables) != executive.data_sha256(tables.assign(sha256=["1", "3"]))
+
+
+def test_what_runs_and_what_is_due_next_is_what_was_known_that_day(tmp_path: Path) -> None:
+    """On 30 Jun f1 has a playbook that will end in August and a step due; s1's step is done, s2's overdue, s3's will be done in July."""
+    workspace = test_accounts.write(tmp_path)
+    steps = "f1,training,2026-07-15,\nf1,audit,2026-09-01,\ns1,training,2026-08-01,2026-06-10\ns2,training,2026-05-01,\n"
+    (tmp_path / "milestones.csv").write_text(f"account_id,milestone,due_at,completed_at\n{steps}s3,training,2026-07-20,2026-07-10\n")
+    book = book_of(load_tables(workspace), workspace, test_accounts.THROUGH)
+    assert at_risk.coming(book).to_dict() == {"f1": "Training due 15 Jul 2026", "s3": "Training due 20 Jul 2026"}
+    assert at_risk.running(book).to_dict() == {"f1": "Call them, since 1 May 2026"}

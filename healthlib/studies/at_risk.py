@@ -24,7 +24,7 @@ SPARKED = 50
 RISK_COLUMNS = (
     "account_id", "name", "segment", "csm", "arr", "term_ends", "days_left", "score", "change",
     *(f"change_{cause}" for cause in changes.CAUSES), "band", "loss", "loss_low", "loss_high", "expected_lost", "why", "plain", "playbook",
-    "doing",
+    "doing", "coming",
 )  # fmt: skip
 
 
@@ -92,9 +92,9 @@ def risks(scores: pd.DataFrame, snapshot: pd.DataFrame, book: Book) -> pd.DataFr
 
 
 def _in_words(rows: pd.DataFrame, snapshot: pd.DataFrame, book: Book) -> pd.DataFrame:
-    """The rows with what is the matter in plain words (of the first `SPARKED`, "" below) and what is being done."""
+    """The rows with what is the matter in plain words (of the first `SPARKED`, "" below), what is being done and what is due next."""
     first = snapshot.loc[rows["account_id"].head(SPARKED)]
-    words = {"plain": plainly.told(book.scorecard, first, book.dated), "doing": running(book)}
+    words = {"plain": plainly.told(book.scorecard, first, book.dated), "doing": running(book), "coming": coming(book)}
     found = {name: rows["account_id"].map(said).astype("object") for name, said in words.items()}
     return rows.assign(**{name: said.where(said.notna(), "") for name, said in found.items()})
 
@@ -105,6 +105,13 @@ def running(book: Book) -> pd.Series:
     still = plays[plays["ends"].isna()].sort_values(["starts", "playbook"], kind="stable").drop_duplicates("account_id", keep="last")
     said = [f"{upper_first(str(play))}, since {day(start)}" for play, start in zip(still["playbook"], still["starts"], strict=True)]
     return pd.Series(said, index=still["account_id"].to_numpy(), dtype="object")
+
+
+def coming(book: Book) -> pd.Series:
+    """The next agreed step of each account and its day, "" or absent where only the renewal is ahead; by account_id."""
+    due = book.diary.due.drop_duplicates("account_id")
+    said = [f"{upper_first(str(what))} due {day(on)}" for what, on in zip(due["what"], due["due_on"], strict=True)]
+    return pd.Series(said, index=due["account_id"].to_numpy(), dtype="object")
 
 
 def sparks(scored: today.Scored, accounts: pd.Series) -> pd.DataFrame:

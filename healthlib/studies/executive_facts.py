@@ -32,7 +32,7 @@ class ExecutiveFacts:
     calendar : the renewals of the next twelve months, see `renewal_calendar`
     risks : which accounts first: account_id, name, segment, csm, arr, term_ends, days_left, score, change and its four
         causes (change_behaviour ...), band, loss, loss_low, loss_high, expected_lost, why (with figures and points), plain (in plain
-        words), playbook, doing (the playbook that runs, "" for none)
+        words), playbook, doing (the playbook that runs, "" for none), coming (the next step agreed, with its day)
     sparks : account_id, as_of, score of the first of `risks` by month
     causes : by (accounts, arr), then `changes.AVERAGE_COLUMNS`: what moved the average score of each band and of the book since `month`
     auc, arr_auc : the current scorecard's, out of time

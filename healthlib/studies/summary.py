@@ -21,7 +21,7 @@ LISTED = 15
 """Accounts at risk that summary.json lists; all are in scores.csv."""
 LISTED_COLUMNS = (
     "account_id", "name", "arr", "term_ends", "band", "score", "change", "loss", "loss_low", "loss_high", "plain", "csm", "playbook",
-    "doing",
+    "doing", "coming",
 )  # fmt: skip
 
 
