@@ -79,7 +79,7 @@ def sources(facts: ExecutiveFacts) -> Piece:
         "age": ("Age", as_is),
         "covered": ("Covered", "share"),
     }
-    rows = with_cells(facts.tables, age=[_age(days) for days in facts.tables["age_days"]])
+    rows = with_cells(facts.tables, age=_ages(facts))
     if facts.tables["last_day"].isna().all():
         shown = {name: spec for name, spec in shown.items() if name not in ("last_day", "age")}
     if facts.tables["covered"].isna().all():
@@ -99,6 +99,12 @@ def sources(facts: ExecutiveFacts) -> Piece:
         report.heading("Warnings", 3) + report.bullets(facts.warnings) if facts.warnings else Piece(""),
         page_leaks.listed(facts.leaks) if len(facts.leaks) else Piece(""),
     )
+
+
+def _ages(facts: ExecutiveFacts) -> list[Piece]:
+    """How old each table is; one whose rows reach past the day of the report says that the later ones were not used."""
+    past = pd.to_datetime(facts.tables["last_day"]) > facts.context["as_of"]
+    return [Piece("later rows unused") if late else _age(days) for late, days in zip(past, facts.tables["age_days"], strict=True)]
 
 
 def _age(days: float) -> Piece:

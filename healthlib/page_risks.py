@@ -17,7 +17,7 @@ FIRST, LISTED = 5, 15
 """Accounts of the first screen, and of the list below it; those up to `MANY` fold away."""
 ALERTS = 12
 """Alerts a page lists: what a team reads in a meeting; the rest is in alerts.csv."""
-MANY = 50
+MANY = 30
 """Rows a page lists at most; the rest is in the CSV files beside it."""
 CAUSES = {
     "change_behaviour": "behaviour", "change_data": "data", "change_configuration": "scorecard", "change_override": "override",
