@@ -1,92 +1,75 @@
-"""The blocks of the executive page: facts laid out as tiles and tables."""
+"""The executive page's first screen: the base, what renews, where we excel, what to believe, and whom to turn to first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
+from healthlib import claims_belief, palette, report
 from healthlib import claims_executive as say
-from healthlib import page_leaks, report
-from healthlib.alert_rules import KINDS
+from healthlib.page_belief import explained, strip
+from healthlib.page_cells import as_is, chip, lost, money_kind, unit, with_cells
+from healthlib.page_risks import FIRST, risk_table
+from healthlib.palette import UNSCORED
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
-from healthlib.wording import NOTHING, change, compact, count, day, money, money_change, number, share, short_day, unknown
+from healthlib.wording import NOTHING, count, day, money, number, share, unknown
 
-FIRST = 5
-STEPS = {"started with": "were here a year ago", "left": "left", "shrank": "pay less", "grew": "pay more", "new": "new", "now": "here now"}
-"""Move of ARR -> accounts that ..."""
-ALERTS = 12
-"""Alerts a page lists: what a team reads in a meeting; the rest is in alerts.csv."""
-CAUSES = {
-    "change_behaviour": "behaviour", "change_data": "data", "change_configuration": "scorecard", "change_override": "override",
-}  # fmt: skip
-"""Column of a cause of change -> its word."""
-MANY = 50
-"""Rows a page lists at most; the rest is in the CSV files beside it."""
-
-
-def _with(frame: pd.DataFrame, **cells: list[Piece]) -> pd.DataFrame:
-    """The frame with columns of pieces."""
-    return frame.assign(**{name: pd.Series(pieces, index=frame.index, dtype="object") for name, pieces in cells.items()})
-
-
-def _money(facts: ExecutiveFacts) -> str:
-    return f"money {_unit(facts)}"
-
-
-def _unit(facts: ExecutiveFacts) -> str:
-    return compact(facts.context["currency"])
+SEGMENTS = 5
+"""Segments of the first screen, the largest ARR first; all are in the table below it."""
 
 
 def first_screen(facts: ExecutiveFacts) -> Piece:
-    """What a reader sees first: the base, what renews, which accounts first, and whether it can be believed."""
-    return report.show(
-        report.lead(say.opening(facts)),
-        report.text(say.in_short(facts)),
-        tiles(facts),
-        report.columns(bands(facts), renewals(facts)),
+    """What a reader sees first, on one screen: nothing here that is not told in full below."""
+    base, doubts, due = bands(facts), believe(facts), renewals(facts)
+    quiet = facts.due.empty
+    cards = report.show(
+        report.columns(base + due, doubts) if quiet else report.columns(base, due),
+        report.columns(strengths(facts)) if quiet else report.columns(strengths(facts), doubts),
         report.card(first(facts)),
-        report.card(believe(facts)),
     )
+    return report.show(report.lead(say.opening(facts)), tiles(facts), Piece(f'<div class="screen">{explained(cards).html}</div>'))
+
+
+def _title(claim: str) -> Piece:
+    """A claim as the title of its card."""
+    return report.heading(claim.removesuffix("."))
 
 
 def tiles(facts: ExecutiveFacts) -> Piece:
-    """Accounts, ARR, the worst band, and retention as headline figures."""
-    table, currency, since = facts.by_band, _unit(facts), short_day(facts.context["month"])
-    now, before = table[["accounts", "arr"]].sum(), table[["accounts_before", "arr_before"]].sum(min_count=1)
-    worst = table.iloc[0]
+    """Accounts, ARR, the worst band against a month and a year ago, and retention with what moved it."""
+    table, currency = facts.by_band, unit(facts)
+    total = table[["accounts", "arr", "accounts_before", "arr_before", "accounts_year", "arr_year"]].sum(min_count=1)
+    worst = facts.worst
     figures = [
-        ("Active accounts", count(now["accounts"]), say.moved_by(now["accounts"], before["accounts_before"], since)),
-        ("ARR", money(now["arr"], currency), _money_moved(now["arr"], before["arr_before"], currency, since)),
-        (f"ARR in {facts.bands[0]}", money(worst["arr"], currency), _money_moved(worst["arr"], worst["arr_before"], currency, since)),
+        ("Active accounts", count(len(facts.scores)), say.moved_by(facts, total, "accounts")),
+        ("ARR", money(float(facts.scores["arr"].sum()), currency), say.moved_by(facts, total, "arr")),
+        (f"ARR in {facts.bands[0]}", money(worst["arr"], currency), say.moved_by(facts, worst, "arr")),
     ]
     names = {"grr_12m": "GRR, 12 months", "nrr_12m": "NRR, 12 months", "logo_churn_12m": "Logo churn, 12 mo."}
     figures += [
-        (label, share(facts.retention[key].value), say.retained(facts.retention[key]))
-        for key, label in names.items()
-        if key in facts.retention
+        (label, share(facts.retention[key].value), say.retained(facts, key)) for key, label in names.items() if key in facts.retention
     ]
     return report.tiles(figures)
 
 
-def _money_moved(now: float, before: float, currency: str, since: str) -> str:
-    return "" if unknown(before) else f"{money_change(now - before, currency)} since {since}"
-
-
 def bands(facts: ExecutiveFacts) -> Piece:
     """Accounts and ARR by band, against last month and last year."""
-    table, currency = facts.by_band, _unit(facts)
+    table, currency = facts.by_band, unit(facts)
+    table = table[(table["band"] != UNSCORED) | (table[["accounts", "accounts_before", "accounts_year"]].sum(axis=1) > 0)]
     rows = table.assign(
-        share=table["arr"] / table["arr"].sum(),
+        share=table["arr"] / float(facts.by_band["arr"].sum() or 1),
         d_accounts=table["accounts"] - table["accounts_before"],
         d_arr=table["arr"] - table["arr_before"],
+        y_accounts=table["accounts"] - table["accounts_year"],
         y_arr=table["arr"] - table["arr_year"],
     )
     shown: dict[str, tuple[str, Any]] = {"band": ("Band", report.bands(facts.band_colours)), "accounts": ("Accounts", "count")}
     if table["accounts_before"].notna().any():
         shown |= {"d_accounts": ("± month", "change")}
+    if table["accounts_year"].notna().any():
+        shown |= {"y_accounts": ("± year", "change")}
     shown |= {"arr": ("ARR", f"money {currency}"), "share": ("Share", "share")}
     if table["arr_before"].notna().any():
         shown |= {"d_arr": ("± month", f"money_change {currency}")}
@@ -95,8 +78,7 @@ def bands(facts: ExecutiveFacts) -> Piece:
     earlier = f", and change since {day(facts.context['month'])}" if "d_arr" in shown else ""
     earlier += " and a year ago" if "y_arr" in shown else ""
     return report.show(
-        report.heading("The base by band"),
-        report.claim(say.bands(facts)),
+        _title(say.bands(facts)),
         report.table(rows, shown, caption=f"Accounts and ARR by band{earlier}", n=len(facts.scores)),
     )
 
@@ -104,114 +86,93 @@ def bands(facts: ExecutiveFacts) -> Piece:
 def renewals(facts: ExecutiveFacts) -> Piece:
     """What renews in 90 and 180 days, by band, with what is likely to be lost."""
     evergreen = facts.context["kind"] == "churn_within"
-    head = report.heading("What may be lost next" if evergreen else "What renews next") + report.claim(say.renewals(facts))
     if facts.due.empty:
-        return head
+        return report.text(say.renewals(facts))
+    head = _title(say.renewals(facts))
     if evergreen:
         return head + _outlook(facts)
-    lost = [_lost(row, _unit(facts)) for row in facts.due.to_dict("records")]
-    due = _with(facts.due, lost=lost)
+    due = with_cells(facts.due, lost=[lost(row, unit(facts)) for row in facts.due.to_dict("records")])
     wide = due[due["days"] == 180].merge(due[due["days"] == 90], on="band", how="left", suffixes=("_180", "_90"))
     shown: dict[str, tuple[str, Any]] = {
-        "band": ("Band", _chip(facts)),
+        "band": ("Band", chip(facts)),
         "accounts_90": ("90 days", "count"),
-        "arr_90": ("ARR", _money(facts)),
-        "lost_90": ("Likely lost", _as_is),
+        "arr_90": ("ARR", money_kind(facts)),
+        "lost_90": ("Likely lost", as_is),
         "accounts_180": ("180 days", "count"),
-        "arr_180": ("ARR", _money(facts)),
-        "lost_180": ("Likely lost", _as_is),
+        "arr_180": ("ARR", money_kind(facts)),
+        "lost_180": ("Likely lost", as_is),
     }
     if facts.due["expected_lost"].isna().all():
         shown = {name: spec for name, spec in shown.items() if not name.startswith("lost")}
     total = int(due.loc[(due["days"] == 180) & (due["band"] == "all"), "accounts"].sum())
-    return head + report.table(wide, shown, caption="Accounts whose term ends within 90 and 180 days, with 95% intervals", n=total)
+    grid = report.table(wide, shown, caption="Accounts whose term ends within 90 and 180 days, with 95% intervals", n=total)
+    return head + Piece(f'<div class="tight">{grid.html}</div>')
 
 
 def _outlook(facts: ExecutiveFacts) -> Piece:
     """Where contracts have no end: what is likely to be lost within the horizon, by band."""
-    rows = _with(facts.due, lost=[_lost(row, _unit(facts)) for row in facts.due.to_dict("records")])
-    shown: dict[str, tuple[str, Any]] = {"band": ("Band", _chip(facts)), "accounts": ("Accounts", "count"), "arr": ("ARR", _money(facts))}
-    shown["lost"] = ("Likely lost", _as_is)
+    rows = with_cells(facts.due, lost=[lost(row, unit(facts)) for row in facts.due.to_dict("records")])
+    shown: dict[str, tuple[str, Any]] = {
+        "band": ("Band", chip(facts)),
+        "accounts": ("Accounts", "count"),
+        "arr": ("ARR", money_kind(facts)),
+    }
+    shown["lost"] = ("Likely lost", as_is)
     days = facts.context["horizon_days"]
     return report.table(rows, shown, caption=f"ARR likely to be lost within {days} days, with 95% intervals", n=len(facts.scores))
 
 
-def _lost(row: dict[Any, Any], currency: str) -> Piece:
-    """What is expected to be lost, and between which bounds."""
-    if unknown(row["expected_lost"]):
-        return Piece(NOTHING)
-    shown = f'<data value="{float(row["expected_lost"])!r}">{money(row["expected_lost"], currency, 2)}</data>'
-    return Piece(f'{shown}<span class="quiet under">{money(row["low"], currency, 2)}–{money(row["high"], currency, 2)}</span>')
+def strengths(facts: ExecutiveFacts) -> Piece:
+    """Where we excel and where we must improve: groups of metrics by the largest segments, weighted by ARR, in the colours of the bands."""
+    names = [name for name in facts.groups.columns if name.startswith("group:")]
+    parts, whole = facts.groups.iloc[:-1], facts.groups.tail(1)
+    chosen = pd.concat([whole, parts.sort_values("arr", ascending=False, kind="stable").head(SEGMENTS)], ignore_index=True)
+    rows: list[dict[str, Any]] = [{"group": say.group_name(name), **{str(i): row[name] for i, row in chosen.iterrows()}} for name in names]
+    paint = _painted(facts)
+    shown: dict[str, tuple[str, Any]] = {"group": ("Group", "text")}
+    shown |= {str(i): (f"{row['segment']}, {money(row['arr'], unit(facts))}", paint) for i, row in chosen.iterrows()}
+    more = f"; the {SEGMENTS} largest of {count(len(parts))}, all below" if len(parts) > SEGMENTS else ""
+    by = f" and {facts.context['segment_by']}" if len(parts) else ""
+    caption = f"Points of 100 by group of metrics{by}, weighted by ARR{more}"
+    grid = report.table(pd.DataFrame(rows), shown, caption=caption, n=len(facts.scores))
+    return _title(say.groups(facts)) + Piece(f'<div class="heats">{grid.html}</div>')
+
+
+def _painted(facts: ExecutiveFacts) -> Any:
+    """Points in the colour and with the shape of the band that such a score would be in."""
+    names = [band for band in facts.bands if band != UNSCORED]
+    tones, starts = palette.tones(facts.bands), facts.band_starts
+
+    def cell(points: float) -> Piece:
+        if unknown(points):
+            return Piece(NOTHING)
+        tone = tones[names[max(sum(points >= start for start in starts) - 1, 0)]]
+        glyph = f'<span aria-hidden="true">{palette.GLYPHS[tone]}</span>'
+        return Piece(f'<span class="spot {tone}">{glyph} <data value="{points!r}">{number(points, 0)}</data></span>')
+
+    return cell
+
+
+def _legend(facts: ExecutiveFacts) -> str:
+    """What the shapes mean: from which points on."""
+    names, tones = [band for band in facts.bands if band != UNSCORED], palette.tones(facts.bands)
+    pairs = list(zip(names, facts.band_starts, strict=True))[::-1]
+    return ", ".join(f"{palette.GLYPHS[tones[name]]} as {name} (from {number(start, 0)})" for name, start in pairs)
+
+
+def believe(facts: ExecutiveFacts) -> Piece:
+    """The verdicts on what can be believed."""
+    return _title(claims_belief.verdict(facts)) + strip(facts)
 
 
 def first(facts: ExecutiveFacts) -> Piece:
     """The first accounts to turn to."""
-    head = report.heading("Which accounts first") + report.claim(say.first(facts))
+    head = _title(say.first(facts))
     if facts.risks.empty:
         return head
     soon = "Renewals of the next 180 days first, then by" if facts.risks["term_ends"].notna().any() else "By"
-    order = f"{soon} ARR times chance of loss; why: value, date and age (d: days) of the newest record, and in brackets the points it costs"
-    return head + risk_table(facts, facts.risks.head(FIRST), order)
-
-
-def risk_table(facts: ExecutiveFacts, rows: pd.DataFrame, caption: str) -> Piece:
-    """Accounts at risk with why and what to do."""
-    chip = report.bands(facts.band_colours)
-    spot = [
-        Piece(f'<span class="nowrap">{chip(band).html} {number(score, 0)} {_moved(moved)}</span>{_because(causes)}')
-        for band, score, moved, *causes in rows[["band", "score", "change", *CAUSES]].itertuples(index=False, name=None)
-    ]
-    chances = [_chance(row) for row in rows.to_dict("records")]
-    who = [_who(row) for row in rows.to_dict("records")]
-    shown: dict[str, tuple[str, Any]] = {
-        "who": ("Account", _as_is),
-        "arr": ("ARR", _money(facts)),
-        "term_ends": ("Term ends", "date"),
-        "spot": ("Score", _as_is),
-        "risk": ("Chance of loss", _as_is),
-        "why": ("Why", "text"),
-        "playbook": ("What to do", "text"),
-    }
-    optional = {
-        "term_ends": rows["term_ends"].notna().any(),
-        "risk": rows["loss"].notna().any(),
-        "playbook": (rows["playbook"] != "").any(),
-    }
-    shown = {name: spec for name, spec in shown.items() if optional.get(name, True)}
-    return report.table(_with(rows, who=who, spot=spot, risk=chances), shown, caption=caption, layout="cards fold")
-
-
-def _as_is(piece: Any) -> Piece:
-    return piece if isinstance(piece, Piece) else Piece(NOTHING)
-
-
-def _chance(row: dict[Any, Any]) -> Piece:
-    if unknown(row["loss"]):
-        return Piece(NOTHING)
-    span = f"{number(100 * row['loss_low'], 0)}–{number(100 * row['loss_high'], 0)}%"
-    return Piece(f'<data value="{float(row["loss"])!r}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
-
-
-def _who(row: dict[Any, Any]) -> Piece:
-    """Name, then segment and owner in quiet letters."""
-    quiet = [report.escape(row[name]) for name in ("segment", "csm") if not unknown(row.get(name)) and str(row[name]).strip()]
-    return Piece(report.escape(row["name"]) + (f'<span class="quiet under">{", ".join(quiet)}</span>' if quiet else ""))
-
-
-def _moved(moved: float) -> str:
-    return "" if unknown(moved) else f'<span class="quiet">({change(moved)})</span>'
-
-
-def _because(causes: list[float]) -> str:
-    """The causes that moved a score by half a point or more, behaviour alone left unsaid: it is what a reader expects."""
-    said = [f"{name} {change(by)}" for name, by in zip(CAUSES.values(), causes, strict=True) if not unknown(by) and abs(by) >= 0.5]
-    plain = len(said) == 1 and said[0].startswith("behaviour")
-    return "" if plain or not said else f'<span class="quiet under">{", ".join(said)}</span>'
-
-
-def believe(facts: ExecutiveFacts) -> Piece:
-    """Questions a doubter asks, with answers."""
-    return report.heading("Can this be believed?") + report.definitions(say.believe(facts))
+    order = "ARR times chance of loss" if facts.risks["loss"].notna().any() else "band and ARR"
+    return head + risk_table(facts, facts.risks.head(FIRST), f"{soon} {order}; unfold a reason for its figures")
 
 
 def groups(facts: ExecutiveFacts) -> Piece:
@@ -222,154 +183,7 @@ def groups(facts: ExecutiveFacts) -> Piece:
     shown: dict[str, tuple[str, Any]] = {
         "segment": (head, "text"),
         "accounts": ("Accounts", "count"),
-        "arr": ("ARR", _money(facts)),
+        "arr": ("ARR", money_kind(facts)),
         "worst": (f"ARR in {facts.bands[0]}", "share"),
-    } | {name: (say.group_name(name), heat) for name in names}
-    return report.table(rows, shown, caption="Points of 100 by group of metrics, weighted by ARR", n=len(facts.scores))
-
-
-def heat(points: float) -> Piece:
-    """Points of 100 over a bar of that length."""
-    if unknown(points):
-        return Piece(NOTHING)
-    return Piece(f'<span class="heat"><i style="width:{points:.0f}%"></i><data value="{points!r}">{number(points, 0)}</data></span>')
-
-
-def migration(facts: ExecutiveFacts) -> Piece:
-    """From which band to which since the previous month-end, as a grid of accounts and their ARR."""
-    if unknown(facts.context["month"]):
-        return Piece("")
-    table = facts.migration
-    places = [*facts.bands, "left"]
-    grid = pd.DataFrame({"from": [name for name in [*facts.bands, "new"] if (table["from"] == name).any()]})
-    cells = {(row["from"], row["to"]): _move(row, _unit(facts)) for row in table.to_dict("records")}
-    shown: dict[str, tuple[str, Any]] = {"from": ("From", _chip(facts))}
-    for place in [name for name in places if (table["to"] == name).any()]:
-        grid = _with(grid, **{f"to {place}": [cells.get((start, place), Piece(NOTHING)) for start in grid["from"]]})
-        shown[f"to {place}"] = (f"To {place}", _as_is)
-    return report.table(grid, shown, caption=f"Accounts and their ARR by band on {day(facts.context['month'])} (rows) and now (columns)")
-
-
-def causes(facts: ExecutiveFacts) -> Piece:
-    """What moved the average score of each band and of the whole book since the previous month-end, by accounts and by ARR."""
-    if facts.causes.empty:
-        return Piece("")
-    words = {"behaviour": "Behaviour", "data": "Data", "configuration": "Scorecard", "override": "Override", "membership": "Who is in it"}
-    rows = facts.causes.assign(by=facts.causes["by"].map({"accounts": "accounts", "arr": "ARR"}))
-    still = [name for name in ("configuration", "override") if not (rows[name].abs() >= 0.05).any()]
-    signed = {name: (word, _points_moved) for name, word in words.items() if name not in still}
-    shown: dict[str, tuple[str, Any]] = {
-        "band": ("Band", _chip(facts)), "by": ("By", "text"), "n_now": ("n", "count"), "before": ("Average then", "number"),
-        "now": ("Average now", "number"), "change": ("Change", _points_moved), **signed,
-    }  # fmt: skip
-    since = day(facts.context["month"])
-    unmoved = f"; nothing by {' or '.join(words[name].lower() for name in still)}" if still else ""
-    return report.table(rows, shown, caption=f"Average score by band since {since}, and what moved it, summing exactly{unmoved}")
-
-
-def _points_moved(points: float) -> Piece:
-    return Piece(NOTHING if unknown(points) else f'<data style="padding-left:.8rem" value="{float(points)!r}">{change(points, 1)}</data>')
-
-
-def _move(row: dict[Any, Any], currency: str) -> Piece:
-    words = f'<data value="{int(row["accounts"])}">{count(row["accounts"])}</data> <span class="quiet">{money(row["arr"], currency)}</span>'
-    return Piece(words if row["from"] == row["to"] else f"<strong>{words}</strong>")
-
-
-def _chip(facts: ExecutiveFacts) -> Callable[[Any], Piece]:
-    """A band with its colour and shape, or one of the words that stand in a band's place."""
-    chip, words = report.bands(facts.band_colours), {"all": "All", "new": "New", "left": "Left"}
-    return lambda name: Piece(words[name]) if name in words else chip(name)
-
-
-def alerts(facts: ExecutiveFacts) -> Piece:
-    """The first of the alerts, new ones before those that still hold."""
-    rows = facts.alerts.head(ALERTS)
-    rows = rows.join(facts.profile[["name", "segment"]], on="account_id").rename(columns={"owner": "csm"})
-    what = [Piece(report.escape(_told(facts, row)) + ("" if row["new"] else _still(row["since"]))) for row in rows.to_dict("records")]
-    shown: dict[str, tuple[str, Any]] = {
-        "who": ("Account", _as_is),
-        "told": ("What happened", _as_is),
-        "arr": ("ARR", _money(facts)),
-        "term_ends": ("Term ends", "date"),
-        "reason": ("Why", "text"),
-        "playbook": ("What to do", "text"),
-    }
-    shown = {name: spec for name, spec in shown.items() if name != "term_ends" or rows["term_ends"].notna().any()}
-    more = f"; the first {ALERTS} here, all in alerts.csv" if len(facts.alerts) > ALERTS else ""
-    caption = f"Alerts, {count(len(facts.alerts))} in all, new ones first{more}"
-    return report.table(_with(rows, who=[_who(row) for row in rows.to_dict("records")], told=what), shown, caption=caption, layout="cards")
-
-
-def _told(facts: ExecutiveFacts, row: dict[Any, Any]) -> str:
-    """What happened, in words: `fell from yellow to red`."""
-    if row["kind"] in ("new_red", "band_drop"):
-        return f"fell from {row['from']} to {row['to']}"
-    return KINDS[row["kind"]].replace("the worst band", facts.bands[0])
-
-
-def _still(since: Any) -> str:
-    return f'<span class="quiet under">since {short_day(since)}</span>'
-
-
-def all_risks(facts: ExecutiveFacts) -> Piece:
-    """The long list of accounts below the best band."""
-    return risk_table(facts, facts.risks.head(MANY), _some("Accounts below the best band", len(facts.risks), "scores.csv"))
-
-
-def _some(what: str, total: int, file: str) -> str:
-    return f"{what}, {count(total)} in all" + (f"; the first {MANY} here, all in {file}" if total > MANY else "")
-
-
-def moves(facts: ExecutiveFacts) -> Piece:
-    """From the ARR of a year ago to today's."""
-    rows = facts.moves.assign(step=facts.moves["move"].map(STEPS))
-    return report.table(
-        rows,
-        {"step": ("Accounts that", "text"), "accounts": ("Accounts", "count"), "arr": ("ARR", _money(facts))},
-        caption="From the ARR of twelve months ago to today's",
-    )
-
-
-def track(facts: ExecutiveFacts) -> Piece:
-    """Forecast against actual by month."""
-    currency = _unit(facts)
-    spans = [
-        Piece(f'<span class="quiet">{money(low, currency, 2)}–{money(high, currency, 2)}</span>')
-        for low, high in zip(facts.forecast["low"], facts.forecast["high"], strict=True)
-    ]
-    rows = _with(facts.forecast, range=spans).assign(month=pd.to_datetime(facts.forecast["period"] + "-01"))
-    shown: dict[str, tuple[str, Any]] = {
-        "month": ("Month", lambda at: Piece(f"{at:%b %Y}".replace(" ", "&nbsp;"))),
-        "accounts": ("Accounts", "count"),
-        "renewing_arr": ("Up for renewal", _money(facts)),
-        "expected": ("Expected", _money(facts)),
-        "range": ("95% interval", _as_is),
-        "actual": ("Stayed", _money(facts)),
-    }
-    return report.table(rows, shown, caption="ARR expected to stay and ARR that stayed")
-
-
-def sources(facts: ExecutiveFacts) -> Piece:
-    """Tables read, rows set aside, warnings and leaks."""
-    table = report.table(
-        facts.tables,
-        {
-            "table": ("Table", "text"),
-            "rows_in": ("Rows", "count"),
-            "rows_used": ("Used", "count"),
-            "rows_rejected": ("Set aside", "count"),
-            "last_day": ("Last day", "date"),
-        },
-        caption="What the report was made from",
-    )
-    changed: dict[str, tuple[str, Any]] = {
-        "adopted_on": ("Changed on", "date"),
-        "who": ("By", "text"),
-        "why": ("Why", "text"),
-        "after": ("Scorecard since", "text"),
-    }
-    table += report.table(facts.scorecards, changed, caption="Changes of the scorecard") if len(facts.scorecards) else Piece("")
-    warnings = report.heading("Warnings", 3) + report.bullets(facts.warnings) if facts.warnings else Piece("")
-    leaks = page_leaks.listed(facts.leaks) if len(facts.leaks) else Piece("")
-    return table + warnings + leaks
+    } | {name: (say.group_name(name), _painted(facts)) for name in names}
+    return report.table(rows, shown, caption=f"Points of 100 by group of metrics, weighted by ARR; {_legend(facts)}", n=len(facts.scores))

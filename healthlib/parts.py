@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .studies.check import Opened
     from .studies.check_facts import CheckFacts
 
-NEEDS = {"score": ("audit", "fit", "backtest", "executive"), "fit": ("fit", "contest"), "backtest": ("fit", "backtest")}
+NEEDS = {"score": ("audit", "fit", "backtest", "forecast", "executive"), "fit": ("fit", "contest"), "backtest": ("fit", "backtest")}
 """Part -> the studies it takes."""
 KEYS = {"fit": ("leaks", "weights"), "backtest": ("backtest",)}
 """Part -> its keys of summary.json; `score` has all the others that it computes."""

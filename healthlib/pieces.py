@@ -78,8 +78,8 @@ def anchored(anchor: str, piece: Piece) -> Piece:
 
 
 def _words(text: str) -> str:
-    """A sentence as HTML; a minus sign stays with its figure."""
-    return html.escape(text).replace("−", "−&#8288;")
+    """A sentence as HTML; a sign stays with its figure."""
+    return html.escape(text).replace("−", "−&#8288;").replace("±", "±&#8288;")
 
 
 def show(*pieces: Piece) -> Piece:
@@ -144,7 +144,7 @@ def tiles(figures: Iterable[tuple[str, str, str]]) -> Piece:
     """Headline figures: (label, figure, remark) each."""
     rows = "".join(
         f'<div class="tile"><dt>{html.escape(label)}</dt><dd><span class="figure">{html.escape(figure)}</span>'
-        f'<span class="remark">{html.escape(remark)}</span></dd></div>'
+        f'<span class="remark">{_words(remark)}</span></dd></div>'
         for label, figure, remark in figures
     )
     return Piece(f'<dl class="tiles">{rows}</dl>')

@@ -98,6 +98,8 @@ def footer(context: Mapping[str, Any], meanings: Mapping[str, str] | None = None
         "Data through": wording.day(context.get("data_through")),
         "Active accounts": wording.count(context.get("accounts", float("nan"))),
         "Scorecard": str(context.get("scorecard_sha256", ""))[:12],
+        "Exports": str(context.get("data_sha256", ""))[:12],
+        "Workspace file": str(context.get("workspace_sha256", ""))[:12],
         "Seed": str(context.get("seed", "")),
         "Versions": ", ".join(f"{k} {v}" for k, v in (context.get("versions") or {}).items()),
     }

@@ -155,6 +155,15 @@ def isolated(text: str) -> str:
     return f"\u2068{text}\u2069"
 
 
+def clipped(text: str, most: int = 60) -> str:
+    """A name inside a sentence, see `isolated`, cut where it is longer than a sentence can carry.
+
+    >>> clipped("abc"), len(clipped("x" * 300))
+    ('\u2068abc\u2069', 62)
+    """
+    return isolated(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
 def share_digits(low: float, high: float) -> int:
     """One decimal where the interval is narrower than two points of percent, none elsewhere."""
     return 0 if unknown(low) or unknown(high) or high - low > 0.02 else 1

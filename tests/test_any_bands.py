@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from healthlib import page_audit, page_backtest, page_executive, palette, plots, plots_audit, plots_backtest, report
+from healthlib import page_audit, page_backtest, page_executive, page_moves, page_risks, palette, plots, plots_audit, plots_backtest, report
 from healthlib.artifacts import write_csv
 from healthlib.spec import Band
 from healthlib.studies.audit import audit_study
@@ -36,7 +36,7 @@ def test_every_page_and_picture_shows_any_bands(bands: tuple[tuple[str, float, s
     backtest, audit = backtest_study(book.cases, book.leads, card, fit, replicates=30), audit_study(book, replicates=30)
     facts = executive_study(book, audit, fit, backtest)
     pages = [
-        page_executive.bands(facts), page_executive.migration(facts), page_executive.all_risks(facts), page_executive.groups(facts),
+        page_executive.bands(facts), page_moves.migration(facts), page_risks.all_risks(facts), page_executive.groups(facts),
         page_backtest.bands(backtest), page_backtest.caught(backtest), page_backtest.lead_time(backtest),
         page_backtest.misses(backtest, audit), page_audit.bands(audit), page_audit.zombies(audit),
     ]  # fmt: skip

@@ -11,9 +11,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from healthlib import artifacts, plots, report, store
+from healthlib import (
+    artifacts,
+    claims_belief,
+    claims_moves,
+    page_belief,
+    page_calendar,
+    page_moves,
+    page_risks,
+    plots,
+    report,
+    store,
+)  # fmt: skip
 from healthlib import claims_executive as say
 from healthlib import page_executive as page
+from healthlib.claims_glossary import LESSONS, MEANINGS
 from healthlib.studies import today
 from healthlib.studies.audit import audit_study
 from healthlib.studies.backtest_bands import backtest_study
@@ -175,8 +187,16 @@ EXPECTED = {
 def test_every_section_degrades_with_a_sentence(case: str, accounts: int, tmp_path: Path) -> None:
     facts = store.load(store.save(facts_of(emptied(small_company.book(accounts), case)), tmp_path / "facts"))
     pieces = [page.first_screen(facts)]
-    pieces += [draw(facts) for draw in (page.moves, page.migration, page.groups, page.alerts, page.all_risks, page.track, page.sources)]
-    sentences = [claim(facts) for claim in (say.opening, say.trend, say.moved, say.migrated, say.groups, say.alerted, say.first, say.track)]
+    blocks = (
+        page_moves.pictures, page_moves.bridge, page_moves.moves, page_moves.migration, page_moves.movers, page_moves.causes, page.groups,
+        page_risks.alerts, page_risks.all_risks, page_calendar.calendar, page_belief.tracked, page_belief.track, page_belief.sources,
+    )  # fmt: skip
+    claims = (
+        say.opening, say.groups, say.alerted, say.first, say.calendar, claims_moves.trend, claims_moves.moved, claims_moves.migrated,
+        claims_belief.track, claims_belief.fresh, claims_belief.definitions_changed,
+    )  # fmt: skip
+    pieces += [draw(facts) for draw in blocks]
+    sentences = [claim(facts) for claim in claims]
     text = report.show(*pieces).html + " ".join(sentences)
     assert EXPECTED[case] in text
     assert ">nan" not in text.lower()
@@ -189,10 +209,11 @@ def test_every_section_degrades_with_a_sentence(case: str, accounts: int, tmp_pa
 
 
 def test_the_counts_are_reconciled_once(facts: ExecutiveFacts) -> None:
-    assert say.believe(facts)["Why do the counts differ?"].startswith("How the counts hang together: of the 150 customers")
+    assert claims_belief.believe(facts)["Why do the counts differ?"].startswith("How the counts hang together: of the 150 customers")
 
 
 def test_never_accuracy(facts: ExecutiveFacts) -> None:
-    text = page.first_screen(facts).html + page.track(facts).html + " ".join([*say.MEANINGS.values(), *say.believe(facts).values()])
+    text = page.first_screen(facts).html + page_belief.track(facts).html
+    text += " ".join([*MEANINGS.values(), *LESSONS.values(), *claims_belief.believe(facts).values()])
     assert "accuracy" not in text.lower()
     assert "accurate" not in text.lower()

@@ -237,6 +237,7 @@ def test_the_planted_weight_is_found_and_every_page_says_how_it_was_tested(book)
 
 
 def test_questions_of_time_are_answered_with_a_sentence(book):
+    from healthlib import claims_belief, claims_moves
     from healthlib import claims_executive as say
 
     facts: dict[str, Any] = {}
@@ -246,9 +247,11 @@ def test_questions_of_time_are_answered_with_a_sentence(book):
     said = [getattr(claims_audit, name)(audit) for name in ("movements", "zombies", "flagged")]
     said.append(claims_ending.before(facts["ending"]))
     said += [getattr(claims_retained, name)(facts["retained"]) for name in ("survival", "price", "use")]
-    said += [getattr(say, name)(executive) for name in ("bands", "renewals", "trend", "moved", "migrated", "alerted", "track")]
+    said += [getattr(say, name)(executive) for name in ("bands", "renewals", "alerted", "calendar")]
+    said += [getattr(claims_moves, name)(executive) for name in ("trend", "moved", "migrated")]
+    said += [claims_belief.track(executive), claims_belief.fresh(executive)]
     assert all(text.startswith("The sheet has no dates, so ") and text.endswith(" cannot be told.") for text in said)
-    assert "Cross-validated" in say.in_short(executive)
+    assert "Cross-validated" in claims_belief.believe(executive)["Does a low score mean trouble?"]
     assert executive.summary["warnings"] == [WEAKER]
     assert executive.summary["outcomes"]["kind"] == "flat"
     assert executive.context["evidence"] == WEAKER

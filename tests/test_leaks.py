@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from healthlib import claims_executive, claims_fit, claims_leaks, page_fit, plots_leaks
+from healthlib import claims_belief, claims_fit, claims_leaks, page_fit, plots_leaks
 from healthlib.demo import simulate_cases, simulated_scorecard
 from healthlib.resample import Estimate
 from healthlib.studies import leak_months, summary
@@ -132,7 +132,7 @@ def test_rows_are_not_metrics():
     scores = pd.DataFrame({"score": [1.0]})
     rows = pd.DataFrame({"rows_in": [1], "rows_rejected": [0]})
     facts = SimpleNamespace(scores=scores, tables=rows, coverage={"mean": 1.0}, warnings=(), leaks=found)
-    assert "1 metric that seems to know" in claims_executive._data(facts)  # ty: ignore[invalid-argument-type]
+    assert "1 metric that seems to know" in claims_belief._data(facts)  # ty: ignore[invalid-argument-type]
 
 
 def test_a_present_tool_that_knows_the_outcome_is_not_compared_as_if_honest(company):

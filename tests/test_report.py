@@ -14,9 +14,8 @@ import nbformat
 import pandas as pd
 import pytest
 
-from healthlib import claims_executive as say
-from healthlib import page_executive as page
-from healthlib import palette, plots, report, store
+from healthlib import page_cells, palette, plots, report, store
+from healthlib.claims_glossary import MEANINGS
 from healthlib.errors import HealthlibError
 from healthlib.report import Piece
 from tests import small_company
@@ -196,7 +195,7 @@ def test_the_executive_page_names_what_it_was_made_from(executive: Path) -> None
     html = executive.read_text(encoding="utf-8")
     for needed in ("Data through", "31 Oct 2026", "Scorecard", "abababababab", "Seed", "Versions", "healthlib 0.", "What the figures mean"):
         assert needed in html
-    for term in say.MEANINGS:
+    for term in MEANINGS:
         assert term.replace("&", "&amp;") in html
 
 
@@ -276,4 +275,4 @@ def test_the_page_prints(executive: Path, tmp_path: Path) -> None:
 
 def test_pieces_show_in_jupyterlab() -> None:
     assert (report.claim("a") + report.claim("b"))._repr_html_() == report.show(report.claim("a"), report.claim("b")).html
-    assert page.heat(float("nan")).html == "–"
+    assert page_cells.as_is(float("nan")).html == "–"

@@ -44,7 +44,7 @@ REGISTRY = {
     "forecast": Study("forecast", "backtest"),
     "treatment": Study("treatment", "backtest"),
     "stability": Study("stability", "backtest", ("fit", "backtest")),
-    "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
+    "executive": Study("executive", "executive", ("audit", "accounts", "fit", "backtest", "forecast")),
     "followed": Study("followed", "executive", ("audit", "growth", "treatment", "accounts")),
     "presets": Study("presets"),
 }

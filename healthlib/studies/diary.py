@@ -21,6 +21,7 @@ RECENT = {"tickets": "tickets", "contacts": "touchpoints"}
 TERM_COLUMNS = ("account_id", "contract", "starts", "ends", "arr", "said", "renewed_arr")
 MONTH_COLUMNS = ("account_id", "month", "kind", "what", "n")
 PLAY_COLUMNS = ("account_id", "starts", "ends", "playbook")
+DUE_COLUMNS = ("account_id", "due_on", "what")
 RECENT_COLUMNS = ("account_id", "as_of", *RECENT)
 
 
@@ -38,6 +39,7 @@ class Diary:
     months : account_id, month (its first day), kind (opened, closed: tickets; contact), what (severity of a ticket, kind of a contact; ""
         where not said), n
     plays : account_id, starts, ends (NaT while it runs), playbook
+    due : account_id, due_on, what: onboarding steps still open whose agreed day lies ahead, the nearest first
     recent : account_id, as_of, tickets, contacts: how many in the `RECENT_DAYS` before each case; NaN where nothing was recorded yet, or
         the table is absent
     """
@@ -45,6 +47,7 @@ class Diary:
     terms: pd.DataFrame = field(default_factory=lambda: _none(TERM_COLUMNS, ("starts", "ends")))
     months: pd.DataFrame = field(default_factory=lambda: _none(MONTH_COLUMNS, ("month",)))
     plays: pd.DataFrame = field(default_factory=lambda: _none(PLAY_COLUMNS, ("starts", "ends")))
+    due: pd.DataFrame = field(default_factory=lambda: _none(DUE_COLUMNS, ("due_on",)))
     recent: pd.DataFrame = field(default_factory=lambda: _none(RECENT_COLUMNS, ("as_of",)))
 
 
@@ -59,6 +62,7 @@ def read_diary(tables: Tables, workspace: Workspace, cases: pd.DataFrame, at: pd
         terms=terms(tables, workspace, at),
         months=_months(tables, at),
         plays=_plays(tables, at),
+        due=_due(tables, at),
         recent=_recent(tables, workspace, cases),
     )
 
@@ -103,6 +107,20 @@ def _plays(tables: Tables, at: pd.Timestamp) -> pd.DataFrame:
         FROM known.interventions WHERE known <= {day} AND day <= {day} ORDER BY 1, 2, 4, 3"""
     )
     return tidy(found.assign(ends=found["ends"].astype("datetime64[s]").dt.normalize()))[list(PLAY_COLUMNS)]
+
+
+def _due(tables: Tables, at: pd.Timestamp) -> pd.DataFrame:
+    """Milestones that were known on `at`, not completed by then, and due later."""
+    given = tables.columns.get("milestones", {})
+    if "due_at" not in given:
+        return Diary().due
+    day = f"DATE '{at:%Y-%m-%d}'"
+    done = f"AND (completed_at IS NULL OR CAST(completed_at AS DATE) > {day})" if "completed_at" in given else ""
+    found = tables.engine.query(
+        f"""SELECT account_id, CAST(CAST(due_at AS DATE) AS TIMESTAMP) AS due_on, CAST(milestone AS VARCHAR) AS what
+        FROM known.milestones WHERE known <= {day} AND CAST(due_at AS DATE) > {day} {done} ORDER BY 2, 1, 3"""
+    )
+    return tidy(found)[list(DUE_COLUMNS)]
 
 
 def _recent(tables: Tables, workspace: Workspace, cases: pd.DataFrame) -> pd.DataFrame:

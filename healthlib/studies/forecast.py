@@ -17,7 +17,7 @@ from healthlib.studies.renewals import Outlook
 if TYPE_CHECKING:
     from healthlib.studies.book import Book
 
-MONTHS_AHEAD, QUARTERS_AHEAD = 6, 2
+MONTHS_AHEAD, QUARTERS_AHEAD = 12, 2
 TRACKED = 24
 """Past months whose forecasts are held against what happened."""
 FEWEST_RATIOS = 20

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from healthlib.studies.growth import GrowthFacts
 
 
+LISTED = 15
+"""Accounts at risk that summary.json lists; all are in scores.csv."""
+LISTED_COLUMNS = (
+    "account_id", "name", "arr", "term_ends", "band", "score", "change", "loss", "loss_low", "loss_high", "plain", "csm", "playbook",
+    "doing", "coming",
+)  # fmt: skip
+
+
 def summary(audit: AuditFacts, fit: FitFacts, backtest: BacktestFacts, executive: ExecutiveFacts) -> dict[str, Any]:
     """Every figure of summary.json; what could not be computed is absent."""
     return known(
@@ -72,8 +80,9 @@ def standing(facts: ExecutiveFacts) -> dict[str, Any]:
         "warnings": list(facts.warnings),
         "accounts": {"active": len(scores), "scored": int(scores["score"].notna().sum()), "unscored": int(scores["score"].isna().sum())},
         "arr": {"total": float(scores["arr"].sum())},
-        "bands": facts.by_band[["band", "accounts", "arr", "accounts_before", "arr_before"]],
+        "bands": facts.by_band[["band", "accounts", "arr", "accounts_before", "arr_before", "accounts_year", "arr_year"]],
         "retention": facts.retention,
+        "arr_moves": facts.moves,
         "renewals_due": {
             str(days): [
                 {"band": row["band"], "accounts": row["accounts"], "arr": row["arr"], "expected_lost_arr": estimate(row, "expected_lost")}
@@ -82,7 +91,36 @@ def standing(facts: ExecutiveFacts) -> dict[str, Any]:
             for days, part in facts.due.groupby("days")
             if context["kind"] != "churn_within"
         },
-        "tables": facts.tables[["table", "rows_in", "rows_used", "rows_rejected"]],
+        "tables": facts.tables,
+        **shown(facts),
+    }
+
+
+def shown(facts: ExecutiveFacts) -> dict[str, Any]:
+    """What the executive report shows besides: totals of renewals due, the calendar, who moved, groups by segment, top risks, verdicts."""
+    months = facts.calendar.months
+    risks = facts.risks.head(LISTED)[list(LISTED_COLUMNS)]
+    groups = facts.groups.rename(columns=lambda name: name.removeprefix("group:"))
+    known_rest = ["segment", "accounts", "arr", "arr_worst"]
+    return {
+        "renewals_total": {
+            str(row["days"]): {"accounts": row["accounts"], "arr": row["arr"], "expected_lost_arr": estimate(row, "expected_lost")}
+            for row in facts.due[facts.due["band"] == "all"].to_dict("records")
+        },
+        "calendar": [
+            {**row, "bands": months.loc[(months["period"] == row["period"]) & (months["band"] != "all"), ["band", "accounts", "arr"]]}
+            for row in months[months["band"] == "all"].drop(columns="band").to_dict("records")
+        ],
+        "trend": facts.trend,
+        "migration": facts.migration,
+        "movers": facts.movers,
+        "segments": [
+            {**{name: row[name] for name in known_rest}, "groups": {name: row[name] for name in row if name not in known_rest}}
+            for row in groups.to_dict("records")
+        ],
+        "risks": risks,
+        "flagged": facts.flagged,
+        "believe": facts.verdicts,
     }
 
 
