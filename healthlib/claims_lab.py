@@ -189,7 +189,7 @@ def cut_table(facts: ChoosingFacts, rows: pd.DataFrame) -> Piece:
     pair = rows_of(rows.iloc[[0, -1]])
     figures = (
         ("Accounts in work today", [count(row["today"]) for row in pair]),
-        ("On the mean of the past year’s months", [count(row["past_year"]) for row in pair]),
+        ("Mean month of the past year", [count(row["past_year"]) for row in pair]),
         ("Of those that left", [share_range(row["caught"], row["caught_low"], row["caught_high"]) for row in pair]),
         ("Of churned ARR", [share_range(row["arr_caught"], row["arr_low"], row["arr_high"]) for row in pair]),
         ("Worked, yet stayed", [share_range(row["wrong"], row["wrong_low"], row["wrong_high"]) for row in pair]),
@@ -198,7 +198,7 @@ def cut_table(facts: ChoosingFacts, rows: pd.DataFrame) -> Piece:
     body = "".join(
         f'<tr><th scope="row">{html.escape(label)}</th>{"".join(f"<td class=num>{html.escape(text)}</td>" for text in shown)}</tr>'
         for label, shown in figures
-        if facts.kind != "flat" or not label.startswith("On the mean")
+        if facts.kind != "flat" or not label.startswith("Mean month")
     )
     cuts = [
         f"{label} ({number(row['lower'], 0 if float(row['lower']).is_integer() else 1)})"

@@ -16,6 +16,7 @@ color:var(--jp-ui-font-color1,var(--ink))}.hl-lab h4{margin:.9em 0 .25em;font-si
 .hl-lab .quiet{color:var(--jp-ui-font-color2,var(--muted));font-size:13px}
 .hl-lab table{border-collapse:collapse;width:100%;font-size:13px;margin:0}.hl-lab td,.hl-lab th{padding:3px 8px 3px 0;text-align:left;
 background:none;border:0;border-bottom:1px solid var(--jp-border-color2,var(--line));vertical-align:middle;white-space:normal}
+.hl-lab tbody th{min-width:7.2em}
 .hl-lab .num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .hl-lab .track{position:relative;display:block;height:12px;min-width:48px;background:var(--jp-layout-color2,#eef1f5);border-radius:3px}
 .hl-lab .track i{position:absolute;top:0;bottom:0;left:0;border-radius:3px}.hl-lab .track b{position:absolute;top:5px;height:2px;
