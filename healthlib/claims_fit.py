@@ -77,7 +77,11 @@ def differences(fit: FitFacts) -> str:
     if against(fit.equal_minus_current.low, fit.equal_minus_current.high, 0.0) in ("above", "below"):
         found = [*found, (("equal", "current"), fit.equal_minus_current)]
     said = [_difference(*names, estimate) for names, estimate in found if np.isfinite(estimate.low)]
-    return " ".join(said) if said else "Whether fitted weights would do better cannot be told yet."
+    return (
+        " ".join([said[0], *(more.replace(" AUC on the same accounts", "") for more in said[1:])])
+        if said
+        else "Whether fitted weights would do better cannot be told yet."
+    )
 
 
 def _paired(fit: FitFacts) -> list[tuple[tuple[str, str], Estimate]]:

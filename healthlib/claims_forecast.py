@@ -70,13 +70,19 @@ def track(forecast: ForecastFacts) -> str:
     )
 
 
+def base(forecast: ForecastFacts) -> tuple[str, str]:
+    """The ARR that a forecast is about, and what it does: where accounts are judged by a horizon nothing comes up for renewal."""
+    return ("ARR up for renewal", "renewed") if forecast.kind == "renewal" else ("ARR in the forecast", "stayed")
+
+
 def _bias(forecast: ForecastFacts) -> str:
     """Whether they promised too much or too little on the whole."""
+    arr, renewed = base(forecast)
     if abs(forecast.bias) < SURE:
         more = "more" if forecast.bias >= 0 else "less"
-        return f"Over all of them {share(abs(forecast.bias), 1)} of the ARR up for renewal {more} renewed than promised."
+        return f"Over all of them {share(abs(forecast.bias), 1)} of the {arr} {more} {renewed} than promised."
     more = "More" if forecast.bias > 0 else "Less"
-    return f"{more} renewed than they promised, by {share(abs(forecast.bias), 1)} of the ARR up for renewal: they lean to one side."
+    return f"{more} {renewed} than they promised, by {share(abs(forecast.bias), 1)} of the {arr}: they lean to one side."
 
 
 def _shock(forecast: ForecastFacts) -> str:

@@ -12,35 +12,18 @@ import pandas as pd
 from healthlib import palette
 from healthlib.claims import against, score_range, signed_range
 from healthlib.pieces import Piece, escape, rows_of
-from healthlib.wording import counted, listed, money, number, share, share_range, tested
+from healthlib.wording import count, counted, listed, money, money_change, money_range, number, share, share_range, tested, unknown
 
 if TYPE_CHECKING:
     from healthlib.lab_state import Lab, Reading
     from healthlib.resample import Estimate
+    from healthlib.studies.choosing import ChoosingFacts
     from healthlib.studies.fit import FitFacts
 
 NAMED = 12
 """Accounts named of those that change band."""
 MANY_TRIES = 20
 """Moves after which the best of them is luck in good part."""
-
-CSS = """<style>
-.hl-lab{--ink:#1b2430;--muted:#536071;--line:#d5dbe3;--fill:#2456a6;font:14px/1.45 system-ui,sans-serif;
-color:var(--jp-ui-font-color1,var(--ink))}.hl-lab h4{margin:.9em 0 .25em;font-size:14px}.hl-lab p{margin:.25em 0}
-.hl-lab .quiet{color:var(--jp-ui-font-color2,var(--muted));font-size:13px}
-.hl-lab table{border-collapse:collapse;width:100%;font-size:13px;margin:0}.hl-lab td,.hl-lab th{padding:3px 8px 3px 0;text-align:left;
-background:none;border:0;border-bottom:1px solid var(--jp-border-color2,var(--line));vertical-align:middle}
-.hl-lab .num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-.hl-lab .track{position:relative;display:block;height:12px;min-width:90px;background:var(--jp-layout-color2,#eef1f5);border-radius:3px}
-.hl-lab .track i{position:absolute;top:0;bottom:0;left:0;border-radius:3px}.hl-lab .track b{position:absolute;top:5px;height:2px;
-background:currentColor}
-.hl-lab .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(122px,1fr));gap:8px;margin:.2em 0 .4em}
-.hl-lab .tile{border:1px solid var(--jp-border-color2,var(--line));border-radius:6px;padding:6px 10px}
-.hl-lab .tile strong{display:block;font-size:20px;line-height:1.25}.hl-lab .warn{border-left:3px solid #a87400;padding-left:8px}
-.hl-lab .said{border-left:3px solid var(--fill);padding-left:8px;font-weight:600}
-.widget-slider .noUi-handle:focus-visible,.widget-slider .noUi-handle:focus,.jupyter-widgets button:focus-visible,
-.jupyter-widgets input:focus-visible{outline:3px solid #2456a6;outline-offset:2px}
-</style>"""
 
 
 def in_sample(lab: Lab) -> str:
@@ -91,9 +74,14 @@ def moved(reading: Reading, currency: str) -> str:
     return f"{counted(len(rows), 'account')} with {money(float(rows['arr'].sum()), currency)} of ARR change band: {listed(parts)}."
 
 
+def spoken(lab: Lab, reading: Reading) -> Piece:
+    """What a screen reader says after a move: what stopped it, and whether the setting ranks better."""
+    said = f'<p class="said">{html.escape(lab.said)}</p>' if lab.said else ""
+    return Piece(f'<div class="hl-lab">{said}<p>{html.escape(verdict(reading))}</p></div>')
+
+
 def page(lab: Lab, reading: Reading, currency: str, kept: str = "kept") -> Piece:
     """The live part: AUC, ARR caught, rates by band and the accounts that change band."""
-    said = f'<p class="said" role="status">{html.escape(lab.said)}</p>' if lab.said else ""
     tiles = "".join(
         f'<div class="tile">{html.escape(label)}<strong>{html.escape(figure)}</strong>'
         f'<span class="quiet">{html.escape(remark)}</span></div>'
@@ -104,8 +92,9 @@ def page(lab: Lab, reading: Reading, currency: str, kept: str = "kept") -> Piece
             ("lost ARR in the lowest band", share(reading.in_lowest.value), _share_range(reading.in_lowest)),
         )
     )
-    body = f'<div class="tiles">{tiles}</div><p>{html.escape(verdict(reading))}</p>'
-    return Piece(f'{CSS}<div class="hl-lab">{said}{body}{_bands(lab, reading, kept)}{_accounts(lab, reading, currency)}</div>')
+    return Piece(
+        f'<div class="hl-lab"><div class="tiles">{tiles}</div>{_bands(lab, reading, kept)}{_accounts(lab, reading, currency)}</div>'
+    )
 
 
 def _range(one: Estimate) -> str:
@@ -113,7 +102,9 @@ def _range(one: Estimate) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−") if np.isfinite(value) else "–"
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:+.3f}".replace("-", "−") if round(abs(value), 3) else "0.000"
 
 
 def _signed_range(one: Estimate) -> str:
@@ -176,3 +167,54 @@ def still(table: pd.DataFrame, names: Sequence[str], kept: str = "kept") -> str:
         return "The lab has nothing to show yet: no finished case was scored out of time."
     said = [f"{row['band']} {share_range(1 - row['churn_rate'], 1 - row['churn_high'], 1 - row['churn_low'])}" for row in rows_of(rows)]
     return f"With the weights in use, {kept} by band out of time: {listed(said)}."
+
+
+def cut_spoken(facts: ChoosingFacts, rows: pd.DataFrame) -> Piece:
+    """What moving the threshold from where it is (first row) to where the slider stands (last row) changes, in a sentence."""
+    now, then = rows.iloc[0], rows.iloc[-1]
+    if now["lower"] == then["lower"]:
+        said = f"The threshold in use: {counted(now['today'], 'account')} of {count(facts.accounts)} below it today."
+    else:
+        more = then["today"] - now["today"]
+        work = f"{counted(abs(more), 'account')} {'more' if more > 0 else 'fewer'}" if more else "as many accounts"
+        sure = "" if against(then["gain_low"], then["gain_high"], 0.0) in ("above", "below") else ", not told from nothing"
+        ends = f"{money_change(then['gain_low'], facts.currency)} to {money_change(then['gain_high'], facts.currency)}"
+        gain = "" if unknown(then["gain"]) else f"; {money_change(then['gain'], facts.currency)} net {_per(facts)} ({ends}){sure}"
+        said = f"A cut at {number(then['lower'], 0)} puts {work} in work today{gain}."
+    return Piece(f'<div class="hl-lab"><p class="said">{html.escape(said)}</p></div>')
+
+
+def cut_table(facts: ChoosingFacts, rows: pd.DataFrame) -> Piece:
+    """The threshold of the slider beside the one in use: a row a figure, 95 % intervals."""
+    pair = rows_of(rows.iloc[[0, -1]])
+    figures = (
+        ("Accounts in work today", [count(row["today"]) for row in pair]),
+        ("Mean month of the past year", [count(row["past_year"]) for row in pair]),
+        ("Of those that left", [share_range(row["caught"], row["caught_low"], row["caught_high"]) for row in pair]),
+        ("Of churned ARR", [share_range(row["arr_caught"], row["arr_low"], row["arr_high"]) for row in pair]),
+        ("Worked, yet stayed", [share_range(row["wrong"], row["wrong_low"], row["wrong_high"]) for row in pair]),
+        (f"Net {_per(facts)}", [_net(row, facts.currency) for row in pair]),
+    )
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(label)}</th>{"".join(f"<td class=num>{html.escape(text)}</td>" for text in shown)}</tr>'
+        for label, shown in figures
+        if facts.kind != "flat" or not label.startswith("Mean month")
+    )
+    cuts = [
+        f"{label} ({number(row['lower'], 0 if float(row['lower']).is_integer() else 1)})"
+        for label, row in zip(("In use", "Slider"), pair, strict=True)
+    ]
+    head = _head(("", *cuts), (1, 2))
+    how = tested(facts.split, "Out of time, 95% intervals; chosen on the cases it is judged on, a threshold flatters itself.")
+    foot = f'<p class="quiet">{html.escape(how)}</p>'
+    return Piece(f'<div class="hl-lab"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}</div>')
+
+
+def _per(facts: ChoosingFacts) -> str:
+    return "a pass" if facts.kind == "flat" else "a year"
+
+
+def _net(row: dict, currency: str) -> str:
+    if unknown(row["net"]):
+        return "–"
+    return f"{money(row['net'], currency)} ({money_range(row['net_low'], row['net_high'], currency)})"

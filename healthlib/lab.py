@@ -13,12 +13,14 @@ import numpy as np
 from healthlib import claims_lab, studies
 from healthlib.lab_moves import STEP, Setting
 from healthlib.lab_state import Evidence, Lab
+from healthlib.lab_widgets import ROW, SPOKEN, digits, failed, progress, side_by_side, slider, words
 from healthlib.pieces import Piece, claim, figure, note
 from healthlib.proposal import Origin, Proposal, Scale, data_sha256, proposal_yaml
 from healthlib.wording import tested
 
+TALL = {"max_height": "46vh", "overflow": "hidden auto"}
+"""A tab scrolls, so that what a move gives stays beside it."""
 LEGEND = "Tab goes from control to control; arrow keys move a slider, Page Up and Page Down by more."
-STYLE = {"description_width": "16em"}
 
 
 def show(workspace: str, as_of: str = "", facts: str = "") -> Any:
@@ -30,7 +32,7 @@ def show(workspace: str, as_of: str = "", facts: str = "") -> Any:
     """
     if facts or find_spec("ipywidgets") is None:
         return still(studies.load("fit", workspace, as_of, facts))
-    tell, done = _progress()
+    tell, done = progress()
     tell("Measuring what was known of every account …")
     book = studies.opened(workspace, as_of)
     tell("Asking which weights the outcomes support …")
@@ -93,17 +95,17 @@ class Panel:
         """Put every slider where the lab stands, and redraw what it says."""
         self.quiet = True
         now = self.lab.now
-        for name, slider in self.weights.items():
-            slider.value = now.weights[name]
-        for (name, key), slider in self.scales.items():
-            slider.value = _at(now, name, key)
-        for name, slider in self.bands.items():
-            slider.value = now.bands[name]
+        for name, one in self.weights.items():
+            _put(one, now.weights[name])
+        for (name, key), one in self.scales.items():
+            _put(one, _at(now, name, key))
+        for name, one in self.bands.items():
+            _put(one, now.bands[name])
         self.quiet = False
-        self.live.value = claims_lab.page(self.lab, self.lab.read(), self.book.workspace.currency, self.kept).html
-        self.warning.value = (
-            f'<div class="hl-lab"><p class="warn">{claims_lab.in_sample(self.lab)}<br>{claims_lab.out_of_time(self.fit)}</p></div>'
-        )
+        reading = self.lab.read()
+        self.spoken.value = claims_lab.spoken(self.lab, reading).html
+        self.live.value = claims_lab.page(self.lab, reading, self.book.workspace.currency, self.kept).html
+        self.warning.value = claims_lab.warning(self.lab, self.fit).html
         self.undo.disabled, self.redo.disabled = not self.lab.before, not self.lab.after
 
     @property
@@ -115,23 +117,33 @@ class Panel:
         """What a slider calls: moves the lab unless the lab itself moved the slider."""
 
         def changed(event: Any) -> None:
-            if not self.quiet:
-                go(event["new"])
-                self.refresh()
+            answered = abs(event["new"] - event["old"]) < 1e-6 * event["owner"].step  # a browser's 59.900000000000006 to our 59.9
+            if not (self.quiet or answered):
+                self._try(lambda: go(event["new"]))
 
         return changed
+
+    def _try(self, act: Callable[[], Any]) -> None:
+        """Do it and redraw; an error is said where the figures are, since JupyterLab keeps it to a log."""
+        try:
+            act()
+            self.refresh()
+        except Exception as error:
+            self.quiet = False
+            self.undo.disabled = not self.lab.before
+            self.spoken.value = failed(error)
 
     def _layout(self) -> Any:
         import ipywidgets as w
 
-        self.live, self.warning, self.saved = (w.HTML(layout=w.Layout(min_width="0")) for _ in range(3))
+        self.live, self.warning, self.saved, self.spoken = (w.HTML(layout=w.Layout(min_width="0")) for _ in range(4))
+        self.spoken.add_class(SPOKEN)
+        self.saved.add_class(SPOKEN)
         tabs = w.Tab([self._weight_tab(w), self._scale_tab(w), self._band_tab(w)], titles=("Weights", "Scales", "Thresholds"))
-        left = w.VBox([self._buttons(w), tabs, w.HTML(f'<div class="hl-lab quiet">{LEGEND}</div>'), self._save(w)])
-        left.layout = w.Layout(flex="1 1 500px", min_width="340px")
+        left = [self._buttons(w), tabs, words(w, LEGEND), self._save(w)]
         leaks = claims_lab.left_out(self.lab)
-        notes = [w.HTML(f'<div class="hl-lab"><p class="quiet">{claims_lab.html.escape(leaks)}</p></div>')] if leaks else []
-        right = w.VBox([self.warning, self.live, *notes], layout=w.Layout(flex="1 1 480px", min_width="340px", padding="0 0 0 16px"))
-        return w.Box([left, right], layout=w.Layout(display="flex", flex_flow="row wrap", align_items="flex-start", width="100%"))
+        right = [self.warning, self.spoken, self.live, *([words(w, leaks)] if leaks else [])]
+        return side_by_side(w, left, right)
 
     def _buttons(self, w: Any) -> Any:
         lab = self.lab
@@ -142,7 +154,7 @@ class Panel:
         made = []
         for name, text, icon, act in wanted:
             button = w.Button(description=text, icon=icon, tooltip=words[name], layout=w.Layout(width="auto"))
-            button.on_click(lambda _, act=act: (act(), self.refresh()))
+            button.on_click(lambda _, act=act: self._try(act))
             setattr(self, name, button)
             made.append(button)
         self.snap.disabled = self.lab.fitted is None
@@ -151,20 +163,22 @@ class Panel:
     def _weight_tab(self, w: Any) -> Any:
         rows, card = [], self.lab.evidence.card
         for group in card.groups:
-            rows.append(_title(w, group))
+            rows.append(words(w, group, "h4", ""))
             for name, metric in card.metrics.items():
                 if metric.group != group:
                     continue
                 leak = " (not counted)" if name in self.lab.evidence.refused else ""
-                slider = _slider(w, metric.label + leak, (0.0, 100.0, STEP), self.lab.now.weights[name], ".1f", _limit(card, name))
-                slider.observe(self._moved(lambda value, name=name: self.lab.weight(name, value)), "value")
+                moved = slider(w, metric.label + leak, (0.0, 100.0, STEP), self.lab.now.weights[name], ".1f", _limit(card, name))
+                moved.observe(self._moved(lambda value, name=name: self.lab.weight(name, value)), "value")
                 lock = w.Checkbox(
                     description="lock", indent=False, tooltip=f"keep the weight of {metric.label}", layout=w.Layout(width="70px")
                 )
                 lock.observe(lambda event, name=name: self._lock(name, event["new"]), "value")
-                self.weights[name], self.locks[name] = slider, lock
-                rows.append(w.HBox([slider, lock]))
-        return w.VBox(rows)
+                self.weights[name], self.locks[name] = moved, lock
+                row = w.HBox([moved, lock])
+                row.add_class(ROW)
+                rows.append(row)
+        return w.VBox(rows, layout=w.Layout(**TALL))
 
     def _lock(self, name: str, on: bool) -> None:
         (self.lab.locked.add if on else self.lab.locked.discard)(name)
@@ -177,18 +191,18 @@ class Panel:
                 said = (
                     f"{metric.label}: scored by steps or levels, or without a scale that history could give; change it in scorecard.yaml."
                 )
-                rows.append(w.HTML(f'<div class="hl-lab quiet">{claims_lab.html.escape(said)}</div>'))
+                rows.append(words(w, said))
                 continue
-            rows.append(_title(w, metric.label))
+            rows.append(words(w, metric.label, "h4", ""))
             curve = scale.get("curve")
             for key in curve or scale:
                 span = (0.0, 100.0, 1.0) if curve else self._span(name, scale)
                 label = f"points at {key:g}" if curve else {"worst": "worst, scores 0", "best": "best, scores 100"}[key]
-                slider = _slider(w, label, span, _at(self.lab.now, name, str(key)), _digits(span[2]), metric.label)
-                slider.observe(self._moved(lambda value, at=(name, str(key)): self.lab.scale(*at, value)), "value")
-                self.scales[name, str(key)] = slider
-                rows.append(slider)
-        return w.VBox(rows, layout=w.Layout(max_height="60vh", overflow="auto"))
+                moved = slider(w, label, span, _at(self.lab.now, name, str(key)), digits(span[2]), metric.label)
+                moved.observe(self._moved(lambda value, at=(name, str(key)): self.lab.scale(*at, value)), "value")
+                self.scales[name, str(key)] = moved
+                rows.append(moved)
+        return w.VBox(rows, layout=w.Layout(**TALL))
 
     def _span(self, name: str, scale: Mapping[str, Any]) -> tuple[float, float, float]:
         """From where to where a scale's end may be moved, and in which steps: what nearly all accounts have, and the ends in use."""
@@ -201,20 +215,21 @@ class Panel:
         return float(np.floor((low - pad) / step) * step), float(np.ceil((high + pad) / step) * step), float(step)
 
     def _band_tab(self, w: Any) -> Any:
-        rows = []
-        for at, (name, start) in enumerate(self.lab.now.bands.items()):
-            slider = _slider(w, f"{name} from", (0.0, 100.0, STEP), start, ".1f", "the score at which the band begins")
-            slider.disabled = at == 0
-            slider.observe(self._moved(lambda value, name=name: self.lab.band(name, value)), "value")
-            self.bands[name] = slider
-            rows.append(slider)
-        return w.VBox(rows)
+        lowest, *others = self.lab.now.bands.items()
+        rows = [words(w, f"{lowest[0]} takes every score below the next band.")]
+        for name, start in others:
+            moved = slider(w, f"{name} from", (0.0, 100.0, STEP), start, ".1f", "the score at which the band begins")
+            moved.observe(self._moved(lambda value, name=name: self.lab.band(name, value)), "value")
+            self.bands[name] = moved
+            rows.append(moved)
+        return w.VBox(rows, layout=w.Layout(**TALL))
 
     def _save(self, w: Any) -> Any:
-        self.why = w.Text(description="Why", placeholder="for the record", style=STYLE, layout=w.Layout(width="98%"))
+        self.why = w.Text(description="Why", continuous_update=False, placeholder="for the record", layout=w.Layout(width="98%"),
+                          style={"description_width": "initial"})  # fmt: skip
         button = w.Button(description="Save as proposal", icon="save", button_style="primary", layout=w.Layout(width="auto"),
                           tooltip="write a proposal file into the workspace; the scorecard itself stays")  # fmt: skip
-        button.on_click(lambda _: self.save())
+        button.on_click(lambda _: self._try(self.save))
         self.keep = button
         return w.VBox([self.why, button, self.saved], layout=w.Layout(align_items="flex-start"))
 
@@ -228,7 +243,7 @@ class Panel:
         with path.open("x", encoding="utf-8", newline="") as file:
             file.write(proposal_yaml(self.proposal()))
         said = f"Saved as {path}. To adopt it: healthlib adopt {path} {folder}"
-        self.saved.value = f'<div class="hl-lab"><p class="said" role="status">{claims_lab.html.escape(said)}</p></div>'
+        self.saved.value = f'<div class="hl-lab"><p class="said">{claims_lab.html.escape(said)}</p></div>'
         return path
 
     def proposal(self) -> Proposal:
@@ -242,44 +257,18 @@ class Panel:
         return Proposal(origin, {name: round(points, 4) for name, points in now.weights.items()}, scales, bands)
 
 
+def _put(one: Any, value: float) -> None:
+    """Set a slider unless it stands there: an answer of the same value would throw back whoever has moved on since."""
+    if abs(one.value - value) > 1e-6 * one.step:
+        one.value = value
+
+
 def _at(now: Setting, name: str, key: str) -> float:
     scale = now.scales[name]
     return float(scale["curve"][float(key)] if "curve" in scale else scale[key])
-
-
-def _slider(w: Any, label: str, span: tuple[float, float, float], value: float, form: str, hint: str) -> Any:
-    low, high, step = span
-    return w.FloatSlider(value=value, min=min(low, value), max=max(high, value), step=step, description=label, tooltip=f"{label}: {hint}",
-                         readout_format=form, style=STYLE, layout=w.Layout(width="98%"))  # fmt: skip
-
-
-def _digits(step: float) -> str:
-    """As many decimals as a step of the slider has.
-
-    >>> _digits(0.01), _digits(5.0)
-    ('.2f', '.0f')
-    """
-    return f".{max(0, -int(np.floor(np.log10(step))))}f"
-
-
-def _title(w: Any, text: str) -> Any:
-    return w.HTML(f'<div class="hl-lab"><h4>{claims_lab.html.escape(text)}</h4></div>')
 
 
 def _limit(card: Any, name: str) -> str:
     """The limits that a metric's weight is under, in words."""
     mine = [(key, card.limits[key]) for key in (name, card.metrics[name].group) if key in card.limits]
     return "; ".join(f"{key} {limit.min:g} to {limit.max:g} points" for key, limit in mine) or "points of 100"
-
-
-def _progress() -> tuple[Callable[[str], None], Callable[[], None]]:
-    """A line that says what is being done while the lab opens, and its removal."""
-    from IPython.display import HTML, display
-
-    handle = display(HTML("<p>Opening the lab …</p>"), display_id=True)
-
-    def tell(text: str) -> None:
-        if handle is not None:
-            handle.update(HTML(f"<p>{claims_lab.html.escape(text)}</p>"))
-
-    return tell, lambda: handle.update(HTML("")) if handle is not None else None

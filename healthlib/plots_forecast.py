@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
 from healthlib import wording
+from healthlib.claims_forecast import base
 from healthlib.plots_audit import ACCENT, GREY, INK, LINE, MUTED, blank, canvas, titled
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def track(forecast: ForecastFacts, *, past: int = 12) -> Axes:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.money(value, forecast.currency, 2)))
     ax.grid(axis="y", color=LINE, lw=0.6)
     ax.set_axisbelow(True)
-    ax.set_xlabel("grey: ARR up for renewal, blue: expected with 95% range, dots: what renewed")
+    arr, renewed = base(forecast)
+    ax.set_xlabel(f"grey: {arr}, blue: expected with 95% range, dots: what {renewed}")
     titled(ax, _title(forecast))
     return ax
 

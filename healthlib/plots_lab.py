@@ -43,5 +43,7 @@ def kept_by_band(table: pd.DataFrame, names: Sequence[str]) -> Axes:
     dots(ax, drawn, labels, colours=[colours[band] for band in rows["band"]], reference=1 - float(base.iloc[0]) if len(base) else np.nan)
     percent(ax.xaxis)
     ax.set_xlabel("kept, 95% interval; dashed: all cases")
-    titled(ax, "Where the lab begins: kept by band with the weights in use")
+    first, last = drawn["value"].iloc[0], drawn["value"].iloc[-1]
+    ends = [f"{short(band, 18)} {wording.share(value)}" for band, value in zip(rows["band"].iloc[[0, -1]], (first, last), strict=True)]
+    titled(ax, f"Kept with the weights in use: {' … '.join(ends if len(rows) > 1 else ends[:1])}")
     return ax

@@ -156,7 +156,7 @@ def test_differences_are_told_apart_by_their_interval_alone() -> None:
     }, equal_minus_current=Estimate(0.0, -0.05, 0.05, 100, 20))  # fmt: skip
     assert claims_fit.differences(fit) == (  # ty: ignore[invalid-argument-type]
         "The fitted weights beat the current ones: +0.050 (+0.010 to +0.090) AUC on the same accounts. "
-        "The fitted weights cannot be told from the equal ones: +0.050 (−0.010 to +0.110) AUC on the same accounts."
+        "The fitted weights cannot be told from the equal ones: +0.050 (−0.010 to +0.110)."
     )
 
 

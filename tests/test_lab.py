@@ -246,6 +246,49 @@ def test_sliders_move_the_lab_and_what_it_saves_is_adopted(company: Path, capsys
     assert adopted.bands[-1].start == 77.5
 
 
+def test_an_answer_of_the_browser_is_no_move_and_a_failed_move_says_so(company: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """noUiSlider answers 59.9 with 59.900000000000006: taken for a move, that wiped out why a slider had stopped."""
+    from healthlib import lab
+
+    panel = lab.show(str(company))
+    slider = panel.weights["active_seats"]
+    slider.value = 100.0
+    assert "Limits in scorecard.yaml" in panel.spoken.value
+    moves, stopped = panel.lab.tried, slider.value
+    slider.value = stopped + 7e-15
+    assert (panel.lab.tried, slider.value) == (moves, stopped + 7e-15)
+    assert "Limits in scorecard.yaml" in panel.spoken.value
+    monkeypatch.setattr(panel.lab, "weight", lambda name, points: 1 / 0)
+    panel.weights["nps"].value = 40.0
+    assert 'role="alert"' in panel.spoken.value
+    assert "ZeroDivisionError" in panel.spoken.value
+    panel.undo.click()
+    assert panel.weights["nps"].value == panel.lab.now.weights["nps"] != 40.0
+
+
+def test_the_threshold_slider_says_what_the_table_of_ways_says(tmp_path: Path) -> None:
+    from healthlib import claims_thresholds as say
+    from healthlib import lab_cuts, studies
+    from healthlib.demo import make_demo
+
+    make_demo(tmp_path / "acme", accounts=200)
+    panel = lab_cuts.show(str(tmp_path / "acme"))
+    facts = studies.load("choosing", str(tmp_path / "acme"))
+    way = say.row(facts, "capacity")
+    assert way is not None
+    row = panel.judged([panel.hand, way["lower"]]).iloc[-1]
+    columns = ["today", "worked", "caught", "arr_caught", "arr_low", "wrong", "wrong_high", "net", "net_low", "gain", "gain_high"]
+    assert row[columns].tolist() == way[columns].tolist()
+    assert "The threshold in use" in panel.spoken.value
+    panel.slider.value = 80.0
+    assert "A cut at 80 puts" in panel.spoken.value
+    assert "Slider (80)" in panel.table.value
+    panel.judged = lambda cuts: 1 / 0
+    panel.slider.value = 81.0
+    assert "ZeroDivisionError" in panel.spoken.value
+    assert "slider stands here" in lab_cuts.show("nowhere", "", "facts").html
+
+
 def test_every_control_has_words_and_a_page_has_a_picture(company: Path) -> None:
     from healthlib import lab
 

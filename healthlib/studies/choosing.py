@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,22 @@ def choosing_study(book: Book, fit: FitFacts, *, replicates: int = 1000, seed: i
         walked=walk[list(WALK_COLUMNS)], curve=curve[list(CURVE_COLUMNS)],
         decision=decision_curve.decision(fit.predictions, replicates=replicates, seed=seed),
     )  # fmt: skip
+
+
+def judge(book: Book, fit: FitFacts, *, replicates: int = 1000, seed: int = 0) -> Callable[[Sequence[float]], pd.DataFrame]:
+    """What any threshold asks, catches, costs and brings under the weights in use: a function of cuts, for a slider.
+
+    Returns
+    -------
+    function of cuts -> a row a cut, the columns of `choices` from `caught` on, those of `way` and the ends apart; `gain` is against the
+    first cut given. Equal to the row of `choices` that cuts at the same score.
+    """
+    card, work = usable(book.scorecard, fit.leaks), _priced(book.workspace.work, fit.predictions)
+    active = int((book.history["as_of"] == book.as_of).sum())
+    scale, _ = _scale(book, active, len(fit.predictions))
+    stock = _stock(_scores(book, fit, card, "current"), book.as_of, replicates, seed)
+    tested = _tested(fit.predictions, "current", work, (replicates, seed, scale))
+    return lambda cuts: _judged(tested, pd.DataFrame({"lower": np.asarray(cuts, dtype=float)}), stock, work)
 
 
 def _needs(book: Book, fit: FitFacts, card: Scorecard) -> str:
