@@ -394,7 +394,7 @@ def weighed(fits: list[Fit], losses: NDArray[np.float64]) -> int:
 
     Before anything was tested all count alike, so that what is used lies between the current weights and the free fit; few outcomes are
     outweighed by most pulls anyway. The more is tested, the nearer it comes to the fit that predicted best. Taking that one from the
-    first would follow chance: at 300 lost cases the first 80 or so kept to the current weights. Dawid (1984), doi:10.2307/2981683.
+    first would follow chance: most of what it had to go by at first is noise. Dawid (1984), doi:10.2307/2981683.
 
     Parameters
     ----------
