@@ -136,7 +136,7 @@ def replay(cases: pd.DataFrame, scorecard: Scorecard, *, learn: bool = True) -> 
 
     At cut-off C the training cases are `trainable(cases, C)`, the test cases those scored on C or later but before the next
     cut-off. Scale ends given as quantiles are read from cases before C. The strength of the pull at C is chosen by the log loss over
-    the test cases of earlier cut-offs that had finished by C: out of time, on data the fold was allowed to see.
+    the test cases of earlier cut-offs that had finished by C (`weighed`): out of time, on data the fold was allowed to see.
 
     Parameters
     ----------
@@ -160,12 +160,12 @@ def replay(cases: pd.DataFrame, scorecard: Scorecard, *, learn: bool = True) -> 
         rows = _Rows.of(part)
         view = fixed or _look(done.iloc[: rows.reach], scoring.resolve_scales(scorecard, done.iloc[_run(part.seen)]), rows.scored)
         fits = path(view.problem.rows(_run(part.train)), view.lost[rows.train], starts=fits)
-        chosen = fits[_best(_inner_losses(view, part) if part.inner else losses, view.lost, part.train)]
+        chosen = fits[_best(fits, _inner_losses(view, part) if part.inner else losses, part.train)]
         losses[rows.test] = _losses(view, fits, rows.test)
         one = _fold(view, rows, (chosen, fits[-1]), part.name)
         score = _learned(view, rows, chosen) if learn else one.predictions["fitted"]
         folds.append(replace(one, predictions=one.predictions.assign(learned=score)))
-    return _as_replay(folds, losses, done["lost"].to_numpy(dtype=float))
+    return _as_replay(folds, losses, fits)
 
 
 @dataclass(frozen=True)
@@ -303,10 +303,9 @@ def _look(done: pd.DataFrame, card: Scorecard, scored: NDArray[np.intp]) -> _Vie
     return _View(done, card, problem_of(card, done), done["lost"].to_numpy(dtype=float), current, band)
 
 
-def _best(losses: Array, lost: Array, finished: NDArray[np.bool_]) -> int:
+def _best(fits: list[Fit], losses: Array, finished: NDArray[np.bool_]) -> int:
     """Index of the strength to use: by the cases tested so far that have finished."""
-    known = np.flatnonzero(finished & np.isfinite(losses[:, 0]))
-    return choose(losses[known], lost[known])
+    return weighed(fits, losses[np.flatnonzero(finished & np.isfinite(losses[:, 0]))])
 
 
 def _losses(view: _View, fits: list[Fit], rows: NDArray[np.intp]) -> Array:
@@ -372,7 +371,7 @@ def _thresholds(card: Scorecard, learned: dict[str, Array], current: Array) -> p
     ], ignore_index=True)  # fmt: skip
 
 
-def _as_replay(folds: list[_Fold], losses: Array, lost: Array) -> Replay:
+def _as_replay(folds: list[_Fold], losses: Array, fits: list[Fit]) -> Replay:
     """The replay as frames; with no fold the frames are empty and the pull is infinite."""
     known = np.isfinite(losses[:, 0])
     mean = losses[known].mean(axis=0) if known.any() else np.full(len(STRENGTHS), np.nan)
@@ -381,7 +380,7 @@ def _as_replay(folds: list[_Fold], losses: Array, lost: Array) -> Replay:
         predictions=_stack([fold.predictions for fold in folds], PREDICTION_COLUMNS),
         thresholds=_stack([fold.thresholds for fold in folds], THRESHOLD_COLUMNS),
         weights=_stack([fold.weights for fold in folds], ("cutoff", "metric", "weight")),
-        strength=STRENGTHS[choose(losses[known], lost[known])],
+        strength=fits[weighed(fits, losses[known])].strength if fits else STRENGTHS[0],
         losses=pd.DataFrame({"strength": STRENGTHS, "log_loss": mean, "cases": int(known.sum())}),
     )
 
@@ -392,6 +391,28 @@ def _stack(frames: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame
         return pd.DataFrame(columns=list(columns))
     stacked = pd.concat(frames, ignore_index=True)
     return stacked[[*columns, *(column for column in stacked if column not in columns)]]
+
+
+def weighed(fits: list[Fit], losses: NDArray[np.float64]) -> int:
+    """Which of the fits lies nearest to the average of their weights, each counted by its likelihood over the cases tested out of time.
+
+    Before anything was tested all count alike, so that what is used lies between the current weights and the free fit; few outcomes are
+    outweighed by most pulls anyway. The more is tested, the nearer it comes to the fit that predicted best. Taking that one from the
+    first would follow chance: most of what it had to go by at first is noise. Dawid (1984), doi:10.2307/2981683.
+
+    Parameters
+    ----------
+    fits : one a strength, the strongest pull first
+    losses : log loss of each tested case under each strength, cases x strengths
+
+    >>> some = [Fit(0.0, np.array(at), np.array(at), 1.0) for at in ([0.5, 0.5], [0.7, 0.3], [1.0, 0.0])]
+    >>> weighed(some, np.empty((0, 3))), weighed(some, np.array([[0.1, 0.2, 0.3]] * 100))
+    (1, 0)
+    """
+    total = losses.sum(axis=0)
+    likely = np.exp(total.min() - total)
+    weights = np.array([one.weights for one in fits])
+    return int(((weights - likely @ weights / likely.sum()) ** 2).sum(axis=1).argmin())
 
 
 def choose(losses: NDArray[np.float64], lost: NDArray[np.float64]) -> int:

@@ -253,7 +253,7 @@ def evidence(fit: FitFacts) -> str:
     pull = (
         "stays with the current weights"
         if not np.isfinite(fit.strength)
-        else tested(fit.split, "is pulled towards the current weights, as strongly as did best out of time")
+        else tested(fit.split, "is pulled towards the current weights, as strongly as what was tested out of time bears out")
     )
     return (
         f"The fit rests on {counted(fit.n_cases, 'finished case')} of {counted(fit.n_accounts, 'account')}, "

@@ -9,6 +9,7 @@ import pandas as pd
 from healthlib.claims import are, named, score_range, signed_range, words
 from healthlib.studies.missingness import LEVEL
 from healthlib.studies.overrides import CANNOT_TELL, EVERYBODY, HELPED, LEAST
+from healthlib.studies.verdict import said as needed
 from healthlib.wording import change, count, counted, listed, money, number, share, share_range, unknown
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _verdict(row: pd.Series) -> str:
     by_arr = gap(row["arr_benefit"], row["arr_benefit_low"], row["arr_benefit_high"])
     figures = f"{by_count} of accounts and {by_arr} of ARR went the way the person said rather than the score"
     if row["verdict"] == CANNOT_TELL:
-        enough = "" if unknown(row["needed"]) else f"; about {count(row['needed'])} such cases would tell if this stayed so"
+        enough = "" if unknown(row["more"]) else f"; {needed(row['more'], row['likely'], ('more such case', 'more such cases'))}"
         return f"Whether overruling helped cannot be told: {figures}{enough}."
     verb = "helped" if row["verdict"] == HELPED else "hurt"
     tail = (

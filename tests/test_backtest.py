@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from healthlib import backtest
-from healthlib.backtest import cutoffs, has_quantiles, replay, trainable
+from healthlib.backtest import cutoffs, has_quantiles, problem_of, replay, trainable, weighed
 from healthlib.demo import simulate_cases, simulated_scorecard
 from healthlib.spec import Quantile
+from healthlib.weights import Fit, path
 
 
 def day(text: str) -> pd.Timestamp:
@@ -95,9 +96,26 @@ def test_weights_of_each_fold_sum_to_100(company):
     assert past.weights.groupby("cutoff")["weight"].sum().to_numpy() == pytest.approx(100)
 
 
-def test_a_handful_of_churns_leaves_the_weights_in_use(company):
-    _, past = company
-    assert past.folds["strength"].iloc[0] == float("inf")
+def test_a_handful_of_churns_moves_the_weights_in_use_but_little():
+    """At 15 to 30 lost cases they lie nearer to the weights in use than to those fitted freely: the pull outweighs so few."""
+    cases, truth = simulate_cases(150, 4, seed=0)
+    card = simulated_scorecard(dict.fromkeys(truth.weights, 1.0))
+    few = cases[cases["horizon_ends_on"] < cutoffs(cases)[0]].reset_index(drop=True)
+    problem = problem_of(card, few)
+    fits = path(problem, few["lost"])
+    moved = [np.linalg.norm(one.weights - problem.current) for one in (fits[weighed(fits, np.empty((0, len(fits))))], fits[-1])]
+    assert 0 < moved[0] < moved[1] / 2
+
+
+def test_the_strength_comes_nearer_to_the_best_the_more_is_tested():
+    """Weighed by likelihood: brute force over two strengths, 0.01 a case better, at no cases, 20 and 2,000."""
+    fits = [Fit(0.0, np.array(at), np.array(at), 1.0) for at in ([0.5, 0.5], [0.6, 0.4], [0.9, 0.1])]
+    for cases, wanted in ((0, 1), (20, 1), (2000, 2)):
+        losses = np.tile([0.30, 0.30, 0.29], (cases, 1))
+        share = np.exp(-losses.sum(axis=0) + losses.sum(axis=0).min())
+        middle = sum(s * one.weights for s, one in zip(share / share.sum(), fits, strict=True))
+        near = [np.linalg.norm(one.weights - middle) for one in fits]
+        assert weighed(fits, losses) == int(np.argmin(near)) == wanted
 
 
 def test_quantile_scales_are_read_from_the_past_only():

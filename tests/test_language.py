@@ -293,6 +293,22 @@ def test_a_gate_that_never_held_or_lost_nothing_has_no_made_up_number():
     assert table["verdict"].eq("cannot tell").all()
 
 
+def test_how_many_more_cases_a_gate_lacks_is_the_shared_arithmetic_of_the_logarithm():
+    """Lost 8 of 40 against 50 of 460: `settling` of the logarithm, golden numbers from the same normal futures drawn one by one."""
+    from healthlib.resample import Z95, Estimate
+    from healthlib.studies.gates import _needed
+
+    lift, cases = Estimate(1.84, 0.9, 3.4, 40, 8), 40
+    se, here = np.log(3.4 / 0.9) / (2 * Z95), np.log(1.84)
+    numbers = [float(word.replace(",", "")) for word in _needed(lift, cases).split() if word[0].isdigit()]
+    rng = np.random.default_rng(3)
+    for more, wanted in zip(numbers, (0.5, 0.8), strict=True):
+        true = rng.normal(here, se, 200_000)
+        later = (cases * here + more * rng.normal(true, se * np.sqrt(cases / more))) / (cases + more)
+        assert (np.abs(later) > Z95 * se * np.sqrt(cases / (cases + more))).mean() == pytest.approx(wanted, abs=0.03)
+    assert _needed(Estimate(1.84, 0.0, 3.4, 40, 0), cases) == "it takes more cases in which it holds, lost and kept"
+
+
 def test_a_leak_takes_what_is_made_of_it_along():
     rule = metric("rule", "g", None, None, 20, levels=[{"score": 0, "when": {"known": {"at_least": 1}}}, {"score": 100}])
     leaky = card(

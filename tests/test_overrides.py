@@ -196,6 +196,27 @@ def test_ten_is_enough_and_nine_is_not() -> None:
     assert nine.loc[("everybody", "lowered"), "benefit_low"] > 0
 
 
+def test_how_many_more_overrides_would_tell_is_the_shared_arithmetic() -> None:
+    """Twelve raised of which five were lost: futures drawn one by one, the benefit moving within its interval of today."""
+    some = judged().head(12).assign(lost=[1.0] * 5 + [0.0] * 7)
+    row = study.effects(some, replicates=200).set_index(["set_by", "direction"]).loc[("everybody", "both")]
+    assert row["verdict"] == "cannot tell"
+    rng, se, n = np.random.default_rng(2), (row["benefit_high"] - row["benefit_low"]) / (2 * 1.96), row["cases"]
+
+    def settled(more: float) -> float:
+        true = rng.normal(row["benefit"], se, 100_000)
+        later = (n * row["benefit"] + more * rng.normal(true, se * np.sqrt(n / more))) / (n + more)
+        return float((np.abs(later) > 1.96 * se * np.sqrt(n / (n + more))).mean())
+
+    assert settled(row["more"]) == pytest.approx(0.5, abs=0.02)
+    assert settled(row["likely"]) == pytest.approx(0.8, abs=0.02)
+
+
+def test_a_clear_benefit_of_nine_accounts_lacks_the_tenth() -> None:
+    table = study.effects(judged().iloc[12:21], replicates=50).set_index(["set_by", "direction"])
+    assert table.loc[("everybody", "lowered"), ["more", "likely"]].tolist() == [1.0, 1.0]
+
+
 SLOPE, LEVEL = 0.055, 1.2
 NODES, MASS = np.polynomial.hermite_e.hermegauss(40)
 

@@ -14,6 +14,8 @@ from healthlib.resample import NOTHING, Estimate, rate
 from healthlib.scoring import gate_holds, gate_words
 from healthlib.spec import Scorecard
 from healthlib.studies.leaks import left_out
+from healthlib.studies.outlook import settling
+from healthlib.studies.verdict import said
 
 RATES = ("held", "elsewhere", "lift", "arr_held", "arr_elsewhere", "arr_lift")
 GATE_COLUMNS = (
@@ -23,8 +25,8 @@ GATE_COLUMNS = (
 """Per gate: the finished cases in which it held, their accounts, those lost, their ARR and what of it was lost; the share lost there and
 elsewhere and their ratio, by accounts and by ARR, each with its 95 % interval; the verdict, and why."""
 
-MANY_TIMES = 100
-"""It would take so many times the cases: that is not waited for."""
+HELD = ("more case in which it holds", "more cases in which it holds")
+"""What it takes to tell, counted: one, many."""
 
 
 def gate_table(done: pd.DataFrame, scorecard: Scorecard, leaks: pd.DataFrame, draws: tuple[NDArray[np.intp], NDArray[Any]]) -> pd.DataFrame:
@@ -109,13 +111,10 @@ def _verdict(found: dict[str, Estimate], cases: int, *, refused: bool) -> tuple[
 
 
 def _needed(lift: Estimate, cases: int) -> str:
-    """How many more such cases would decide, if the ratio stays what it is: the width of its logarithm falls with their root."""
-    if not (np.isfinite(lift.value) and lift.value > 0 and lift.value != 1):
+    """How many more such cases would decide: `outlook.settling` of the logarithm of the ratio against 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = np.log([lift.value, lift.low, lift.high])
+    if not np.isfinite(ends).all():
         return "it takes more cases in which it holds, lost and kept"
-    far = abs(np.log(lift.value))
-    towards = (np.log(lift.value) - np.log(lift.low)) if lift.value > 1 and lift.low > 0 else np.log(lift.high) - np.log(lift.value)
-    times = (towards / far) ** 2
-    if not np.isfinite(times) or times > MANY_TIMES:
-        return "about as much is lost with it as without"
-    more = max(int(np.ceil(cases * (times - 1))), 1)
-    return f"about {more} more {'case' if more == 1 else 'cases'} in which it holds could decide"
+    ahead = settling(Estimate(*ends.tolist(), lift.n, cases), 0.0, 0.0)
+    return said(ahead.even, ahead.likely, HELD)

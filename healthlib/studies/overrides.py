@@ -16,6 +16,7 @@ from healthlib import calibration, resample, stats
 from healthlib.backtest import trainable
 from healthlib.overrides import NONE
 from healthlib.resample import Estimate, account_weights, percentile
+from healthlib.studies.outlook import settling
 from healthlib.studies.overruled import today_overruled
 from healthlib.studies.renewals import LEAST as LEAST_SIDES
 from healthlib.studies.renewals import scored_cases
@@ -34,7 +35,7 @@ HELPED, HURT, CANNOT_TELL = "helped", "hurt", "cannot tell"
 EFFECT_COLUMNS = (
     "direction", "set_by", "cases", "accounts", "lost", "rate", "low", "high", "expected", "benefit", "benefit_low", "benefit_high",
     "verdict", "arr", "arr_rate", "arr_low", "arr_high", "arr_expected", "arr_benefit", "arr_benefit_low", "arr_benefit_high",
-    "arr_verdict", "needed",
+    "arr_verdict", "more", "likely",
 )  # fmt: skip
 
 
@@ -130,7 +131,8 @@ def effects(judged: pd.DataFrame, *, replicates: int = 400, seed: int = 0) -> pd
     -------
     DataFrame with `EFFECT_COLUMNS`: rows direction raised, lowered, both for everybody, then both for each person, and raised and
     lowered for those with `LEAST` accounts in each. `verdict` is helped, hurt or cannot tell (fewer than `LEAST` accounts, or an interval
-    that includes zero); `needed` is about how many cases would tell if the benefit stayed as it is.
+    that includes zero); `more` and `likely` are how many more cases would tell, with an even chance and in four of five cases (infinite
+    where that cannot be told, NaN where it is told or nothing is known).
     """
     if judged.empty:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS))
@@ -228,12 +230,16 @@ def _verdicts(row: dict[str, Any]) -> dict[str, Any]:
         f"{prefix}verdict": CANNOT_TELL if few else verdict(row[f"{prefix}benefit_low"], row[f"{prefix}benefit_high"])
         for prefix in ("", "arr_")
     }
-    value, reach = row["benefit"], row["benefit"] - row["benefit_low"] if row["benefit"] > 0 else row["benefit_high"] - row["benefit"]
-    tells = found["verdict"] != CANNOT_TELL or not np.isfinite(reach) or abs(value) < 0.005
-    found["needed"] = (
-        float("nan") if tells else float(np.ceil(max(row["cases"] * (reach / value) ** 2, row["cases"] * LEAST / row["accounts"])))
-    )
+    found["more"], found["likely"] = _more(row) if found["verdict"] == CANNOT_TELL else (float("nan"), float("nan"))
     return found
+
+
+def _more(row: dict[str, Any]) -> tuple[float, float]:
+    """More such cases that would tell, with an even chance and in four of five cases (`outlook.settling`), of `LEAST` accounts at least."""
+    ends = (float(row["benefit"]), float(row["benefit_low"]), float(row["benefit_high"]))
+    ahead = settling(Estimate(*ends, row["accounts"], row["cases"]), 0.0, 0.0)
+    first = np.ceil(row["cases"] * max(LEAST - row["accounts"], 0) / row["accounts"]) if row["accounts"] else float("nan")
+    return float(np.maximum(ahead.even, first)), float(np.maximum(ahead.likely, first))
 
 
 def verdict(low: float, high: float) -> str:

@@ -120,8 +120,8 @@ def _more(current: Estimate, equal: Estimate, free: Estimate, equal_minus_curren
     return f"Going by what is known now, {said(ahead.even, ahead.likely)}, most likely {answer}."
 
 
-def said(even: float, likely: float) -> str:
-    """The range of lost cases that would settle something, as a clause.
+def said(even: float, likely: float, things: tuple[str, str] = ("more lost case", "more lost cases")) -> str:
+    """The range of lost cases, or of other things counted (one, many), that would settle something, as a clause.
 
     >>> said(61.0, 204.0)
     'about 61 more lost cases would settle it with an even chance and about 210 in four of five cases'
@@ -131,8 +131,8 @@ def said(even: float, likely: float) -> str:
     'how many more lost cases would settle it cannot be told: over 10 times as many as now'
     """
     if even == np.inf:
-        return f"how many more lost cases would settle it cannot be told: over {FARTHEST:.0f} times as many as now"
-    first = f"about {counted(rounded(even), 'more lost case')} would settle it with an even chance"
+        return f"how many {things[1]} would settle it cannot be told: over {FARTHEST:.0f} times as many as now"
+    first = f"about {counted(rounded(even), *things)} would settle it with an even chance"
     if likely == np.inf:
         return f"{first}; how many would make that likely cannot be told"
     return f"{first} and about {count(rounded(likely))} in four of five cases"

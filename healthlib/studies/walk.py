@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from healthlib.backtest import LEAST, MOST_ROWS, choose
+from healthlib.backtest import LEAST, MOST_ROWS, weighed
 from healthlib.weights import STRENGTHS, Fit, Problem, path
 
 Array = NDArray[np.float64]
@@ -101,7 +101,7 @@ def pooled(problems: list[Problem], lost: Array, taken: list[Step]) -> list[Fit]
     for step, problem in zip(taken, problems, strict=True):
         fits = path(problem.rows(step.train), lost[step.train], starts=fits)
         known = np.isfinite(losses[:, 0]) & step.train
-        found.append(fits[choose(losses[known], lost[known])])
+        found.append(fits[weighed(fits, losses[known])])
         losses[step.test] = log_losses(problem.rows(step.test), lost[step.test], fits)
     return found
 

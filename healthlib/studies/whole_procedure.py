@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from healthlib import scoring
-from healthlib.backtest import choose, problem_of
+from healthlib.backtest import problem_of, weighed
 from healthlib.spec import Scorecard
 from healthlib.studies.walk import steps, walk
 from healthlib.weight_intervals import SELECTED
-from healthlib.weights import fit
+from healthlib.weights import path
 
 Array = NDArray[np.float64]
 
@@ -67,6 +67,6 @@ def procedure(done: pd.DataFrame, scorecard: Scorecard) -> pd.DataFrame:
     problem, lost = problem_of(card, done), done["lost"].to_numpy(dtype=float)
     losses = walk(problem, lost, steps(done), strengths=COARSE)
     known = np.isfinite(losses[:, 0])
-    strength = COARSE[choose(losses[known], lost[known])]
-    found = fit(problem, lost, strength=strength)
-    return pd.DataFrame({"metric": list(problem.names), "weight": found.weights, "strength": strength})
+    fits = path(problem, lost, strengths=COARSE)
+    found = fits[weighed(fits, losses[known])]
+    return pd.DataFrame({"metric": list(problem.names), "weight": found.weights, "strength": found.strength})
