@@ -64,8 +64,8 @@ def details(treatment: TreatmentFacts) -> list[str]:
 def _who(after: Aftermath) -> str:
     return (
         f"Of {counted(after.worked, 'account')} that were worked, {count(after.matched)} began soon after their score was read and have "
-        f"like ones: {counted(after.controls, 'account')} read in the same month, in the same five points of score, near in the score that "
-        "people saw, in the months before, in ARR and tenure. What they still differ in is adjusted for."
+        f"like ones: {counted(after.controls, 'account')} read in the same month, in the same ten points of score, near in it, in "
+        "the score that people saw, in the months before, in ARR and tenure. What they still differ in is adjusted for."
     )
 
 

@@ -54,14 +54,15 @@ def test_the_planted_effect_at_the_rule_is_covered_and_not_biased() -> None:
     assert abs(np.mean(away)) <= 2.6 * np.std(away) / np.sqrt(len(away))
 
 
-def test_the_score_that_was_shown_is_found_and_no_other() -> None:
-    right = 0
+def test_the_score_that_was_shown_is_always_the_clearest_and_others_are_hardly_ever_called_a_rule() -> None:
+    """75 thresholds that set nothing off, each at most 0.25 % of the time: four or more with a chance of 1 in 30,000."""
+    wrong = 0
     for seed in range(25):
         cases = cases_of(worked_company(900, seed, Rule(followed=0.7)))
         table = rules(cases, {SHOWN: cases["other"], INCUMBENT: cases["score"]}, CARD)
         assert table.loc[0, ["score", "cut"]].tolist() == [INCUMBENT, 50.0]
-        right += table["found"].tolist() == [True, False, False, False]
-    assert right >= 24
+        wrong += int(table["found"].iloc[1:].sum())
+    assert wrong <= 3
 
 
 def test_who_left_has_no_say_in_which_threshold_is_chosen() -> None:

@@ -32,8 +32,8 @@ REACH = 6
 """Months before the score was read, and after it."""
 SOON = (2, 3)
 """Months whose mean is the estimate: by then all work has begun, and hardly a term has ended, so that nearly all are still there."""
-POINTS = 5.0
-"""Like accounts lie in the same bin of the score, so wide."""
+POINTS = 10.0
+"""Like accounts lie in the same bin of the score, so wide; within it the nearest are taken."""
 FEWEST_MONTHS = 3
 """Months before work that the check of the trends takes at least."""
 SCORE, USE, CHANCE = "score", "use", "chance"
@@ -56,7 +56,8 @@ class Aftermath:
     months : `MONTH_COLUMNS`: mean of those worked and of the like ones, and how much more those worked have changed since the score was
         read (month 0) than the like ones (`gap`, with a 95 % band for all months of a measure together; points of 100, chance 0..1)
     found : `FOUND_COLUMNS`, a row per measure: the mean gap of the months `SOON` with its 95 % interval, also by ARR; `drift` the widest
-        gap before work, `hidden` the widest one that the check could have missed; `answer`: `UNLIKE` where they went apart before already
+        gap before work, `hidden` the widest one that the check could have missed; `answer`: `UNLIKE` where they went apart before already,
+        `CANNOT_TELL` also where a gap as wide as `value` could have been missed before
     worked, matched, controls : accounts worked, those with like ones, and different accounts they are compared with
     gone, gone_like : shares of both that were no longer there in month 3
     accounts, arr : whose work the last twelve months decided, and their ARR: for what the change of the chance would be worth
@@ -137,13 +138,13 @@ def compare(cases: pd.DataFrame, history: pd.DataFrame, starts: pd.DataFrame, *,
     """Differences in differences by month: those worked beside up to five like accounts that had not been worked by then.
 
     Worked: the first work began within `LANDMARK_DAYS` of a day on which the score was read (month 0). Like: read in the same month, in the
-    same bin of score, near in ARR, tenure, the score that people saw and the mean score of the six months before, best of the same segment.
-    A like account that is worked later drops out from then on. `gap` at month k: the change of the one worked since month 0 less that of
-    its likes, averaged over those worked, both less what `BALANCED` explains of it among the likes (bias-corrected matching: Abadie &
-    Imbens 2011, doi:10.1198/jbes.2009.07333). Intervals resample accounts, the sets as they are (see `ending.compare`). That both would
-    have gone on alike cannot be seen; that they went alike before can: where the joint band of the months before does not hold zero,
-    nothing is claimed. Matching on the past guards against the return of whoever was worked at a low point (Daw & Hatfield 2018,
-    doi:10.1111/1475-6773.12993).
+    same bin of score, near in it, in ARR, tenure, the score that people saw and the mean score of the six months before, best of the same
+    segment. A like account that is worked later drops out from then on. `gap` at month k: the change of the one worked since month 0 less
+    that of its likes, averaged over those worked, both less what `BALANCED` explains of it among the likes (bias-corrected matching: Abadie
+    & Imbens 2011, doi:10.1198/jbes.2009.07333). Intervals resample accounts, the sets as they are (see `ending.compare`). That both would
+    have gone on alike cannot be seen; that they went alike before can: where the joint band of the months before does not hold zero, or is
+    as wide as what was found, nothing is claimed (a check without power is none: Roth 2022, doi:10.1257/aeri.20210236). Matching on the
+    past guards against the return of whoever was worked at a low point (Daw & Hatfield 2018, doi:10.1111/1475-6773.12993).
 
     Parameters
     ----------
@@ -160,7 +161,7 @@ def compare(cases: pd.DataFrame, history: pd.DataFrame, starts: pd.DataFrame, *,
     latest = worked & ~cases[worked].sort_values("as_of").duplicated("account_id", keep="last").reindex(cases.index, fill_value=True)
     one = ends[latest].reset_index(drop=True)
     other = ends[usual & ~worked & ends["month"].isin(one["month"])].reset_index(drop=True)
-    sets = matching.match(one, other, also=("before", "seen"), monthly=True, seed=seed)
+    sets = matching.match(one, other, also=BALANCED, monthly=True, seed=seed)
     matched = int(sets["set"].nunique())
     if matched < FEWEST:
         few = f"{FEWEST} worked accounts with like ones that were not worked (there are {matched} of {len(starts)})"
@@ -289,8 +290,9 @@ def _found(change: Arrays, mean: Arrays) -> pd.DataFrame:
         enough = seen.sum() >= FEWEST_MONTHS
         apart = ((edges[0, seen, i] > 0) | (edges[1, seen, i] < 0)).any()
         own = (-mean["gap"][i], -high[i], -low[i])
-        answer = UNLIKE if apart or not enough else ROSE if own[1] > 0 else FELL if own[2] < 0 else CANNOT_TELL
         widest = np.abs(shift[seen, i]).max() if enough else np.nan
         hidden = ((edges[1] - edges[0])[seen, i] / 2).max() if enough else np.nan
+        sure = abs(own[0]) > hidden
+        answer = UNLIKE if apart or not enough else ROSE if sure and own[1] > 0 else FELL if sure and own[2] < 0 else CANNOT_TELL
         rows.append((name, *own, -mean["arr_gap"][i], -money[0, i], -money[1, i], int(mean["n"][i]), widest, hidden, answer))
     return pd.DataFrame(rows, columns=list(FOUND_COLUMNS))

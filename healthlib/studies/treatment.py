@@ -130,9 +130,16 @@ def treatment_study(book: Book, *, replicates: int = 400, seed: int = 0) -> Trea
         "", workspace.currency, workspace.kind, book.interventions["started_at"].min(), len(cases), int(cases["treated"].sum()),
         treated.by_band(cases, names, replicates=replicates, seed=seed), treated.aucs(cases, replicates=replicates // 4, seed=seed),
         rules, at, cuts.checks(seen, at), cuts.binned(seen, at, replicates=replicates, seed=seed), cuts.fitted(seen, at), compared,
-        replace(aftermath(book, seed=seed), accounts=work[0], arr=work[1]), arms, experiments.alike(rows),
+        _after(book, compared, work, seed), arms, experiments.alike(rows),
         _saved(rows[rows["started_at"] > _first_day(book)], work, (at, compared, arms)),
     )  # fmt: skip
+
+
+def _after(book: Book, compared: Comparison, work: tuple[int, float], seed: int) -> Aftermath:
+    """`aftermath`, unless the record of interventions seems to know who left."""
+    if compared.suspected:
+        return Aftermath("a record of interventions that does not itself know who left, as the leak audit finds of this one")
+    return replace(aftermath(book, seed=seed), accounts=work[0], arr=work[1])
 
 
 def _at_the_rule(book: Book, cases: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
