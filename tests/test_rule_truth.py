@@ -120,7 +120,7 @@ def unmoved() -> list[pd.DataFrame]:
 def test_where_nothing_was_planted_the_intervals_hold_zero(unmoved: list[pd.DataFrame]) -> None:
     for measure in (SCORE, USE):
         ends = [tuple(table.loc[measure, ["low", "high"]]) for table in unmoved]
-        assert held(ends, [0.0] * len(ends)) >= 0.87
+        assert held(ends, [0.0] * len(ends)) >= 0.9
     assert np.mean([table.loc[SCORE, "answer"] in (CANNOT_TELL, UNLIKE) for table in unmoved]) >= 0.87
 
 
@@ -133,7 +133,7 @@ def test_the_planted_move_is_covered() -> None:
     found = [after(seed, Rule()) for seed in range(30)]
     for measure, truth in ((SCORE, 5.0), (USE, 10.0)):
         ends = [tuple(table.loc[measure, ["low", "high"]]) for table in found]
-        assert held(ends, [truth] * len(ends)) >= 0.87
+        assert held(ends, [truth] * len(ends)) >= 0.9
         assert np.mean([table.loc[measure, "value"] for table in found]) == pytest.approx(truth, rel=0.08)
     assert np.mean([table.loc[USE, "answer"] == ROSE for table in found]) >= 0.8
 
