@@ -6,16 +6,23 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from healthlib.studies.cuts import triggered
+from healthlib.studies.cuts import answered
 from healthlib.studies.experiments import CONTRACTS, RECORD
-from healthlib.studies.treated import ALL, ANY, NEVER_HARMS, WITHOUT
-from healthlib.studies.treatment import CANNOT_TELL, EXPERIMENT, HELPED, MONTHS, THRESHOLD
+from healthlib.studies.treated import ALL, ANY, LANDMARK_DAYS, NEVER_HARMS, WITHOUT
+from healthlib.studies.treatment import EXPERIMENT, HARMED, HELPED, MONTHS, THRESHOLD
+from healthlib.studies.triggers import INCUMBENT, OVERRULED, RATING, SHOWN
 from healthlib.wording import change, count, counted, day, isolated, listed, money, number, share, unknown, upper_first
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from healthlib.studies.treatment import TreatmentFacts
 
 TELLERS = {CONTRACTS: "by the contracts", RECORD: "by its own record"}
+SCORES = {
+    INCUMBENT: "the present tool's score", SHOWN: "this scorecard's score", OVERRULED: "this score with overrides",
+    RATING: "the CSM's own rating",
+}  # fmt: skip
 APART = 0.1
 """Standard deviations from which two sides are not taken for alike (Austin 2009)."""
 
@@ -68,7 +75,7 @@ def of_hundred(value: float, low: float, high: float) -> str:
 
 
 def helped(treatment: TreatmentFacts) -> str:
-    """Did it help, by the strongest evidence there is?"""
+    """Did it help, by the strongest evidence there is: one sentence, in accounts and ARR, and how sure it is."""
     if treatment.needs:
         return f"Whether playbooks helped cannot be told: it takes {treatment.needs}."
     if treatment.saved.empty:
@@ -76,34 +83,48 @@ def helped(treatment: TreatmentFacts) -> str:
     row = treatment.saved.iloc[0]
     own = treatment.arms[treatment.arms["experiment"].astype(str) + f": {CONTRACTS}" == row["name"]]
     doubt = " Its own record contradicts the contracts." if own["disagree"].sum() else ""
-    told = f"{_answer(row)}: {of_hundred(row['effect'], row['effect_low'], row['effect_high'])}, {_how(row)}. {_worth(row, treatment)}"
-    return told + doubt
+    return f"{_answer(row)}: {_worth(row, treatment)}, {_how(row, treatment)}.{doubt}"
 
 
 def _answer(row: pd.Series) -> str:
-    return "Whether it helped cannot be told" if row["answer"] == CANNOT_TELL else "It helped" if row["answer"] == HELPED else "It harmed"
+    return {HELPED: "It helped", HARMED: "It harmed"}.get(str(row["answer"]), "Whether it helped cannot be told")
 
 
-def _how(row: pd.Series) -> str:
+def _how(row: pd.Series, treatment: TreatmentFacts) -> str:
     """By which evidence."""
     if row["method"] == EXPERIMENT:
         name, _, teller = str(row["name"]).rpartition(": ")
         return f"says the experiment {isolated(name)} {TELLERS[teller]}"
     if row["method"] == THRESHOLD:
-        return f"says the threshold at {row['name']}"
-    return "beside like accounts that were not worked"
+        score = SCORES[str(treatment.cuts["score"].iloc[0])]
+        return f"as accounts just below {row['name']} of {score}, where work begins, show beside those just above, if each gained alike"
+    return "beside like accounts that were not worked, if each gained alike"
 
 
 def _worth(row: pd.Series, treatment: TreatmentFacts) -> str:
-    """Accounts and ARR of the last months."""
-    if not row["accounts"] or unknown(row["kept"]):
-        return f"None of the last {MONTHS} months can be judged."
-    ends = [f"{number(row[name], 0)}" for name in ("kept_low", "kept_high")]
-    cash = [money(row[name], treatment.currency, 2) for name in ("arr_low", "arr_high")]
-    return (
-        f"For the {counted(row['accounts'], 'account')} worked in the last {MONTHS} months that is {ends[0]} to {ends[1]} accounts kept "
-        f"and {cash[0]} to {cash[1]} of ARR{', if each gained alike' if row['method'] != EXPERIMENT else ''}."
-    )
+    """Accounts and ARR of the last months; of a hundred accounts where none was worked in them."""
+    if not row["accounts"] or unknown(row["kept_low"]):
+        return f"{of_hundred(row['effect'], row['effect_low'], row['effect_high'])} (95%; none was worked in the last {MONTHS} months)"
+    worked = f"of the {counted(row['accounts'], 'account')} worked in the last {MONTHS} months"
+    accounts = _between(*row[["kept", "kept_low", "kept_high"]], lambda value: number(value, 0), " accounts")
+    if unknown(row["arr_low"]):
+        return f"{worked}, it {accounts} (95% sure)"
+    cash = _between(*row[["arr_kept", "arr_low", "arr_high"]], lambda value: money(value, treatment.currency, 2), " of ARR")
+    verb, _, rest = cash.partition(" ")
+    return f"{worked}, it {accounts} and {rest if accounts.startswith(verb) else cash} (95% sure)"
+
+
+def _between(value: float, low: float, high: float, plain: Callable[[float], str], noun: str) -> str:
+    """What was kept by it, or driven away.
+
+    >>> _between(5, 3, 8, "{:.0f}".format, " accounts"), _between(2, -3, 8, "{:.0f}".format, " accounts")
+    ('kept 5 (3 to 8) accounts', 'did anything from driving away 3 to keeping 8 accounts')
+    """
+    if low >= 0:
+        return f"kept {plain(value)} ({plain(low)} to {plain(high)}){noun}"
+    if high <= 0:
+        return f"drove away {plain(-value)} ({plain(-high)} to {plain(-low)}){noun}"
+    return f"did anything from driving away {plain(-low)} to keeping {plain(high)}{noun}"
 
 
 def experiment(treatment: TreatmentFacts) -> list[str]:
@@ -155,19 +176,53 @@ def _signed(value: float) -> str:
     return change(100 * value)
 
 
-def thresholds(treatment: TreatmentFacts) -> list[str]:
-    """What each threshold says of the playbooks."""
-    sharp = set(triggered(treatment.cuts)["cut"]) if len(treatment.cuts) else set()
-    return [_cut(row, treatment) if row["cut"] in sharp else _no_rule(row) for _, row in treatment.cuts.iterrows()]
-
-
-def _no_rule(row: pd.Series) -> str:
-    if row["needs"]:
-        return f"The threshold at {row['cut']:g} cannot answer: it takes {row['needs']}."
+def rule(treatment: TreatmentFacts) -> str:
+    """By which score and threshold playbooks were started, if by any: told from who was worked alone."""
+    tried = treatment.rules[treatment.rules["needs"] == ""]
+    if treatment.needs or treatment.rules.empty:
+        return ""
+    if tried.empty:
+        row = treatment.rules.iloc[0]
+        return f"No threshold can tell whether playbooks helped: at {row['cut']:g} of {SCORES[row['score']]} it takes {row['needs']}."
+    best = tried.iloc[0]
+    where = f"at {best['cut']:g} of {SCORES[best['score']]}"
+    jump = f"{_points(best['jump'], best['low'], best['high'])} points"
+    among = f"{counted(len(tried), 'threshold')} of {listed([SCORES[name] for name in dict.fromkeys(tried['score'])])}"
+    if best["found"]:
+        others = tried.iloc[1:]["found"].sum()
+        rest = f"{counted(others, 'other')} of them do so too" if others else "none of the others does so"
+        return (
+            f"Playbooks went by a rule: {where}, the share worked within {LANDMARK_DAYS} days jumps by {jump}, from "
+            f"{share(best['soon_above'])} above to {share(best['soon_below'])} below. It was looked for at {among}, by who was worked and "
+            f"never by who left; {rest}."
+        )
     return (
-        f"At {row['cut']:g} the share worked does not surely jump: {share(row['treated_below'])} within {row['h']:.0f} points below, "
-        f"{share(row['treated_above'])} above, at the threshold itself {_points(row['jump'], row['jump_low'], row['jump_high'])} points. "
-        "People chose, or went by another score, or by this one on other scales: the threshold cannot tell whether playbooks helped."
+        f"No threshold sets playbooks off: of {among}, the share worked within {LANDMARK_DAYS} days surely jumps at none (most clearly "
+        f"{where}, by {jump}). People chose, or went by something else, so no threshold can tell whether playbooks helped."
+    )
+
+
+def thresholds(treatment: TreatmentFacts) -> list[str]:
+    """The rule, and what each threshold of its score says of the playbooks."""
+    known = set(answered(treatment.cuts)["cut"])
+    said = [
+        _cut(row, treatment) if row["cut"] in known else f"The threshold at {row['cut']:g} cannot answer: it takes {row['needs']}."
+        for _, row in treatment.cuts.iterrows()
+    ]
+    return [text for text in (rule(treatment), *said) if text]
+
+
+def at_the_cut(treatment: TreatmentFacts) -> str:
+    """The finding of the picture at the surest threshold."""
+    row = answered(treatment.cuts).iloc[0]
+    lines = treatment.fitted.groupby("outcome")["value"].agg(list)
+    (_, worked_below, worked_above, _), (_, lost_below, lost_above, _) = lines["treated"], lines["lost"]
+    sure = "" if row["loss_high"] < 0 or row["loss_low"] > 0 else ", which chance alone would do"
+    way = "falls" if row["loss"] < 0 else "rises"
+    return (
+        f"Just below {row['cut']:g} of {SCORES[row['score']]}, {share(worked_below)} are worked and {share(lost_below)} leave; just above, "
+        f"{share(worked_above)} and {share(lost_above)}. Corrected for the bend that straight lines miss, the share lost "
+        f"{way} by {abs(100 * row['loss']):.0f} points where work begins ({_signed(row['loss_low'])} to {_signed(row['loss_high'])}){sure}."
     )
 
 
@@ -176,9 +231,9 @@ def _cut(row: pd.Series, treatment: TreatmentFacts) -> str:
     failed = tests.loc[~tests["passed"].astype(bool), "check"].tolist()
     checks = f"; of {counted(len(tests), 'check')} {listed(failed)} failed, so take it with care" if failed else "; every check held"
     return (
-        f"At {row['cut']:g} the share worked jumps by {_points(row['jump'], row['jump_low'], row['jump_high'])} points and losses by "
-        f"{_points(row['loss'], row['loss_low'], row['loss_high'])} (bandwidth {row['h']:.1f} points of score, {count(row['below'])} cases "
-        f"below, {count(row['above'])} above). For accounts that the threshold had worked: "
+        f"At {row['cut']:g} the share worked until the end jumps by {_points(row['jump'], row['jump_low'], row['jump_high'])} points and "
+        f"losses by {_points(row['loss'], row['loss_low'], row['loss_high'])} (bandwidth {row['h']:.1f} points of score, "
+        f"{count(row['below'])} cases below, {count(row['above'])} above). For accounts that the threshold had worked: "
         f"{of_hundred(row['effect'], row['effect_low'], row['effect_high'])}; so few could only show an effect of "
         f"{100 * row['visible']:.0f} points{checks}. It assumes that nothing else changes at {row['cut']:g}, and speaks of accounts near "
         "it."
@@ -201,7 +256,7 @@ def matched(treatment: TreatmentFacts) -> str:
     unlike = f" What they still differ in ({listed(apart)}) is adjusted for." if apart else ""
     return (
         f"Of those worked {_points(found.naive.value, found.naive.low, found.naive.high)} points more left than of all others; beside "
-        f"{counted(found.controls, 'account')} of the same five points of score, like ARR, tenure and segment, near in time, "
+        f"{counted(found.controls, 'account')} of the same five points of score, near in the score that people saw, ARR, tenure and time, "
         f"{_points(found.effect.value, found.effect.low, found.effect.high)} points ({count(found.found)} of "
         f"{counted(found.cases, 'worked case')} have a like one).{unlike} It assumes that nobody who was worked differs from those not "
         f"worked in what we cannot see. {_unseen(treatment)}"

@@ -73,7 +73,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("folder", metavar="DIR")
     sub.add_argument("--accounts", type=int, default=None, help="how many accounts (default: the demo's own)")
     sub.add_argument("--seed", type=int, default=None, help="of every random stream (default: the demo's own)")
-    sub.add_argument("--noise", action="store_true", help="outcomes depend on nothing: a fit should find nothing")
+    kinds = sub.add_mutually_exclusive_group()
+    kinds.add_argument("--noise", action="store_true", help="outcomes depend on nothing: a fit should find nothing")
+    kinds.add_argument("--rule", action="store_true", help="another company, whose playbooks a threshold sets off: did they help?")
     sub = _add(commands, "init", init, "write a first workspace from a folder of exports, each guess with its evidence")
     sub.add_argument("folder", metavar="DIR")
     sub.add_argument("--exports", metavar="FOLDER", required=True, help="CSV, Parquet and Excel files; only read")
@@ -288,10 +290,12 @@ def _coloured(diff: str) -> str:
 def demo(chosen: argparse.Namespace) -> int:
     """`healthlib demo`."""
     from .demo import make_demo
+    from .demo_rule import make_rule_demo
 
     options = {name: value for name, value in (("accounts", chosen.accounts), ("seed", chosen.seed)) if value is not None}
-    truth = make_demo(Path(chosen.folder), noise=chosen.noise, **options)
-    print(f"a simulated company of {truth.accounts:,} accounts: {chosen.folder} (its truth: truth.json)")
+    folder = Path(chosen.folder)
+    made = make_rule_demo(folder, **options)["accounts"] if chosen.rule else make_demo(folder, noise=chosen.noise, **options).accounts
+    print(f"a simulated company of {made:,} accounts: {chosen.folder} (its truth: truth.json)")
     return 0
 
 

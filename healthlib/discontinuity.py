@@ -118,6 +118,19 @@ def _small_sample(codes: NDArray[np.intp], parameters: int) -> float:
     return groups / max(groups - 1, 1) * (n - 1) / max(n - parameters, 1)
 
 
+def lines(score: ArrayLike, outcome: ArrayLike, cut: float, *, h: float) -> list[tuple[float, float]]:
+    """Ends of the two lines that `jumps` fits before the correction of its bias: (score, value), from the left to the right.
+
+    >>> score = [float(x) for x in range(20)]
+    >>> [(x, round(y, 6)) for x, y in lines(score, [x + 3 * (x >= 10) for x in score], 10.0, h=5.0)]
+    [(5.0, 5.0), (10.0, 10.0), (10.0, 13.0), (15.0, 18.0)]
+    """
+    x, y = np.asarray(score, dtype=float) - cut, np.asarray(outcome, dtype=float)
+    below, above = (_fit(x[side], y[side, None], LINEAR, h).solve @ y[side] for side in (x < 0, x >= 0))
+    ends = ((-h, below), (0.0, below), (0.0, above), (h, above))
+    return [(float(cut + place), float(level + slope * place)) for place, (level, slope) in ends]
+
+
 def bandwidths(score: ArrayLike, outcome: ArrayLike, accounts: ArrayLike, cut: float) -> tuple[float, float]:
     """The bandwidths (h, b) that make the mean squared error of the jump, and of its bias, smallest.
 

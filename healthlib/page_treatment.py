@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from healthlib import claims_aftermath as after
 from healthlib import claims_treatment as say
 from healthlib import plots_treatment as plots
 from healthlib import report, wording
@@ -58,8 +59,9 @@ def helped(treatment: TreatmentFacts) -> Piece:
     claim = report.claim(say.helped(treatment))
     shown = () if treatment.saved.empty else (report.figure(plots.effects(treatment), alt=say.helped(treatment)), _saved(treatment))
     sentences = [*say.experiment(treatment), *say.thresholds(treatment), say.matched(treatment)]
+    told = report.bullets(text for text in sentences if text)
     heading = report.heading("Did it help?")
-    return report.show(heading, claim, *shown, report.bullets(text for text in sentences if text), _jump(treatment), _evidence(treatment))
+    return report.show(heading, claim, *shown, told, _jump(treatment), _after(treatment), _evidence(treatment))
 
 
 def _saved(treatment: TreatmentFacts) -> Piece:
@@ -93,8 +95,17 @@ def _saved(treatment: TreatmentFacts) -> Piece:
 def _jump(treatment: TreatmentFacts) -> Piece:
     if treatment.binned.empty:
         return report.show()
-    words = [text for text in say.thresholds(treatment) if "jumps by" in text]
-    return report.figure(plots.at_the_cut(treatment), alt=" ".join(words))
+    words = say.at_the_cut(treatment)
+    return report.claim(words) + report.figure(plots.at_the_cut(treatment), alt=words)
+
+
+def _after(treatment: TreatmentFacts) -> Piece:
+    """What is measured every month, before work and after it."""
+    words = after.headline(treatment)
+    if treatment.after.found.empty:
+        return report.text(words)
+    figure = report.figure(plots.event_study(treatment), alt=words)
+    return report.show(report.claim(words), figure, report.bullets(after.details(treatment)))
 
 
 def _evidence(treatment: TreatmentFacts) -> Piece:

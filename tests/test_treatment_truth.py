@@ -10,9 +10,10 @@ from healthlib.discontinuity import ratio_interval
 from healthlib.resample import Estimate
 from healthlib.spec import Band, Scorecard
 from healthlib.stats import logistic
-from healthlib.studies.cuts import at_cuts, measured, triggered
+from healthlib.studies.cuts import measured
 from healthlib.studies.treated import MARKED
 from healthlib.studies.treatment import compare
+from healthlib.studies.triggers import rules
 from healthlib.treatment import difference
 
 CUT = 50.0
@@ -90,10 +91,14 @@ def test_a_reason_nobody_sees_misleads_the_matched_comparison_and_the_threshold_
 
 
 def test_the_rule_is_found_where_there_is_one_and_not_where_there_is_none() -> None:
-    with_rule = [len(triggered(at_cuts(company(seed, effect=0, followed=(0.8, 0.05)), CARD))) for seed in range(20)]
-    without = [len(triggered(at_cuts(company(seed, effect=0, followed=(0.3, 0.3)), CARD))) for seed in range(60)]
-    assert sum(with_rule) >= 19
-    assert sum(without) <= 4
+    """The share worked alone decides, whatever becomes of the accounts."""
+
+    def found(seed: int, followed: tuple[float, float]) -> bool:
+        cases = company(seed, effect=0, followed=followed)
+        return bool(rules(cases, {"shown": cases["score"]}, CARD)["found"].any())
+
+    assert sum(found(seed, (0.8, 0.05)) for seed in range(20)) >= 19
+    assert sum(found(seed, (0.3, 0.3)) for seed in range(60)) <= 4
 
 
 def test_an_experiment_is_covered() -> None:

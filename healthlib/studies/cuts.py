@@ -1,22 +1,23 @@
-"""Did playbooks that a threshold sets off help? Accounts just below each band's threshold beside those just above it."""
+"""Did playbooks that a threshold sets off help? Accounts just below it beside those just above it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from healthlib.discontinuity import LEAST, Jumps, bandwidths, density_jump, jumps, ratio_interval
-from healthlib.resample import Z95
-from healthlib.spec import Scorecard
+from healthlib.discontinuity import Jumps, bandwidths, density_jump, jumps, lines, ratio_interval
+from healthlib.resample import Z95, account_weights, rates
+from healthlib.studies.triggers import sides_needed
 
 CUTS = (
-    "cut", "below_band", "needs", "h", "b", "below", "above", "treated_below", "treated_above", "jump", "jump_low", "jump_high", "loss",
-    "loss_low", "loss_high", "effect", "effect_low", "effect_high", "arr_effect", "arr_low", "arr_high", "visible", "density_p", "gated",
+    "score", "cut", "needs", "h", "b", "below", "above", "treated_below", "treated_above", "jump", "jump_low", "jump_high", "loss",
+    "loss_low", "loss_high", "effect", "effect_low", "effect_high", "arr_effect", "arr_low", "arr_high", "visible", "density_p",
 )  # fmt: skip
 CHECKS = ("cut", "check", "value", "low", "high", "passed")
-BINNED = ("cut", "score", "cases", "lost", "treated")
-TRIGGERED = 0.1
-"""A threshold sets playbooks off where the share worked jumps by at least so much, surely (a convention): less is hardly a rule."""
+BINNED = ("cut", "score", "cases", "lost", "lost_low", "lost_high", "treated", "treated_low", "treated_high")
+LINES = ("cut", "outcome", "score", "value")
 FEWEST_LOST = 5
 PUSHED = 0.05
 """With a p-value of the density below it scores seem to have been pushed over the cut."""
@@ -24,29 +25,27 @@ WIDTH = 2.5
 """Points of score a bin of the picture is wide."""
 
 
-def at_cuts(cases: pd.DataFrame, scorecard: Scorecard) -> pd.DataFrame:
+def at_cuts(cases: pd.DataFrame, cuts: Sequence[float], score: str) -> pd.DataFrame:
     """What changes at each threshold: the share worked, the share lost, and the one by the other.
 
     `jump`: worked just below minus just above. `loss`: the same of losses, whoever was worked. `effect`: loss / jump, the change of the
     chance of loss for accounts that the threshold had worked (a fuzzy discontinuity; Hahn, Todd & van der Klaauw 2001), its interval by
-    Anderson & Rubin. Cases under a gate are left out: the gate put them where they are.
+    Anderson & Rubin.
 
     Parameters
     ----------
-    cases : `treated.MARKED`, with the score as shown: by that people went
+    cases : `treated.MARKED`, with the score that people went by as `score`
+    cuts : thresholds at which playbooks are set off, the surest first (see `triggers.rules`)
+    score : which score that is, as in `triggers`
 
     Returns
     -------
-    DataFrame `CUTS`, a row per band's start but the lowest; shares 0..1, h and b points of score, `visible` the smallest effect that would
-    show four times in five; where `needs` says what is missing the figures are NaN
+    DataFrame `CUTS`, a row per threshold; shares 0..1, h and b points of score, `visible` the smallest effect that would show four times
+    in five; where `needs` says what is missing the figures are NaN
     """
-    rows = []
-    free = cases[cases["score"].notna() & (cases["gate"] == "")]
-    gated = int((cases["gate"] != "").sum())
-    for lower, band in zip(scorecard.bands, scorecard.bands[1:], strict=False):
-        cut = float(band.start)
-        rows.append({"cut": cut, "below_band": lower.name, "gated": gated, **_at(free, cut)})
-    return pd.DataFrame(rows, columns=list(CUTS)) if rows else pd.DataFrame(columns=list(CUTS))
+    known = cases[cases["score"].notna()]
+    rows = [{"score": score, "cut": cut, **_at(known, cut)} for cut in cuts]
+    return pd.DataFrame(rows).reindex(columns=list(CUTS)) if rows else pd.DataFrame(columns=list(CUTS))
 
 
 def _at(cases: pd.DataFrame, cut: float) -> dict[str, object]:
@@ -90,22 +89,13 @@ def measured(cases: pd.DataFrame, cut: float, widths: tuple[float, float] | None
 
 
 def _needs(cases: pd.DataFrame, cut: float) -> str:
-    below = cases["score"] < cut
-    sides = [int(below.sum()), int((~below).sum())]
-    if min(sides) < 2 * LEAST:
-        return f"{2 * LEAST} finished cases on either side of {cut:g} (there are {sides[0]} below and {sides[1]} above)"
-    values = [int(cases.loc[side, "score"].nunique()) for side in (below, ~below)]
-    if min(values) < LEAST:
-        return f"a score that takes {LEAST} different values on either side of {cut:g} (it takes {values[0]} below and {values[1]} above)"
-    if cases["lost"].sum() < FEWEST_LOST or (cases["lost"] == 0).sum() < FEWEST_LOST:
-        return f"{FEWEST_LOST} lost and {FEWEST_LOST} kept"
-    return ""
+    few = cases["lost"].sum() < FEWEST_LOST or (cases["lost"] == 0).sum() < FEWEST_LOST
+    return sides_needed(cases["score"].to_numpy(dtype=float), cut) or (f"{FEWEST_LOST} lost and {FEWEST_LOST} kept" if few else "")
 
 
-def triggered(cuts: pd.DataFrame) -> pd.DataFrame:
-    """The thresholds at which the share worked surely jumps, the clearest first."""
-    found = cuts[(cuts["jump"].astype(float) >= TRIGGERED) & (cuts["jump_low"].astype(float) > 0)]
-    return found.sort_values("jump", ascending=False, ignore_index=True)
+def answered(cuts: pd.DataFrame) -> pd.DataFrame:
+    """The thresholds of which enough is known."""
+    return cuts[cuts["needs"] == ""].reset_index(drop=True)
 
 
 def checks(cases: pd.DataFrame, cuts: pd.DataFrame) -> pd.DataFrame:
@@ -118,9 +108,9 @@ def checks(cases: pd.DataFrame, cuts: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame `CHECKS`: the jump with its 95 % interval (log ARR, years, shares); for `density` value is the p-value
     """
-    free = cases[cases["score"].notna() & (cases["gate"] == "")]
+    free = cases[cases["score"].notna()]
     rows = []
-    for cut, h, b, density in triggered(cuts)[["cut", "h", "b", "density_p"]].to_numpy(dtype=float).tolist():
+    for cut, h, b, density in answered(cuts)[["cut", "h", "b", "density_p"]].to_numpy(dtype=float).tolist():
         accounts, score = free["account_id"].to_numpy(str), free["score"].to_numpy(dtype=float)
         before = {"ARR": np.log(free["arr"].clip(lower=1).to_numpy(dtype=float)), "tenure": free["age_days"].to_numpy(dtype=float) / 365.25}
         for name, values in before.items():
@@ -138,13 +128,26 @@ def checks(cases: pd.DataFrame, cuts: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(passed=np.where(frame["check"] == "density", ~(frame["value"] < PUSHED), inside).astype(bool))
 
 
-def binned(cases: pd.DataFrame, cuts: pd.DataFrame) -> pd.DataFrame:
-    """Shares lost and worked by score, in bins that no cut falls inside: `BINNED`, for the clearest cut that sets playbooks off."""
-    free = cases[cases["score"].notna() & (cases["gate"] == "")]
+def binned(cases: pd.DataFrame, cuts: pd.DataFrame, *, replicates: int = 400, seed: int = 0) -> pd.DataFrame:
+    """Shares lost and worked by score with 95 % intervals, in bins that no cut falls inside: `BINNED`, for the surest threshold."""
     found = []
-    for cut in triggered(cuts)["cut"].head(1).astype(float).tolist():
-        near = free[(free["score"] - cut).abs() < 10 * WIDTH]
-        place = cut + WIDTH * (np.floor((near["score"] - cut) / WIDTH) + 0.5)
-        part = near.groupby(place.to_numpy())[["lost", "treated"]].agg("mean").assign(cases=near.groupby(place.to_numpy()).size())
-        found.append(part.rename_axis("score").reset_index().assign(cut=cut))
+    for cut in answered(cuts)["cut"].head(1).astype(float).tolist():
+        near = cases[(cases["score"] - cut).abs() < 10 * WIDTH].reset_index(drop=True)
+        place, bins = np.unique(np.floor((near["score"] - cut) / WIDTH), return_inverse=True)
+        codes, counts = account_weights(near["account_id"].to_numpy(), replicates, seed)
+        part = pd.DataFrame({"cut": cut, "score": cut + WIDTH * (place + 0.5), "cases": np.bincount(bins)})
+        for name in ("lost", "treated"):
+            shares = rates(near[name], codes, counts, groups=bins)
+            part[[name, f"{name}_low", f"{name}_high"]] = np.column_stack([shares[key] for key in ("value", "low", "high")])
+        found.append(part)
     return pd.concat(found, ignore_index=True)[list(BINNED)] if found else pd.DataFrame(columns=list(BINNED))
+
+
+def fitted(cases: pd.DataFrame, cuts: pd.DataFrame) -> pd.DataFrame:
+    """The lines whose ends at the cut are compared, within the bandwidth, as their four ends: `LINES`, for the surest threshold."""
+    known, rows = cases[cases["score"].notna()], []
+    for cut, h in answered(cuts)[["cut", "h"]].head(1).to_numpy(dtype=float).tolist():
+        for name in ("treated", "lost"):
+            ends = lines(known["score"], known[name], cut, h=h)
+            rows += [(cut, name, place, value) for place, value in ends]
+    return pd.DataFrame(rows, columns=list(LINES))

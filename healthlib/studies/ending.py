@@ -166,8 +166,8 @@ def compare(sets: Sets, scorecard: Scorecard, *, replicates: int = 400, seed: in
     _, codes = np.unique(sets.accounts, return_inverse=True)
     codes = codes.reshape(sets.accounts.shape)
     _, counts = account_weights(np.unique(sets.accounts), replicates, seed)
-    level = _gaps(mine, theirs, sets.arr, codes=codes, counts=counts)
-    change = _gaps(_own_change(mine), _own_change(theirs), sets.arr, codes=codes, counts=counts)
+    level = gaps(mine, theirs, sets.arr, codes=codes, counts=counts)
+    change = gaps(_own_change(mine), _own_change(theirs), sets.arr, codes=codes, counts=counts)
     frame = _framed(level, change, [(name, scorecard.metrics[name].label) for name in names])
     return frame[frame["n"] >= 2].reset_index(drop=True)[list(STUDY_COLUMNS)]
 
@@ -181,7 +181,7 @@ def _own_change(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values - base[..., None, :]
 
 
-def _gaps(
+def gaps(
     mine: NDArray[np.float64], theirs: NDArray[np.float64], arr: NDArray[np.float64], *, codes: NDArray[np.intp], counts: NDArray[Any]
 ) -> dict[str, NDArray[np.float64]]:
     """Means of both sides, the gap by accounts and by ARR, and its replicates; arrays of (months x metrics), replicates first.
@@ -214,7 +214,7 @@ def _gaps(
     }  # fmt: skip
 
 
-def band(gaps: dict[str, NDArray[np.float64]], width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def band(found: dict[str, NDArray[np.float64]], width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The 95 % bands of `width` metrics, each for all its months together: gap -+ c x standard error.
 
     c is the 95 % quantile of the largest |t| over the months of the metric in a replicate, the standard error that of the replicates,
@@ -224,22 +224,22 @@ def band(gaps: dict[str, NDArray[np.float64]], width: int) -> tuple[NDArray[np.f
     """
     from scipy.special import stdtrit
 
-    draws, n = gaps["draws"], gaps["n"]
+    draws, n = found["draws"], found["n"]
     if not len(draws):
         return np.full_like(n, np.nan), np.full_like(n, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         seen = np.isfinite(draws)
-        spread = np.sqrt(np.where(seen, (draws - gaps["gap"]) ** 2, 0).sum(axis=0) / seen.sum(axis=0))
+        spread = np.sqrt(np.where(seen, (draws - found["gap"]) ** 2, 0).sum(axis=0) / seen.sum(axis=0))
         spread = np.where((n >= FEWEST) & (spread > 1e-9), spread, np.nan)
-        t = np.abs(draws - gaps["gap"]) / spread
+        t = np.abs(draws - found["gap"]) / spread
         largest = np.fmax.reduce(t.reshape(len(t), -1, width), axis=1)
         critical = np.quantile(np.nan_to_num(largest), 0.95, axis=0)
         half = np.tile(critical, len(n) // width) * spread * stdtrit(np.maximum(n, 2) - 1, 0.975) / Z95
-    return gaps["gap"] - half, gaps["gap"] + half
+    return found["gap"] - half, found["gap"] + half
 
 
 def _framed(level: dict[str, Any], change: dict[str, Any], metrics: list[tuple[str, str]]) -> pd.DataFrame:
-    """The arrays of `_gaps` as rows: by metric, then from far to near."""
+    """The arrays of `gaps` as rows: by metric, then from far to near."""
     months, width = MONTHS + 1, len(metrics)
     (low, high), (change_low, change_high) = band(level, width), band(change, width)
     money = np.full((2, len(low)), np.nan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,7 +125,7 @@ def _term(history: pd.DataFrame, rows: NDArray[np.int64]) -> NDArray[np.str_]:
     return np.where(np.isnan(length), "", words)
 
 
-def match(lost: pd.DataFrame, kept: pd.DataFrame, *, monthly: bool = False, seed: int = 0) -> pd.DataFrame:
+def match(lost: pd.DataFrame, kept: pd.DataFrame, *, also: Sequence[str] = (), monthly: bool = False, seed: int = 0) -> pd.DataFrame:
     """The nearest ends of accounts that stayed for each end of one that left, with replacement.
 
     Candidates have the same length of term, end within `WITHIN_DAYS` (`monthly`: at the same month-end), pay at most `WITHIN_ARR` times as
@@ -134,6 +135,7 @@ def match(lost: pd.DataFrame, kept: pd.DataFrame, *, monthly: bool = False, seed
     Parameters
     ----------
     lost, kept : from `ends_of`
+    also : further columns of numbers that both have; they count in the distance as log ARR does
 
     Returns
     -------
@@ -144,7 +146,7 @@ def match(lost: pd.DataFrame, kept: pd.DataFrame, *, monthly: bool = False, seed
         return pd.DataFrame({"set": pd.Series(dtype=int), "end": pd.Series(dtype=int), "distance": pd.Series(dtype=float)})
     order = np.lexsort((kept["account_id"].to_numpy(str), _day(kept)))
     days, within = _day(kept)[order], 0 if monthly else WITHIN_DAYS
-    values, theirs = _coordinates(lost, lost), _coordinates(kept, lost)[order]
+    values, theirs = _coordinates(lost, lost, also), _coordinates(kept, lost, also)[order]
     text = {name: (lost[name].to_numpy(str), kept[name].to_numpy(str)[order]) for name in ("account_id", "term", "segment")}
     factor = np.log(WITHIN_ARR) / _spread(np.log(lost["arr"].to_numpy(float)))
     target = lost["month"].to_numpy() if monthly else _day(lost)
@@ -159,8 +161,8 @@ def match(lost: pd.DataFrame, kept: pd.DataFrame, *, monthly: bool = False, seed
         chosen = np.flatnonzero(fits)[np.argsort(distance[fits], kind="stable")]
         _, once = np.unique(text["account_id"][1][near][chosen], return_index=True)
         chosen = chosen[np.sort(once)][:CONTROLS]
-        found.append(pd.DataFrame({"set": i, "end": order[near][chosen], "distance": distance[chosen]}))
-    return pd.concat(found, ignore_index=True)
+        found.append((np.full(len(chosen), i), order[near][chosen], distance[chosen]))
+    return pd.DataFrame(dict(zip(MATCH_COLUMNS, (np.concatenate(part) for part in zip(*found, strict=True)), strict=True)))
 
 
 def _drawn(number: int, seed: int) -> NDArray[np.intp]:
@@ -174,9 +176,15 @@ def _day(ends: pd.DataFrame) -> NDArray[np.int64]:
     return ends["ended_on"].to_numpy("datetime64[D]").astype(np.int64)
 
 
-def _coordinates(ends: pd.DataFrame, of: pd.DataFrame) -> NDArray[np.float64]:
-    """Log ARR and log tenure (plus a quarter), in standard deviations of those that left."""
-    columns = [(np.log(side["arr"].to_numpy(float)), np.log(side["tenure"].fillna(0).to_numpy(float) + 91)) for side in (ends, of)]
+def _coordinates(ends: pd.DataFrame, of: pd.DataFrame, also: Sequence[str]) -> NDArray[np.float64]:
+    """Log ARR, log tenure (plus a quarter) and what else was asked for, in standard deviations of those that left."""
+    columns = [
+        (
+            np.log(side["arr"].to_numpy(float)), np.log(side["tenure"].fillna(0).to_numpy(float) + 91),
+            *(side[name].to_numpy(float) for name in also),
+        )
+        for side in (ends, of)
+    ]  # fmt: skip
     return np.column_stack([own / _spread(theirs) for own, theirs in zip(*columns, strict=True)])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import pandas as pd
 
 from healthlib.interventions import TREATMENT
 from healthlib.resample import NOTHING, Estimate
-from healthlib.studies import cuts, experiments, matching, treated
+from healthlib.studies import cuts, experiments, matching, treated, triggers
+from healthlib.studies.aftermath import Aftermath, aftermath
 from healthlib.studies.leaks import left_out
 from healthlib.treatment import difference, e_value, visible
 
@@ -77,8 +78,10 @@ class TreatmentFacts:
     cases, worked : finished, scored cases since then, and those worked after their score was read
     bands : `treated.BANDS`
     aucs : `treated.AUCS`
-    cuts, checks, binned : `cuts.CUTS`, `cuts.CHECKS`, `cuts.BINNED`
+    rules : `triggers.RULES`: who was worked at each threshold of each score, the surest first
+    cuts, checks, binned, fitted : `cuts.CUTS`, `cuts.CHECKS`, `cuts.BINNED`, `cuts.LINES`, at the thresholds of the score that was found
     compared : worked accounts beside comparable ones
+    after : what is measured every month, before work and after it
     arms, alike : `experiments.ARMS`, `experiments.BALANCED`
     saved : `SAVED`, the strongest evidence first: what work of the last `MONTHS` months kept, if each account gained what that method
         found; accounts and ARR with 95 % intervals, `answer` helped, harmed or cannot_tell
@@ -92,10 +95,13 @@ class TreatmentFacts:
     worked: int = 0
     bands: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(treated.BANDS)))
     aucs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(treated.AUCS)))
+    rules: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(triggers.RULES)))
     cuts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(cuts.CUTS)))
     checks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(cuts.CHECKS)))
     binned: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(cuts.BINNED)))
+    fitted: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(cuts.LINES)))
     compared: Comparison = field(default_factory=Comparison)
+    after: Aftermath = field(default_factory=Aftermath)
     arms: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(experiments.ARMS)))
     alike: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(experiments.BALANCED)))
     saved: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SAVED)))
@@ -117,15 +123,35 @@ def treatment_study(book: Book, *, replicates: int = 400, seed: int = 0) -> Trea
     if cases.empty:
         return TreatmentFacts("finished cases since the first intervention was recorded", workspace.currency, workspace.kind)
     rows = experiments.drawn(book)
-    seen, arms = cases.assign(score=cases["shown"]), experiments.arms(rows)
-    at, compared = cuts.at_cuts(seen, book.scorecard), _compared(book, cases)
-    checks = cuts.checks(seen, at)
+    rules, seen, at = _at_the_rule(book, cases)
+    arms, compared, work = experiments.arms(rows), _compared(book, cases), _lately(book, cases)
     names = [*(band.name for band in book.scorecard.bands), "unscored"]
     return TreatmentFacts(
         "", workspace.currency, workspace.kind, book.interventions["started_at"].min(), len(cases), int(cases["treated"].sum()),
         treated.by_band(cases, names, replicates=replicates, seed=seed), treated.aucs(cases, replicates=replicates // 4, seed=seed),
-        at, checks, cuts.binned(seen, at), compared, arms, experiments.alike(rows), _saved(book, cases, rows, (at, compared, arms)),
+        rules, at, cuts.checks(seen, at), cuts.binned(seen, at, replicates=replicates, seed=seed), cuts.fitted(seen, at), compared,
+        _after(book, compared, work, seed), arms, experiments.alike(rows),
+        _saved(rows[rows["started_at"] > _first_day(book)], work, (at, compared, arms)),
     )  # fmt: skip
+
+
+def _after(book: Book, compared: Comparison, work: tuple[int, float], seed: int) -> Aftermath:
+    """`aftermath`, unless the record of interventions seems to know who left."""
+    if compared.suspected:
+        return Aftermath("a record of interventions that does not itself know who left, as the leak audit finds of this one")
+    return replace(aftermath(book, seed=seed), accounts=work[0], arr=work[1])
+
+
+def _at_the_rule(book: Book, cases: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Which score set playbooks off, the cases by that score, and what changes at its thresholds."""
+    scores = triggers.scores_seen(book, cases)
+    rules = triggers.rules(cases, scores, book.scorecard)
+    found = rules[rules["found"].astype(bool)]
+    if found.empty:
+        return rules, cases, cuts.at_cuts(cases, [], "")
+    name = str(found["score"].iloc[0])
+    seen = cases.assign(score=scores[name])
+    return rules, seen, cuts.at_cuts(seen, found.loc[found["score"] == name, "cut"].tolist(), name)
 
 
 def _compared(book: Book, cases: pd.DataFrame) -> Comparison:
@@ -134,15 +160,18 @@ def _compared(book: Book, cases: pd.DataFrame) -> Comparison:
     ours = {name for name, metric in book.scorecard.metrics.items() if metric.table == "interventions"}
     if ours & set(left_out(book.leaks.found)):
         return Comparison(cases=int((cases["early"] if monthly else cases["treated"]).sum()), suspected=True)
-    return compare(cases, monthly=monthly)
+    scores = triggers.scores_seen(book, cases)
+    seen = scores.get(triggers.INCUMBENT, cases["shown"])
+    return compare(cases.assign(seen=seen.where(seen.notna(), cases["score"])), monthly=monthly)
 
 
 def compare(cases: pd.DataFrame, *, monthly: bool) -> Comparison:
     """Each worked case beside up to five that were not worked: same five points of score, like ARR, tenure and segment, near in time.
 
-    What is left of score, ARR, tenure, date and segment is adjusted for by weighted least squares, clustered by account. Without terms
-    (`monthly`) only work that began within a month of the score counts, compared among accounts that were still there after that month:
-    whoever had left could not have been worked (a landmark, as survival must not look like an effect).
+    Near also in the score that people saw then, where the cases have it as `seen`: by that they chose whom to work.
+    What is left of both scores, ARR, tenure, date and segment is adjusted for by weighted least squares, clustered by account. Without
+    terms (`monthly`) only work that began within a month of the score counts, compared among accounts that were still there after that
+    month: whoever had left could not have been worked (a landmark, as survival must not look like an effect).
 
     Parameters
     ----------
@@ -153,7 +182,8 @@ def compare(cases: pd.DataFrame, *, monthly: bool) -> Comparison:
     if worked.sum() < FEWEST_TREATED or (~worked).sum() < FEWEST_TREATED:
         return Comparison(cases=int(worked.sum()))
     ends = _ends(cases)
-    sets = matching.match(ends[worked].reset_index(drop=True), ends[~worked].reset_index(drop=True), monthly=monthly)
+    also = ["seen"] if "seen" in ends else []
+    sets = matching.match(ends[worked].reset_index(drop=True), ends[~worked].reset_index(drop=True), also=also, monthly=monthly)
     one, other = cases[worked].reset_index(drop=True), cases[~worked].reset_index(drop=True)
     naive = difference(cases["lost"], worked, cases["account_id"])
     overlap = _overlap(cases, worked)
@@ -180,16 +210,18 @@ def _beside(cases: pd.DataFrame) -> np.ndarray:
     days = (cases["as_of"] - cases["as_of"].min()).dt.days
     common = cases["segment"].value_counts(normalize=True)
     flags = [cases["segment"] == name for name in common.index[(common >= COMMON) & (common < 1)][1:]]
-    return np.column_stack([cases["score"], np.log(cases["arr"]), np.log(cases["age_days"].fillna(0) + 91), days, *flags]).astype(float)
+    scores = cases[[name for name in ("score", "seen") if name in cases]]
+    return np.column_stack([scores, np.log(cases["arr"]), np.log(cases["age_days"].fillna(0) + 91), days, *flags]).astype(float)
 
 
 def _ends(cases: pd.DataFrame) -> pd.DataFrame:
     """Cases as `matching` takes them: the bin of the score in the place of the length of the term."""
     days = cases["as_of"]
     bins = (cases["score"] // POINTS).clip(upper=100 / POINTS - 1)
-    return cases[["account_id", "arr", "segment"]].assign(
+    kept = [name for name in ("account_id", "arr", "segment", "seen") if name in cases]
+    return cases[kept].assign(
         ended_on=days, month=matching.month_number(days), tenure=cases["age_days"], term=bins.map(lambda b: f"{b * POINTS:.0f}")
-    )[list(matching.END_COLUMNS)]
+    )
 
 
 def _overlap(cases: pd.DataFrame, worked: np.ndarray) -> pd.DataFrame:
@@ -198,22 +230,32 @@ def _overlap(cases: pd.DataFrame, worked: np.ndarray) -> pd.DataFrame:
     return counts.astype({"treated": "int64", "untreated": "int64"})[list(OVERLAP)]
 
 
-def _saved(book: Book, cases: pd.DataFrame, rows: pd.DataFrame, found: tuple[pd.DataFrame, Comparison, pd.DataFrame]) -> pd.DataFrame:
-    """What each method makes of the work of the last months; last a threshold over which scores seem to have been pushed."""
+def _first_day(book: Book) -> pd.Timestamp:
+    return book.as_of - pd.DateOffset(months=MONTHS)
+
+
+def _lately(book: Book, cases: pd.DataFrame) -> tuple[int, float]:
+    """Cases worked whose answer fell into the last months, each piece of work once, and their ARR."""
+    late = cases[cases["treated"] & (cases["until"] > _first_day(book))].drop_duplicates(["account_id", "started_at"], keep="last")
+    return len(late), float(late["arr"].sum())
+
+
+def _saved(rows: pd.DataFrame, work: tuple[int, float], found: tuple[pd.DataFrame, Comparison, pd.DataFrame]) -> pd.DataFrame:
+    """What each method makes of the work of the last months; last a threshold over which scores seem to have been pushed.
+
+    `rows` are the draws of these months, `work` the accounts worked in them and their ARR.
+    """
     at, compared, arms = found
-    first = book.as_of - pd.DateOffset(months=MONTHS)
-    late = cases[cases["treated"] & (cases["until"] > first)].drop_duplicates(["account_id", "started_at"], keep="last")
-    work = (len(late), float(late["arr"].sum()))
     table = []
     six = ["effect", "low", "high", "arr_effect", "arr_low", "arr_high"]
     for (name, teller), by in zip(arms[["experiment", "told_by"]].to_numpy(str), arms[six].to_numpy(dtype=float), strict=True):
         column = "lost" if teller == experiments.CONTRACTS else "told"
-        own = rows[(rows["experiment"] == name) & (rows["arm"] == TREATMENT) & rows[column].notna() & (rows["started_at"] > first)]
+        own = rows[(rows["experiment"] == name) & (rows["arm"] == TREATMENT) & rows[column].notna()]
         own = own.drop_duplicates("account_id")
         table.append((EXPERIMENT, f"{name}: {teller}", *_kept((len(own), float(own["arr"].sum())), by)))
     late_rows = []
     six = ["effect", "effect_low", "effect_high", "arr_effect", "arr_low", "arr_high"]
-    for cut, density, *by in cuts.triggered(at)[["cut", "density_p", *six]].to_numpy(dtype=float).tolist():
+    for cut, density, *by in cuts.answered(at)[["cut", "density_p", *six]].to_numpy(dtype=float).tolist():
         (late_rows if density < cuts.PUSHED else table).append((THRESHOLD, f"{cut:g}", *_kept(work, by)))
     if compared.effect.n:
         by = [end for one in (compared.effect, compared.arr_effect) for end in (one.value, one.low, one.high)]
