@@ -146,6 +146,9 @@ def compare(folder: str, python: Path | None) -> bool:
         print(f"  {name:<28} AUC {value:.4f}   within {within(risks[name][use], y[use], fold[use]):.4f}")
     best = max(("logistic regression", "monotone boosting", "optbinning"), key=lambda name: found.get(name, 0.0))
     short = found[best] - found["learned"]
+    alone = found["the same, no interactions"]
+    pairs, sums = found["monotone boosting"] - alone, alone - found["learned"]
+    print(f"  being readable costs {pairs + sums:+.4f} against monotone boosting: interactions {pairs:+.4f}, all else {sums:+.4f}")
     cost = found["learned, weights free"] - found["learned, whole weights"]
     print(f"  learned − {best}: {-short:+.4f} (aim: not below −{AIM}); whole weights cost {cost:+.4f}")
     return short <= AIM

@@ -12,12 +12,12 @@ from healthlib.spec import Metric
 
 Array = NDArray[np.float64]
 
-MOST_BINS = 8
-EACH = 10
-"""So many lost and so many kept cases a bin; fewer cases make fewer bins."""
+SIZES = ((8, 10), (20, 40))
+"""Bins at most, and lost and kept cases each holds at least: up to 8 of 10 and more, up to 20 of 40 and more. Of many
+cases 8 bins tell less than boosting finds in one metric; of few, more bins told no more (chosen among seven sizes on the open sets)."""
 FEWEST_BINS = 3
 """With fewer bins nothing can be said that a straight line does not say."""
-TOLERANCE = 1.5
+TOLERANCE = 3.0
 """Points of 100 by which the curve may miss a knot that is left out."""
 SCATTER = 0.9
 """Departures count as far as they exceed this quantile of what scatter alone gives."""
@@ -93,13 +93,13 @@ def place_of(metric: Metric, plan: Plan) -> Place | str:
 
 
 def binned(place: Place, lost: Array) -> Bins | str:
-    """At most `MOST_BINS` bins with their share of the lost and of the kept, equal values together; a text says why there are too few."""
+    """As many bins as `SIZES` allow, with their share of the lost and of the kept, equal values together; a text says why too few."""
     use = np.isfinite(place.at)
     at, gone = place.at[use], lost[use]
     both = gone.sum(), (1 - gone).sum()
-    most = min(MOST_BINS, int(min(both) // EACH))
+    most = max(min(bins, int(min(both) // each)) for bins, each in SIZES)
     if most < FEWEST_BINS:
-        return f"measured in {both[0]:.0f} lost and {both[1]:.0f} kept cases: at least {FEWEST_BINS * EACH} of each are needed"
+        return f"measured in {both[0]:.0f} lost and {both[1]:.0f} kept cases: at least {FEWEST_BINS * SIZES[0][1]} of each are needed"
     order = np.argsort(at)
     rising = at[order]
     cuts = _cuts(rising, gone[order], most)
