@@ -10,6 +10,7 @@ import pandas as pd
 from healthlib import claims_executive as say
 from healthlib import page_leaks, report
 from healthlib.alert_rules import KINDS
+from healthlib.book_files import book_file
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.wording import NOTHING, change, compact, count, day, money, money_change, number, share, short_day, unknown
@@ -194,7 +195,8 @@ def _chance(row: dict[Any, Any]) -> Piece:
 
 def _who(row: dict[Any, Any]) -> Piece:
     """Name, then segment and owner in quiet letters."""
-    quiet = [report.escape(row[name]) for name in ("segment", "csm") if not unknown(row.get(name)) and str(row[name]).strip()]
+    named = {"segment": lambda said: report.escape(said), "csm": lambda said: report.linked((said, book_file(said))).html}
+    quiet = [piece(row[name]) for name, piece in named.items() if not unknown(row.get(name)) and str(row[name]).strip()]
     return Piece(report.escape(row["name"]) + (f'<span class="quiet under">{", ".join(quiet)}</span>' if quiet else ""))
 
 

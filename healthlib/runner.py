@@ -1,4 +1,4 @@
-"""The monthly job: facts once, four notebooks, the artifacts beside them, published in one step or not at all."""
+"""The monthly job: facts once, four notebooks and one per CSM, the artifacts beside them, published in one step or not at all."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from typing import Any
 
 import pandas as pd
 
-from . import artifacts, catalogue, execution, fit_proposal, publish, store, studies
+from . import artifacts, book_files, catalogue, execution, fit_proposal, publish, series, store, studies
 from .errors import HealthlibError
 
-NOTEBOOKS = {"audit": "01_audit", "weights": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report"}
-"""Page -> the notebook that makes it; a notebook starts as soon as the facts of its page and those before it are known."""
+BOOK = "book"
+NOTEBOOKS = {
+    "audit": "01_audit", "weights": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report", BOOK: "05_book",
+}  # fmt: skip
+"""Page -> the notebook that makes it; a notebook starts as soon as the facts of its page and those before it are known. `BOOK` makes a page
+per CSM."""
 SEED = 0
 PACKAGES = (
     "healthlib", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib", "duckdb", "pyarrow", "papermill", "nbconvert",
@@ -71,7 +75,13 @@ class Places:
 
 
 def run(
-    folder: Path | str, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent, notebooks: Path | None = None
+    folder: Path | str,
+    as_of: str | None = None,
+    out: Path | str = "reports",
+    *,
+    tell: Tell = silent,
+    notebooks: Path | None = None,
+    books: bool | None = None,
 ) -> Run:
     """Reports and tables of one workspace and one day, to ``<out>/<workspace>/<as_of>/``.
 
@@ -81,7 +91,8 @@ def run(
     as_of : ISO date; None for the last day the data cover
     out : receives ``<workspace>/<as_of>/``
     tell : hears each step begin
-    notebooks : the folder of the four notebooks; the project's own where None
+    notebooks : the folder of the notebooks; the project's own where None
+    books : a page per CSM; where None, if there are at most `studies.books.MOST` of them
 
     Raises
     ------
@@ -100,11 +111,13 @@ def run(
         pool.submit(execution.warm_up)
         with clock.step("open the workspace"):
             book = open_book(workspace, pd.Timestamp(as_of) if as_of else None)
+        wanted = _wanted(book, books)
+        clock.total = 3 + len(wanted) + len({studies.REGISTRY[name].page for name in wanted})
         for path in shelf.glob("*.failed.ipynb"):
             path.unlink()
         day = artifacts.day(book.as_of)
         with publish.built_aside(shelf / day) as aside:
-            facts = _facts_and_notebooks(book, _shown(Path(folder), day), Places(home, aside, shelf, pool), clock)
+            facts = _facts_and_notebooks(book, _shown(Path(folder), day), Places(home, aside, shelf, pool), clock, wanted)
             with clock.step("write the tables"):
                 write_artifacts(book, facts, aside)
                 _write_manifest(book, clock.seconds, aside)
@@ -134,12 +147,21 @@ def find_notebooks() -> Path:
 
 
 def check_notebooks(home: Path) -> None:
-    """All four notebooks are there and take the parameters a run gives them; said before any work is done."""
-    for name in NOTEBOOKS.values():
+    """All notebooks are there and take the parameters a run gives them; said before any work is done."""
+    for page, name in NOTEBOOKS.items():
         path = home / f"{name}.ipynb"
         if not path.is_file():
             raise HealthlibError(f"{path} is missing")
-        execution.check_parameters(path, {"workspace": "", "as_of": "", "facts": ""})
+        execution.check_parameters(path, {"workspace": "", "as_of": "", "facts": ""} | ({"csm": ""} if page == BOOK else {}))
+
+
+def _wanted(book: Any, books: bool | None) -> tuple[str, ...]:
+    """The studies of this run: those of the books only where somebody has accounts, and not unasked for where there are very many."""
+    from .studies.books import MOST, names_of
+
+    owners = names_of(book) if books is not False else ()
+    made = bool(owners) and (books is True or len(owners) <= MOST)
+    return tuple(name for name in studies.STUDIES if made or studies.REGISTRY[name].page != BOOK)
 
 
 def _shown(workspace: Path, day: str) -> dict[str, str]:
@@ -148,26 +170,27 @@ def _shown(workspace: Path, day: str) -> dict[str, str]:
     return {"workspace": workspace_name(workspace) if here.startswith("..") else Path(here).as_posix(), "as_of": day, "facts": ""}
 
 
-def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock: Clock) -> dict[str, Any]:
+def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock: Clock, wanted: tuple[str, ...]) -> dict[str, Any]:
     """Compute the studies in order; each notebook runs in its own kernel while the next study is computed. Then the pages."""
     facts: dict[str, Any] = {}
-    running: dict[str, Future[Path]] = {}
+    running: dict[str, Future[list[Path]]] = {}
     with tempfile.TemporaryDirectory(prefix="healthlib-") as folder:
         scratch = Path(folder).resolve()
         try:
-            for name in studies.STUDIES:
+            for name in wanted:
                 with clock.step(f"study {name}"):
                     facts[name] = studies.compute(name, book, facts)
                     store.save(facts[name], scratch / "facts" / name)
                 page = studies.REGISTRY[name].page
                 if name == studies.last_of(page):
                     given = {**shown, "facts": str(scratch / "facts")}
-                    notebook, executed = places.home / f"{NOTEBOOKS[page]}.ipynb", scratch / f"{page}.ipynb"
-                    running[page] = places.pool.submit(execution.execute, notebook, executed, given, shown=shown)
+                    notebook = places.home / f"{NOTEBOOKS[page]}.ipynb"
+                    running[page] = places.pool.submit(_execute, notebook, scratch, _each(page, given, facts), shown)
             for page, future in running.items():
                 with clock.step(f"notebook {NOTEBOOKS[page]}"):
-                    shutil.move(future.result(), places.aside / f"{page}.ipynb")
-                    export(places.aside / f"{page}.ipynb", page_context(book))
+                    for executed in future.result():
+                        _place(executed, page, places.aside, page_context(book))
+            _no_dead_links(places.aside)
         except execution.NotebookError as error:
             raise execution.NotebookError(f"{error}{_keep_failed(scratch, places.shelf)}") from error
         finally:
@@ -175,6 +198,41 @@ def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock
                 future.cancel()
             wait(running.values())
     return facts
+
+
+def _each(page: str, given: dict[str, str], facts: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Name of a page's file -> what its notebook is given: one, or one a CSM."""
+    if page != BOOK:
+        return {page: given}
+    return {book_files.book_file(name).removesuffix(".html"): {**given, "csm": name} for name in facts["books"].owners}
+
+
+def _execute(notebook: Path, scratch: Path, each: dict[str, dict[str, str]], shown: dict[str, str]) -> list[Path]:
+    """The executed notebooks: a single one in a kernel of its own, several in one."""
+    if len(each) != 1:
+        return series.execute_each(notebook, scratch, each, shown=shown)
+    return [execution.execute(notebook, scratch / f"{name}.ipynb", given, shown=shown) for name, given in each.items()]
+
+
+def _place(executed: Path, page: str, aside: Path, context: dict[str, Any]) -> None:
+    """The page of an executed notebook; the notebook goes beside it, but for books, of which one says it all."""
+    if page == BOOK:
+        from . import report
+
+        report.export(executed, aside / f"{executed.stem}.html", context=context)
+    else:
+        shutil.move(executed, aside / executed.name)
+        export(aside / executed.name, context)
+
+
+def _no_dead_links(folder: Path) -> None:
+    """Names of CSMs lead to their books only where these were made."""
+    there = {path.name for path in folder.glob("book-*.html")}
+    for path in sorted(folder.glob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        kept = book_files.without_dead_links(text, there)
+        if kept != text:
+            path.write_text(kept, encoding="utf-8")
 
 
 def _keep_failed(scratch: Path, shelf: Path) -> str:
@@ -208,13 +266,18 @@ def export(ipynb: Path, context: dict[str, Any]) -> Path:
 
 
 def write_artifacts(book: Any, facts: dict[str, Any], folder: Path) -> None:
-    """Every CSV and ``summary.json`` of a run, and the scorecard it was made with, word for word."""
+    """Every CSV, ``summary.json`` and ``summary.html`` of a run, and the scorecard it was made with, word for word."""
+    from . import page_mail
+    from .studies import books
     from .studies.summary import with_contest
 
     artifacts.write_tables(facts, folder)
     fit_proposal.write_proposal(book, facts["fit"], folder)
     artifacts.write_rejected(book.rejected, folder)
-    artifacts.write_json(with_contest(facts["executive"].summary, facts["contest"]), folder / "summary.json")
+    figures = with_contest(facts["executive"].summary, facts["contest"])
+    made = {"books": books.listed(facts["books"])} if "books" in facts else {}
+    artifacts.write_json({**figures, **made}, folder / "summary.json")
+    (folder / "summary.html").write_text(page_mail.mail(facts["executive"]), encoding="utf-8", newline="")
     shutil.copyfile(book.workspace.folder / "scorecard.yaml", folder / "scorecard.yaml")
 
 
@@ -238,18 +301,7 @@ def _write_manifest(book: Any, seconds: dict[str, float], folder: Path) -> None:
 
 def write_index(out: Path) -> Path:
     """``index.html``: all runs of all workspaces, newest first, from what each run's folder says."""
-    import json
+    from . import page_index, runs
 
-    from . import report
-
-    runs = []
-    for page in sorted(out.glob("*/*/executive.html")):
-        folder = page.parent
-        if folder.name.startswith("."):
-            continue
-        told = folder / "summary.json"
-        summary = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
-        href = page.relative_to(out).as_posix()
-        runs.append({"workspace": summary.get("workspace", folder.parent.name), "as_of": folder.name, "href": href, "summary": summary})
-    publish.write_whole(out / "index.html", report.index_page(runs))
+    publish.write_whole(out / "index.html", page_index.index(runs.found(out)))
     return out / "index.html"

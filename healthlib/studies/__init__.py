@@ -45,6 +45,7 @@ REGISTRY = {
     "treatment": Study("treatment", "backtest"),
     "stability": Study("stability", "backtest", ("fit", "backtest")),
     "executive": Study("executive", "executive", ("audit", "fit", "backtest")),
+    "books": Study("books", "book", ("executive", "accounts")),
     "presets": Study("presets"),
 }
 """In the order they are computed; each may use the facts of those before it."""

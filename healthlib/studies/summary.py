@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from healthlib.resample import Estimate
+from healthlib.studies import headline
 
 if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
@@ -79,6 +80,7 @@ def standing(facts: ExecutiveFacts) -> dict[str, Any]:
             if context["kind"] != "churn_within"
         },
         "tables": facts.tables[["table", "rows_in", "rows_used", "rows_rejected"]],
+        **headline.headline(facts),
     }
 
 
