@@ -25,9 +25,9 @@ def owner(name: object) -> str:
 def book_file(csm: object) -> str:
     """The file name of a CSM's page, from the name alone.
 
-    Words of one capital and small letters or digits, one blank between them, are written as they are, in small letters: no two such names
-    give the same file. Whatever else a name holds is left out and told apart by a hash, behind two dashes, which no plain name has. All is in
-    small letters, so that file systems that do not tell `a` from `A` keep them apart; nothing can climb out of the folder.
+    Words of one capital and small letters or digits, one blank between them, are written as they are, in small letters: no two such
+    names give the same file. Whatever else a name holds is left out and told apart by a hash, behind two dashes, which no plain name has.
+    All is in small letters, so that file systems that do not tell `a` from `A` keep them apart; nothing can climb out of the folder.
 
     >>> book_file("Jun Sato"), book_file("jun sato"), book_file("../../etc"), book_file("unassigned")
     ('book-jun-sato.html', 'book-jun-sato--88d31ff29a3f.html', 'book-etc--74ccf3c5b4c1.html', 'book-nobody.html')

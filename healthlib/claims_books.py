@@ -11,9 +11,13 @@ from healthlib.wording import count, counted, day, isolated, listed, money, mone
 
 STATES = {"missing": "never, or not lately", "stale": "too long ago to count", "soon": "goes stale within 30 days"}
 ASKS = {
-    "ratings": "Rate", "goals": "Agree a goal with", "milestones": "Agree the steps with", "touchpoints": "Meet",
-    "surveys": "Ask for an answer from", "advocacy": "Ask",
-}  # fmt: skip
+    "ratings": "Rate",
+    "goals": "Agree a goal with",
+    "milestones": "Agree the steps with",
+    "touchpoints": "Meet",
+    "surveys": "Ask for an answer from",
+    "advocacy": "Ask",
+}
 """Table whose rows are missing -> what a CSM can do about it."""
 
 
@@ -92,8 +96,13 @@ def work(own: Own) -> str:
         return "Nothing is on the list: no account stands below the best band, and no alert holds."
     names = [isolated(str(name)) for name in todo["name"].head(3)]
     calm = len(own.accounts) - len(todo)
-    rest = "" if not calm else f" The other {counted(calm, 'account')} stand in the best band without an alert." if calm > 1 else (
-        " The other account stands in the best band without an alert.")  # fmt: skip
+    rest = (
+        ""
+        if not calm
+        else f" The other {counted(calm, 'account')} stand in the best band without an alert."
+        if calm > 1
+        else (" The other account stands in the best band without an alert.")
+    )
     return f"Start with {listed(names)}. {counted(len(todo), 'account')} below the best band or with an alert.{rest}"
 
 
@@ -110,7 +119,14 @@ def changed(own: Own) -> str:
     """What moved since the previous month-end."""
     if unknown(own.context["month"]):
         return "There is no earlier month to compare with: this is the first snapshot."
-    words = {"fell": "fell by a band or more", "rose": "rose", "left": "no longer a customer", "new": "new", "taken over": "taken over", "handed over": "handed over"}  # fmt: skip
+    words = {
+        "fell": "fell by a band or more",
+        "rose": "rose",
+        "left": "no longer a customer",
+        "new": "new",
+        "taken over": "taken over",
+        "handed over": "handed over",
+    }
     sizes = own.moves["kind"].value_counts()
     told = [f"{count(sizes[kind])} {words[kind]}" for kind in words if sizes.get(kind, 0)]
     since = f"Since {day(own.context['month'])}"
@@ -133,8 +149,8 @@ def asked(own: Own) -> str:
     if not n:
         return ""
     return (
-        f"Asked of you: of {counted(n, 'account')} the rating and the score lie {number(APART, 0)} points or more apart. One of the two knows "
-        "something: a line in feedback.csv (should_be, why) says which, and changes no figure."
+        f"Asked of you: of {counted(n, 'account')} the rating and the score lie {number(APART, 0)} points or more apart. One of the two "
+        "knows something: a line in feedback.csv (should_be, why) says which, and changes no figure."
     )
 
 
@@ -147,7 +163,8 @@ def renewals(own: Own) -> str:
             return (
                 "Contracts here have no end date that a forecast uses, and too few accounts have left yet to learn a chance of loss from."
             )
-        return f"Contracts here are read month by month. Within {own.due.iloc[0]['days']} days {_range(own, own.due.iloc[0])} is likely to be lost."
+        days, lost = own.due.iloc[0]["days"], _range(own, own.due.iloc[0])
+        return f"Contracts here are read month by month. Within {days} days {lost} is likely to be lost."
     row = own.due[own.due["days"] == AHEAD]
     if row.empty or not row.iloc[0]["accounts"]:
         return f"No term of this book ends within {AHEAD} days."

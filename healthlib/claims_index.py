@@ -9,8 +9,10 @@ from healthlib.runs import Left
 from healthlib.wording import change, counted, day, money, money_change, share
 
 VERDICTS = {
-    "adopt": "Other weights do better: adopt", "keep": "No reason to change the weights: keep", "insufficient_evidence": "Cannot tell yet which weights do better",
-}  # fmt: skip
+    "adopt": "Other weights do better: adopt",
+    "keep": "No reason to change the weights: keep",
+    "insufficient_evidence": "Cannot tell yet which weights do better",
+}
 FAR = 62
 """Days between two runs above which a comparison is no longer one of months."""
 
@@ -42,7 +44,10 @@ def compared(runs: Sequence[Left]) -> str:
         return f"{said}. The first run: there is no month to compare with."
     if math.isnan(figure(before, "arr")) or before.currency != now.currency:
         return f"{said}. The run of {day(before.as_of)} cannot be compared with."
-    moves = [f"{change(figure(now, 'accounts') - figure(before, 'accounts'))} accounts", money_change(figure(now, "arr") - figure(before, "arr"), now.currency)]  # fmt: skip
+    moves = [
+        f"{change(figure(now, 'accounts') - figure(before, 'accounts'))} accounts",
+        money_change(figure(now, "arr") - figure(before, "arr"), now.currency),
+    ]
     shift = 100 * (worst - figure(before, "worst_share"))
     moves += (
         [f"{change(shift, 1)} points of ARR in {now.worst_band}"] if math.isfinite(shift) and before.worst_band == now.worst_band else []
@@ -57,6 +62,13 @@ def course(runs: Sequence[Left], name: str, words: str) -> str:
     if len(known) < 2:
         return ""
     first, last = known[0], known[-1]
-    ends = (money(figure(run, name), run.currency) if name in ("arr", "loss") else share(figure(run, name)) if name != "accounts" else f"{figure(run, name):,.0f}" for run in (first, last))  # fmt: skip
+    ends = (
+        money(figure(run, name), run.currency)
+        if name in ("arr", "loss")
+        else share(figure(run, name))
+        if name != "accounts"
+        else f"{figure(run, name):,.0f}"
+        for run in (first, last)
+    )
     old, new = ends
     return f"{words}: {old} on {day(first.as_of)}, {new} on {day(last.as_of)}, {counted(len(known), 'run')}"

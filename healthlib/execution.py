@@ -93,7 +93,7 @@ def execute(
     ----------
     parameters : name -> value, as the notebook declares them
     shown : values that stand in the written notebook instead, so that it can be run again elsewhere (a temporary folder becomes "")
-    kernel : `km` and `kc`, a kernel that runs already and is kept, see `series`; a fresh one where None
+    kernel : `km`, the manager of a kernel that runs already and is kept, see `series`; a fresh one where None
 
     Returns
     -------

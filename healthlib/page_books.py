@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -18,13 +19,13 @@ MANY = 40
 """Rows a table holds at most; the rest is in scores.csv."""
 MEANINGS = {
     "Band": "The stretch of the score an account stands in, as shown: where a person has overruled the score, theirs.",
-    "Chance of loss": "How often accounts with such a score left before, with its 95% interval; learned from what had finished, without what "
-    "seems to know the outcome.",
+    "Chance of loss": "How often accounts with such a score left before, with its 95% interval; learned from what had finished, without "
+    "what seems to know the outcome.",
     "Why": "What keeps the score from 100: value, date and age of the newest record (d: days), and in brackets the points it costs.",
     "Next date": "The first of: the day the score is read before the renewal, the end of the term, the end of an override.",
     "Last contact": "The last touchpoint on record; – where none is.",
-    "Stayed although in the worst band": "Renewed, or still here, after standing in the worst band when the score was read. It does not say that "
-    "anybody saved it: most accounts in the worst band stay.",
+    "Stayed although in the worst band": "Renewed, or still here, after standing in the worst band when the score was read. It does not "
+    "say that anybody saved it: most accounts in the worst band stay.",
     "ARR": "What running contracts bring in a year, on the day of the report.",
 }
 
@@ -87,13 +88,12 @@ def tiles(own: Own) -> Piece:
 def bands(own: Own) -> Piece:
     """Accounts and ARR by band against last month."""
     table = own.by_band.assign(
-        share=own.by_band["arr"] / own.by_band["arr"].sum() if own.by_band["arr"].sum() else float("nan"),
-        d_accounts=own.by_band["accounts"] - own.by_band["accounts_before"], d_arr=own.by_band["arr"] - own.by_band["arr_before"],
-    )  # fmt: skip
+        d_accounts=own.by_band["accounts"] - own.by_band["accounts_before"], d_arr=own.by_band["arr"] - own.by_band["arr_before"]
+    )
     shown: dict[str, tuple[str, Any]] = {"band": ("Band", report.bands(own.band_colours)), "accounts": ("Accounts", "count")}
     known = bool(table["accounts_before"].notna().any())
     shown |= {"d_accounts": ("± month", "change")} if known else {}
-    shown |= {"arr": ("ARR", _money(own)), "share": ("Share", "share")}
+    shown |= {"arr": ("ARR", _money(own))}
     shown |= {"d_arr": ("± month", f"money_change {_unit(own)}")} if known else {}
     since = f", and change since {day(own.context['month'])}" if known else ""
     head = report.heading("My accounts") + report.claim(say.bands(own))
@@ -122,9 +122,15 @@ def work(own: Own) -> Piece:
         do=[_do(row) for row in todo.head(MANY).to_dict("records")],
     )
     shown: dict[str, tuple[str, Any]] = {
-        "who": ("Account", _as_is), "arr": ("ARR", _money(own)), "next": ("Next date", _as_is), "spot": ("Score", _as_is),
-        "risk": ("Chance of loss", _as_is), "because": ("Why", _as_is), "do": ("What to do", _as_is), "last_contact": ("Last contact", "date"),
-    }  # fmt: skip
+        "who": ("Account", _as_is),
+        "arr": ("ARR", _money(own)),
+        "next": ("Next date", _as_is),
+        "spot": ("Score", _as_is),
+        "risk": ("Chance of loss", _as_is),
+        "because": ("Why", _as_is),
+        "do": ("What to do", _as_is),
+        "last_contact": ("Last contact", "date"),
+    }
     there = {
         "risk": todo["loss"].notna().any(),
         "next": todo["next_date"].notna().any(),
@@ -148,8 +154,8 @@ def _chance(row: dict[Any, Any]) -> Piece:
 
 
 def _because(row: dict[Any, Any]) -> Piece:
-    """The alert that holds, then what costs most points."""
-    told = f"{report.escape(row['alert'])}. " if row["alert"] else ""
+    """The alert that holds, as far as its first clause, then what costs most points."""
+    told = f"{report.escape(re.split('[;:]', row['alert'])[0])}. " if row["alert"] else ""
     return Piece(told + (f'<span class="quiet">{report.escape(row["why"])}</span>' if row["why"] else ""))
 
 
@@ -157,7 +163,11 @@ def _next(row: dict[Any, Any]) -> Piece:
     """The next date and what it is; the renewal below, where that is another day."""
     if unknown(row["next_date"]):
         return Piece(NOTHING)
-    later = f'<span class="quiet under">renews {day(row["term_ends"])}</span>' if row["next_date"] != row["term_ends"] and not unknown(row["term_ends"]) else ""  # fmt: skip
+    later = (
+        f'<span class="quiet under">renews {day(row["term_ends"])}</span>'
+        if row["next_date"] != row["term_ends"] and not unknown(row["term_ends"])
+        else ""
+    )
     first = f'<data value="{row["next_date"]:%Y-%m-%d}">{day(row["next_date"])}</data><span class="quiet under">{row["next_what"]}</span>'
     return Piece(first + later)
 
@@ -173,8 +183,12 @@ def changed(own: Own) -> Piece:
     rows = own.moves.head(MANY)
     rows = _with(rows, who=_who(rows), what=[_move(chip, row) for row in rows.to_dict("records")])
     shown: dict[str, tuple[str, Any]] = {
-        "who": ("Account", _as_is), "what": ("What changed", _as_is), "arr": ("ARR", _money(own)), "score": ("Score", "points"), "change": ("±", "change"),
-    }  # fmt: skip
+        "who": ("Account", _as_is),
+        "what": ("What changed", _as_is),
+        "arr": ("ARR", _money(own)),
+        "score": ("Score", "points"),
+        "change": ("±", "change"),
+    }
     moved = (
         report.table(rows, shown, caption=f"Since {day(own.context['month'])}, worst first", layout="cards fold")
         if len(rows)
@@ -201,8 +215,12 @@ def alerts(own: Own) -> Piece:
         return Piece("")
     rows = own.alerts.assign(told=own.alerts["kind"].map(KINDS).str.replace("the worst band", own.bands[0]))
     shown: dict[str, tuple[str, Any]] = {
-        "name": ("Account", "text"), "told": ("New alert", "text"), "arr": ("ARR", _money(own)), "reason": ("Why", "text"), "playbook": ("What to do", "text"),
-    }  # fmt: skip
+        "name": ("Account", "text"),
+        "told": ("New alert", "text"),
+        "arr": ("ARR", _money(own)),
+        "reason": ("Why", "text"),
+        "playbook": ("What to do", "text"),
+    }
     return report.table(rows.head(MANY), shown, caption="New alerts", n=len(rows), layout="cards fold")
 
 
@@ -211,11 +229,21 @@ def overrides(own: Own) -> Piece:
     if own.ending.empty:
         return Piece("")
     chip = report.bands(own.band_colours)
-    rows = _with(own.ending[list(ENDING)], back=[Piece(f"{chip(b).html} {number(s, 0)}") for b, s in own.ending[["measured_band", "measured_score"]].itertuples(index=False, name=None)])  # fmt: skip
+    rows = _with(
+        own.ending[list(ENDING)],
+        back=[
+            Piece(f"{chip(b).html} {number(s, 0)}")
+            for b, s in own.ending[["measured_band", "measured_score"]].itertuples(index=False, name=None)
+        ],
+    )
     shown: dict[str, tuple[str, Any]] = {
-        "name": ("Account", "text"), "override_expires_on": ("Override ends", "date"), "score": ("Set to", "points"), "back": ("Then again", _as_is),
-        "override_by": ("By", "text"), "arr": ("ARR", _money(own)),
-    }  # fmt: skip
+        "name": ("Account", "text"),
+        "override_expires_on": ("Override ends", "date"),
+        "score": ("Set to", "points"),
+        "back": ("Then again", _as_is),
+        "override_by": ("By", "text"),
+        "arr": ("ARR", _money(own)),
+    }
     return report.table(rows, shown, caption="Overrides that end within 30 days: renew them, or let the score speak", layout="cards fold")
 
 
@@ -228,9 +256,13 @@ def asked(own: Own) -> Piece:
         own.asked[list(ASKED)].head(MANY), spot=[_spot(chip, {**row, "change": None}) for row in own.asked.head(MANY).to_dict("records")]
     )
     shown: dict[str, tuple[str, Any]] = {
-        "name": ("Account", "text"), "label": ("Said", "text"), "value": ("Value", "points"), "points": ("Worth", "points"), "spot": ("Score", _as_is),
+        "name": ("Account", "text"),
+        "label": ("Said", "text"),
+        "value": ("Value", "points"),
+        "points": ("Worth", "points"),
+        "spot": ("Score", _as_is),
         "arr": ("ARR", _money(own)),
-    }  # fmt: skip
+    }
     return report.table(rows, shown, caption="Is the score wrong, or the rating? Points of 100", layout="cards fold")
 
 
@@ -241,11 +273,21 @@ def renewals(own: Own) -> Piece:
     if rows.empty:
         return Piece("")
     chip = report.bands(own.band_colours)
-    rows = _with(rows, who=_who(rows), spot=[_spot(chip, row) for row in rows.to_dict("records")], risk=[_chance(row) for row in rows.to_dict("records")])  # fmt: skip
+    rows = _with(
+        rows,
+        who=_who(rows),
+        spot=[_spot(chip, row) for row in rows.to_dict("records")],
+        risk=[_chance(row) for row in rows.to_dict("records")],
+    )
     shown: dict[str, tuple[str, Any]] = {
-        "who": ("Account", _as_is), "term_ends": ("Term ends", "date"), "days_left": ("Days", "count"), "arr": ("ARR", _money(own)), "spot": ("Score", _as_is),
-        "risk": ("Chance of loss", _as_is), "last_contact": ("Last contact", "date"),
-    }  # fmt: skip
+        "who": ("Account", _as_is),
+        "term_ends": ("Term ends", "date"),
+        "days_left": ("Days", "count"),
+        "arr": ("ARR", _money(own)),
+        "spot": ("Score", _as_is),
+        "risk": ("Chance of loss", _as_is),
+        "last_contact": ("Last contact", "date"),
+    }
     there = {"risk": rows["loss"].notna().any(), "last_contact": rows["last_contact"].notna().any()}
     shown = {name: spec for name, spec in shown.items() if there.get(name, True)}
     return report.table(
@@ -263,9 +305,14 @@ def gaps(own: Own) -> Piece:
     for state in say.STATES:
         table[state] = by["state"].agg(lambda said, state=state: int((said == state).sum())).to_numpy()
     shown: dict[str, tuple[str, Any]] = {
-        "label": ("Metric", "text"), "missing": ("Not there", "count"), "stale": ("Too old", "count"), "soon": ("Soon too old", "count"),
-        "arr": ("ARR", _money(own)), "share": ("Weighs", "share"), "last": ("Newest", "date"),
-    }  # fmt: skip
+        "label": ("Metric", "text"),
+        "missing": ("Not there", "count"),
+        "stale": ("Too old", "count"),
+        "soon": ("Soon too old", "count"),
+        "arr": ("ARR", _money(own)),
+        "share": ("Weighs", "share"),
+        "last": ("Newest", "date"),
+    }
     return head + report.table(table, shown, caption="Metrics without a value, accounts; what CSMs can bring first", layout="fold")
 
 
@@ -279,9 +326,14 @@ def results(own: Own) -> Piece:
     then = [Piece(f"{chip(row['band']).html} {number(row['score'], 0)}" if row["band"] else NOTHING) for row in rows.to_dict("records")]
     rows = _with(rows.assign(what=rows["kind"].map(words)), then=then)
     shown: dict[str, tuple[str, Any]] = {
-        "name": ("Account", "text"), "what": ("What became of it", "text"), "on": ("On", "date"), "arr": ("ARR", _money(own)), "read_on": ("Read on", "date"),
-        "then": ("Score then", _as_is), "reason": ("Stated reason", "text"),
-    }  # fmt: skip
+        "name": ("Account", "text"),
+        "what": ("What became of it", "text"),
+        "on": ("On", "date"),
+        "arr": ("ARR", _money(own)),
+        "read_on": ("Read on", "date"),
+        "then": ("Score then", _as_is),
+        "reason": ("Stated reason", "text"),
+    }
     caption = (
         "Saves and losses of twelve months, for the CSM of the time; the score as tests use it, read before the renewal or 90 days before"
     )

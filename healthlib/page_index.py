@@ -15,6 +15,8 @@ from healthlib.runs import Left
 from healthlib.wording import NOTHING, change, compact, count, counted, day, money, money_change, share, share_range
 
 TITLE = "Customer health reports"
+SHORT = 16
+"""Letters of a figure that stays on one line."""
 MONTHS = 13
 """Runs that a line of the past shows."""
 NAMES = {
@@ -44,14 +46,22 @@ def index(runs: Sequence[Left]) -> str:
 
 def every(runs: Sequence[Left]) -> Piece:
     """All runs of all workspaces, newest first."""
-    rows = pd.DataFrame({
-        "as_of": [Piece(f'<a href="{run.pages["executive"]}">{day(run.as_of)}</a>') if "executive" in run.pages else Piece(day(run.as_of)) for run in runs],
-        "workspace": [_name(run) for run in runs],
-        "accounts": [count(say.figure(run, "accounts")) for run in runs],
-        "arr": [money(say.figure(run, "arr"), run.currency) for run in runs],
-        "verdict": [say.verdict(run) or NOTHING for run in runs],
-    })  # fmt: skip
-    shown = {"as_of": ("As of", _as_is), "workspace": ("Company", _as_is), "accounts": ("Accounts", "text"), "arr": ("ARR", "text"), "verdict": ("Weights", "text")}  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "as_of": [Piece(_link(run, "executive", day(run.as_of))) for run in runs],
+            "workspace": [_name(run) for run in runs],
+            "accounts": [count(say.figure(run, "accounts")) for run in runs],
+            "arr": [money(say.figure(run, "arr"), run.currency) for run in runs],
+            "verdict": [say.verdict(run) or NOTHING for run in runs],
+        }
+    )
+    shown = {
+        "as_of": ("As of", _as_is),
+        "workspace": ("Company", _as_is),
+        "accounts": ("Accounts", "text"),
+        "arr": ("ARR", "text"),
+        "verdict": ("Weights", "text"),
+    }
     said = f"{counted(len(runs), 'run')} of {counted(len({run.shelf for run in runs}), 'workspace')}, newest first"
     return report.table(rows, shown, caption=said, layout="cards fold")
 
@@ -61,17 +71,26 @@ def workspace(runs: Sequence[Left]) -> Piece:
     rows = [_row(run, before) for run, before in zip(runs, [*runs[1:], None], strict=True)]
     worst = runs[0].worst_band or "the worst band"
     shown = {
-        "as_of": ("As of", _as_is), "accounts": ("Accounts", _as_is), "arr": ("ARR", _as_is), "worst_share": (f"ARR in {worst}", _as_is),
-        "grr": ("GRR, 12 months", _as_is), "nrr": ("NRR, 12 months", _as_is), "loss": ("Likely lost", _as_is), "verdict": ("Weights", _as_is),
+        "as_of": ("As of", _as_is),
+        "accounts": ("Accounts", _as_is),
+        "arr": ("ARR", _as_is),
+        "worst_share": (f"ARR in {worst}", _as_is),
+        "grr": ("GRR, 12 months", _as_is),
+        "nrr": ("NRR, 12 months", _as_is),
+        "loss": ("Likely lost", _as_is),
+        "verdict": ("Weights", _as_is),
         "pages": ("Pages", _as_is),
-    }  # fmt: skip
+    }
     problems = [f"{day(run.as_of)}: {run.problem}" for run in runs if run.problem]
     return report.show(
-        report.heading(f"{runs[0].workspace}{' (simulated)' if runs[0].simulated else ''}"),
+        report.heading(f"{runs[0].workspace}{' (simulated)' if _unsaid(runs[0]) else ''}"),
         report.claim(say.compared(runs)),
         lines(runs),
         report.table(
-            pd.DataFrame(rows), shown, caption="Month by month, with the change against the run before; 95% intervals", layout="cards fold"
+            pd.DataFrame(rows),
+            shown,
+            caption=f"{runs[0].workspace} month by month, with the change against the run before; 95% intervals",
+            layout="cards fold",
         ),
         report.bullets(problems),
     )
@@ -80,7 +99,14 @@ def workspace(runs: Sequence[Left]) -> Piece:
 def lines(runs: Sequence[Left]) -> Piece:
     """The course of the last thirteen runs as small lines, each with its words; nothing for a single run."""
     past = list(runs[:MONTHS])
-    named = {"accounts": "Accounts", "arr": "ARR", "worst_share": f"ARR in {runs[0].worst_band or 'the worst band'}", "grr": "GRR", "nrr": "NRR", "loss": "Likely lost"}  # fmt: skip
+    named = {
+        "accounts": "Accounts",
+        "arr": "ARR",
+        "worst_share": f"ARR in {runs[0].worst_band or 'the worst band'}",
+        "grr": "GRR",
+        "nrr": "NRR",
+        "loss": "Likely lost",
+    }
     drawn = [
         (words, plots.trend([say.figure(run, name) for run in reversed(past)], say.course(past, name, words)).html)
         for name, words in named.items()
@@ -95,7 +121,11 @@ def _row(run: Left, before: Left | None) -> dict[str, Piece]:
     past = before if known else None
     loss = say.figure(run, "loss")
     days = say.figure(run, "loss_days")
-    span = "" if math.isnan(say.figure(run, "loss_low")) else f"{money(say.figure(run, 'loss_low'), unit, 2)}–{money(say.figure(run, 'loss_high'), unit, 2)}"  # fmt: skip
+    span = (
+        ""
+        if math.isnan(say.figure(run, "loss_low"))
+        else f"{money(say.figure(run, 'loss_low'), unit, 2)}–{money(say.figure(run, 'loss_high'), unit, 2)}"
+    )
     same = past if past is not None and past.worst_band == run.worst_band else None
     return {
         "as_of": Piece(f"{_link(run, 'executive', day(run.as_of))}{_quiet(_far(run, before))}"),
@@ -135,15 +165,21 @@ def _changed(run: Left, before: Left | None) -> str:
 
 
 def _cell(words: str, quiet: str) -> Piece:
-    return Piece(report.escape(words).replace("<bdi>", "").replace("</bdi>", "") + _quiet("" if quiet == NOTHING else quiet))
+    kept = f'<span class="nowrap">{report.escape(words)}</span>' if len(words) < SHORT else report.escape(words)
+    return Piece(kept + _quiet("" if quiet == NOTHING else quiet))
 
 
 def _quiet(words: str) -> str:
-    return f'<span class="quiet under">{words}</span>' if words else ""
+    return f'<span class="quiet under">{report.escape(words)}</span>' if words else ""
 
 
 def _name(run: Left) -> Piece:
-    return Piece(report.escape(run.workspace) + (' <span class="quiet">(simulated)</span>' if run.simulated else ""))
+    return Piece(report.escape(run.workspace) + (' <span class="quiet">(simulated)</span>' if _unsaid(run) else ""))
+
+
+def _unsaid(run: Left) -> bool:
+    """Whether the company is invented and its name does not say so."""
+    return run.simulated and "simulated" not in run.workspace.casefold()
 
 
 def _link(run: Left, page: str, words: str) -> str:

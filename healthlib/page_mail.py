@@ -12,12 +12,14 @@ from healthlib import claims_executive as say
 from healthlib import palette
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.headline import FIRST
-from healthlib.wording import NOTHING, change, compact, count, day, money, money_change, number, share, share_range, unknown
+from healthlib.wording import NOTHING, change, compact, count, day, money, money_change, money_range, number, share, share_range, unknown
 
 FONT = "font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:1.45"
+BARE = 'cellpadding="0" cellspacing="0" border="0" width="100%"'
 RULE = "border-bottom:1px solid #8a94a3"
 LETTERS = 160
 """Letters of a text from a file that a cell shows."""
+QUESTIONS = 3
 PAGES = {
     "executive.html": "the whole report: trends, all accounts at risk, forecast against actual",
     "audit.html": "who leaves, what went before, and account by account",
@@ -41,19 +43,25 @@ def mail(facts: ExecutiveFacts) -> str:
         _note("Simulated data. This company does not exist.") if facts.context["simulated"] else "",
         _note(str(facts.context["evidence"])) if facts.context.get("evidence") else "",
         _line(f'<p style="font-size:17px;margin:0 0 10px">{_escape(say.opening(facts))}</p>'),
-        _line(tiles(facts)), _line(bands(facts)), _line(_heading("What renews next") + _text(say.renewals(facts))),
-        _line(first(facts)), _line(_heading("Can this be believed?") + _text(say.in_short(facts))), _line(links(facts)), _line(_foot(facts)),
-    ]  # fmt: skip
+        _line(tiles(facts)),
+        _line(bands(facts)),
+        _line(_heading("What renews next") + _text(say.renewals(facts))),
+        _line(first(facts)),
+        _line(believe(facts)),
+        _line(links(facts)),
+        _line(_foot(facts)),
+    ]
     body = "".join(parts)
-    lay = 'role="presentation" cellpadding="0" cellspacing="0" border="0" width="100%"'
+    lay = f'role="presentation" {BARE}'
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f'<meta name="supported-color-schemes" content="light dark"><title>{html.escape(title)} – {html.escape(_short(facts.context["workspace"]))}</title></head>'
-        f'<body style="margin:0;padding:0"><main><table {lay} style="border-collapse:collapse"><tr><td align="center" style="padding:16px 12px">'
-        f'<table {lay} style="border-collapse:collapse;max-width:640px;margin:0 auto;text-align:left;{FONT}">{body}</table></td></tr></table></main>'
-        "</body></html>\n"
+        f"<title>{html.escape(title)} – {html.escape(_short(facts.context['workspace']))}</title></head>"
+        f'<body style="margin:0;padding:0"><main><table {lay} style="border-collapse:collapse"><tr>'
+        '<td align="center" style="padding:16px 12px">'
+        f'<table {lay} style="border-collapse:collapse;max-width:640px;margin:0 auto;text-align:left;{FONT}">{body}</table>'
+        "</td></tr></table></main></body></html>\n"
     )
 
 
@@ -92,19 +100,29 @@ def tiles(facts: ExecutiveFacts) -> str:
     told = [
         ("Active accounts", count(now["accounts"]), change(now["accounts"] - before["accounts_before"]) + since if since else ""),
         ("ARR", money(now["arr"], unit), money_change(now["arr"] - before["arr_before"], unit) + since if since else ""),
-        (f"ARR in {facts.bands[0]}", money(worst["arr"], unit), money_change(worst["arr"] - worst["arr_before"], unit) + since if since else ""),
-    ]  # fmt: skip
+        (
+            f"ARR in {facts.bands[0]}",
+            money(worst["arr"], unit),
+            money_change(worst["arr"] - worst["arr_before"], unit) + since if since else "",
+        ),
+    ]
     for key, label in (("grr_12m", "GRR, 12 months"), ("nrr_12m", "NRR, 12 months")):
         found = facts.retention.get(key)
         told += [(label, share_range(found.value, found.low, found.high), f"n = {count(found.n)} accounts")] if found is not None else []
+    whole = facts.due[facts.due["band"] == "all"].head(1) if len(facts.due) else facts.due
+    for row in whole.to_dict("records"):
+        lost = "" if unknown(row["expected_lost"]) else f"{money_range(row['low'], row['high'], unit)} likely lost"
+        label = f"Exposed for {row['days']} days" if facts.context["kind"] == "churn_within" else f"Renews in {row['days']} days"
+        told.append((label, money(row["arr"], unit), lost))
     cells = [
-        f'<td width="50%" style="padding:6px 8px 6px 0;vertical-align:top;{RULE}"><span style="font-size:13px">{html.escape(label)}</span><br>'
+        f'<td width="50%" style="padding:6px 8px 6px 0;vertical-align:top;{RULE}">'
+        f'<span style="font-size:13px">{html.escape(label)}</span><br>'
         f'<strong style="font-size:20px">{html.escape(figure)}</strong><br><span style="font-size:13px">{html.escape(remark)}</span></td>'
         for label, figure, remark in told
     ]
     cells += ["<td></td>"] if len(cells) % 2 else []
     rows = "".join(f"<tr>{one}{two}</tr>" for one, two in zip(cells[::2], cells[1::2], strict=True))
-    return f'<table role="presentation" cellpadding="0" cellspacing="0" border="0" width="100%" style="border-collapse:collapse">{rows}</table>'
+    return f'<table role="presentation" {BARE} style="border-collapse:collapse">{rows}</table>'
 
 
 def _grid(caption: str, heads: list[str], rows: list[list[str]]) -> str:
@@ -115,19 +133,23 @@ def _grid(caption: str, heads: list[str], rows: list[list[str]]) -> str:
         for at, words in enumerate(heads)
     )
     body = "".join(
-        "<tr>" + f'<th scope="row" align="left" style="{look};font-weight:normal">{row[0]}</th>'
-        + "".join(f'<td align="right" style="{look};white-space:nowrap">{cell}</td>' for cell in row[1:]) + "</tr>"
+        "<tr>"
+        + f'<th scope="row" align="left" style="{look};font-weight:normal">{row[0]}</th>'
+        + "".join(f'<td align="right" style="{look};white-space:nowrap">{cell}</td>' for cell in row[1:])
+        + "</tr>"
         for row in rows
-    )  # fmt: skip
+    )
     said = f'<caption style="text-align:left;font-size:13px;padding:0 0 4px">{html.escape(caption)}</caption>'
-    return f'<table cellpadding="0" cellspacing="0" border="0" width="100%" style="border-collapse:collapse;font-size:15px">{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    inner = f"{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<table {BARE} style="border-collapse:collapse;font-size:15px">{inner}</table>'
 
 
 def _chip(facts: ExecutiveFacts, band: Any) -> str:
     """The sign of a band in its colour, and its name."""
     tone = palette.tones(facts.bands).get(band, palette.UNSCORED)
     colour = palette.colours(facts.band_colours or dict.fromkeys(facts.bands, "")).get(band, palette.TONES[palette.UNSCORED][0])
-    return f'<span aria-hidden="true" style="color:{html.escape(colour, quote=True)}">{palette.GLYPHS[tone]}</span> {_escape(band)}'
+    look = f"color:{html.escape(colour, quote=True)};font-size:19px;font-weight:bold;line-height:1"
+    return f'<span aria-hidden="true" style="{look}">{palette.GLYPHS[tone]}</span> {_escape(band)}'
 
 
 def bands(facts: ExecutiveFacts) -> str:
@@ -135,10 +157,15 @@ def bands(facts: ExecutiveFacts) -> str:
     unit, table = compact(facts.context["currency"]), facts.by_band
     known = bool(table["accounts_before"].notna().any())
     rows = [
-        [_chip(facts, row["band"]), count(row["accounts"]), *([change(row["accounts"] - row["accounts_before"])] if known else []),
-         money(row["arr"], unit), *([money_change(row["arr"] - row["arr_before"], unit)] if known else [])]
+        [
+            _chip(facts, row["band"]),
+            count(row["accounts"]),
+            *([change(row["accounts"] - row["accounts_before"])] if known else []),
+            money(row["arr"], unit),
+            *([money_change(row["arr"] - row["arr_before"], unit)] if known else []),
+        ]
         for row in table.to_dict("records")
-    ]  # fmt: skip
+    ]
     heads = ["Band", "Accounts", *(["± month"] if known else []), "ARR", *(["± month"] if known else [])]
     since = f", and change since {day(facts.context['month'])}" if known else ""
     return _heading("The base by band") + _text(say.bands(facts)) + _grid(f"Accounts and ARR by band{since}", heads, rows)
@@ -168,6 +195,12 @@ def _risk(facts: ExecutiveFacts, row: dict[Any, Any], unit: str) -> str:
     return f'<li style="margin:0 0 8px">{"<br>".join(lines)}</li>'
 
 
+def believe(facts: ExecutiveFacts) -> str:
+    """The first questions of a doubter, with their answers."""
+    asked = list(say.believe(facts).items())[:QUESTIONS]
+    return _heading("Can this be believed?") + "".join(_text(f"{question} {answer}") for question, answer in asked)
+
+
 def links(facts: ExecutiveFacts) -> str:
     """Where the rest is: file names only, since nobody knows where a reader keeps them."""
     rows = "".join(f'<li style="margin:0 0 4px"><a href="{file}">{file}</a>: {html.escape(what)}</li>' for file, what in PAGES.items())
@@ -179,8 +212,9 @@ def _foot(facts: ExecutiveFacts) -> str:
     """From what it was made."""
     context = facts.context
     said = (
-        f"Data through {day(context['data_through'])}; {count(len(facts.scores))} active accounts; scorecard {str(context['scorecard_sha256'])[:12] or NOTHING}; "
-        f"healthlib {context['versions'].get('healthlib', '')}. ARR: what running contracts bring in a year. GRR and NRR: of the ARR of a year ago, what is "
-        "still there, without and with growth. Ranges are 95% intervals."
+        f"Data through {day(context['data_through'])}; {count(len(facts.scores))} active accounts; "
+        f"scorecard {str(context['scorecard_sha256'])[:12] or NOTHING}; healthlib {context['versions'].get('healthlib', '')}. "
+        "ARR: what running contracts bring in a year. GRR and NRR: of the ARR of a year ago, what is still there, without and with growth. "
+        "Ranges are 95% intervals."
     )
     return f'<p style="font-size:13px;margin:10px 0 0">{html.escape(said)}</p>'

@@ -1,4 +1,4 @@
-"""What the runs left: their folders read again, whatever state they are in; a file that cannot be read becomes a sentence, never an error."""
+"""What the runs left: their folders read again in whatever state; a file that cannot be read becomes a sentence, never an error."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 PAGES = {
-    "executive": "executive.html", "summary": "summary.html", "audit": "audit.html", "weights": "weights.html", "backtest": "backtest.html",
+    "executive": "executive.html",
+    "summary": "summary.html",
+    "audit": "audit.html",
+    "weights": "weights.html",
+    "backtest": "backtest.html",
     "check": "check.html",
-}  # fmt: skip
+}
 """What a page is called -> its file."""
 LARGEST = 8_000_000
 """Bytes above which a summary.json is not ours."""
@@ -54,25 +60,41 @@ def found(out: Path) -> list[Left]:
     rows = []
     for page in sorted(out.glob("*/*/executive.html")):
         folder = page.parent
-        if not folder.name.startswith(".") and not folder.parent.name.startswith("."):
+        if _is_day(folder.name) and not folder.parent.name.startswith("."):
             rows.append(_left(folder, out))
     return sorted(rows, key=lambda row: (row.as_of, row.workspace, row.shelf), reverse=True)
 
 
+def _is_day(name: str) -> bool:
+    """Whether a folder's name is a day; hidden folders, and those a person made beside ours, are not."""
+    try:
+        return DAY.fullmatch(name) is not None and bool(date.fromisoformat(name))
+    except ValueError:
+        return False
+
+
 def _left(folder: Path, out: Path) -> Left:
     """One run as its folder says."""
-    at = folder.relative_to(out).as_posix()
+    at = quote(folder.relative_to(out).as_posix())
     summary, problem = _summary(folder / "summary.json")
     pages = {name: f"{at}/{file}" for name, file in PAGES.items() if (folder / file).is_file()}
     figures, doubts = _figures(summary)
     if not problem and doubts:
         problem = f"summary.json does not say {', '.join(doubts)}: it was written by another version, or changed since."
     return Left(
-        shelf=folder.parent.name, as_of=folder.name, workspace=_text(summary.get("workspace")) or folder.parent.name,
-        simulated=summary.get("simulated") is True, pages=pages, books=_books(summary, folder, at), figures=figures,
-        currency=_text(summary.get("currency")) or "USD", verdict=_text(_inside(summary, "weights", "recommendation")),
-        worst_band=_worst(summary), scorecard=_text(summary.get("scorecard_sha256")), problem=problem,
-    )  # fmt: skip
+        shelf=folder.parent.name,
+        as_of=folder.name,
+        workspace=_text(summary.get("workspace")) or folder.parent.name,
+        simulated=summary.get("simulated") is True,
+        pages=pages,
+        books=_books(summary, folder, at),
+        figures=figures,
+        currency=_text(summary.get("currency")) or "USD",
+        verdict=_text(_inside(summary, "weights", "recommendation")),
+        worst_band=_worst(summary),
+        scorecard=_text(summary.get("scorecard_sha256")),
+        problem=problem,
+    )
 
 
 def _summary(path: Path) -> tuple[dict[str, Any], str]:
@@ -120,8 +142,6 @@ def _worst(summary: dict[str, Any]) -> str:
 
 def _figures(summary: dict[str, Any]) -> tuple[dict[str, float], list[str]]:
     """The figures that are there, and what a run of any version says and this one does not."""
-    if not summary:
-        return {}, []
     worst = [_number(row.get("arr")) for row in _bands(summary) if _text(row.get("band")) == _worst(summary)]
     total = _number(_inside(summary, "arr", "total"))
     found = {"accounts": _number(_inside(summary, "accounts", "active")), "arr": total}
@@ -153,4 +173,8 @@ def _books(summary: dict[str, Any], folder: Path, at: str) -> tuple[tuple[str, s
     rows = summary.get("books")
     named = [(_text(row.get("csm")), row.get("file")) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     safe = re.compile(r"book-[a-z0-9-]{1,80}\.html")
-    return tuple((csm or "nobody", f"{at}/{file}") for csm, file in named if isinstance(file, str) and safe.fullmatch(file) and (folder / file).is_file())  # fmt: skip
+    return tuple(
+        (csm or "nobody", f"{at}/{file}")
+        for csm, file in named
+        if isinstance(file, str) and safe.fullmatch(file) and (folder / file).is_file()
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,30 +42,47 @@ def execute_each(notebook: Path, folder: Path, parameters: Mapping[str, Mapping[
 
 @contextlib.contextmanager
 def _one_kernel() -> Generator[dict[str, Any]]:
-    """A kernel and its client, for the thread that asks; it is shut down whatever happens."""
+    """A kernel for the thread that asks; it is shut down whatever happens."""
     execution.quicken_jupyter()
-    from jupyter_client.manager import AsyncKernelManager
     from nbclient.util import run_sync
 
     with execution.kernel_environment() as config:
-        manager = AsyncKernelManager(kernel_name="python3", config=config)
-        held: dict[str, Any] = {"km": manager}
-
-        async def up() -> None:
-            await manager.start_kernel()
-            held["kc"] = manager.client()
-            held["kc"].start_channels()
-            await held["kc"].wait_for_ready(timeout=60)
-            held["kc"].allow_stdin = False
-
-        async def down() -> None:
-            if "kc" in held:
-                held["kc"].stop_channels()
-            if manager.has_kernel:
-                await manager.shutdown_kernel(now=True)
-
+        manager = _manager()(kernel_name="python3", config=config)
         try:
-            run_sync(up)()
-            yield held
+            run_sync(manager.start_kernel)()
+            yield {"km": manager}
         finally:
-            run_sync(down)()
+            if manager.has_kernel:
+                run_sync(manager.shutdown_kernel)(now=True)
+            if manager.kept is not None:
+                manager.kept.stop_channels()
+
+
+@cache
+def _manager() -> Any:
+    """A kernel manager with one client for all notebooks: a new one waits a fifth of a second for old messages, each time."""
+    from jupyter_client.asynchronous.client import AsyncKernelClient
+    from jupyter_client.manager import AsyncKernelManager
+
+    class Client(AsyncKernelClient):
+        heard = False
+
+        def start_channels(self, *args: Any, **kwargs: Any) -> None:
+            if not self.channels_running:
+                super().start_channels(*args, **kwargs)
+
+        async def wait_for_ready(self, timeout: float | None = None) -> None:
+            if not self.heard:
+                await super().wait_for_ready(timeout=timeout)
+                self.heard = True
+
+    class Manager(AsyncKernelManager):
+        kept: Any = None
+
+        def client(self, **kwargs: Any) -> Any:
+            if self.kept is None:
+                self.client_factory = Client
+                self.kept = super().client(**kwargs)
+            return self.kept
+
+    return Manager

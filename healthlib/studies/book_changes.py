@@ -1,4 +1,4 @@
-"""What changed in a book since the previous month-end: moves between bands and between CSMs, overrides about to end, ratings that contradict."""
+"""What changed in a book since the previous month-end: moves between bands and CSMs, overrides about to end, ratings that contradict."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pandas as pd
 
 from healthlib import scoring
 from healthlib.spec import Scorecard
+from healthlib.studies.book_work import named
 
 MOVES = ("csm", "account_id", "name", "kind", "from", "to", "arr", "score", "change", "with", "anchor")
 ENDING = ("csm", "account_id", "name", "arr", "score", "measured_score", "measured_band", "override_by", "override_expires_on")
@@ -54,11 +55,10 @@ def moves(table: pd.DataFrame, before: pd.DataFrame, bands: tuple[str, ...], chu
 def _gone(before: pd.DataFrame, table: pd.DataFrame, churned: pd.DataFrame) -> pd.DataFrame:
     """Customers of the previous month-end that are none today; `to` says whether they left, or whether that is not settled yet."""
     rows = before[~before["account_id"].isin(table["account_id"])]
-    name = rows["name"].where(rows["name"].notna(), rows["account_id"]) if "name" in rows else rows["account_id"]
     settled = rows["account_id"].isin(churned["account_id"])
     return rows.assign(**{
-        "name": name, "kind": "left", "from": rows["band"].astype("object"), "to": np.where(settled, "", "no contract now"), "change": np.nan,
-        "with": "", "anchor": "",
+        "name": named(rows), "kind": "left", "from": rows["band"].astype("object"), "to": np.where(settled, "", "no contract now"),
+        "change": np.nan, "with": "", "anchor": "",
     })  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def ending(snapshot: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """Overrides that end within `ENDS_DAYS`, the first to end first: `ENDING`. What the score will be without them is `measured_score`."""
     days = (snapshot["override_expires_on"] - as_of).dt.days
     rows = snapshot[snapshot["override"].notna() & (days <= ENDS_DAYS)]
-    rows = rows.assign(name=_names(rows)).sort_values(["override_expires_on", "arr", "account_id"], ascending=[True, False, True])
+    rows = rows.assign(name=named(rows)).sort_values(["override_expires_on", "arr", "account_id"], ascending=[True, False, True])
     return rows[list(ENDING)].reset_index(drop=True)
 
 
@@ -86,10 +86,6 @@ def asked(scorecard: Scorecard, snapshot: pd.DataFrame) -> pd.DataFrame:
         far = (points[name] - snapshot["measured_score"]).abs() >= APART
         rows = snapshot[far & snapshot["override"].isna() & snapshot[name].notna()]
         said = {"label": scorecard.metrics[name].label, "value": rows[name], "points": points.loc[rows.index, name]}
-        parts.append(rows.assign(name=_names(rows), **said))
+        parts.append(rows.assign(name=named(rows), **said))
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(ASKED))
     return found.sort_values(["arr", "account_id"], ascending=[False, True])[list(ASKED)].reset_index(drop=True)
-
-
-def _names(rows: pd.DataFrame) -> pd.Series:
-    return rows["name"].astype("object").where(rows["name"].notna(), rows["account_id"]) if "name" in rows else rows["account_id"]

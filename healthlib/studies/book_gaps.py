@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from healthlib import scoring
+from healthlib.studies.book_work import named
 
 if TYPE_CHECKING:
     from healthlib.spec import Metric
@@ -64,8 +65,7 @@ def _of_metric(metric: Metric, rows: pd.DataFrame, share: pd.Series, last: pd.Se
         left = (last - as_of).dt.days + metric.stale_after_days
         state = state.mask(~void & (left <= SOON_DAYS), "soon")
     kept = rows[(state != "").to_numpy()]
-    name = kept["name"].astype("object").where(kept["name"].notna(), kept["account_id"]) if "name" in kept else kept["account_id"]
     return kept[["csm", "account_id", "arr"]].assign(
-        name=name, metric=metric.name, label=metric.label, table=metric.table or "", state=state[kept.index],
+        name=named(kept), metric=metric.name, label=metric.label, table=metric.table or "", state=state[kept.index],
         last=last[kept.index].astype("datetime64[s]"), share=share[kept.index],
     )  # fmt: skip

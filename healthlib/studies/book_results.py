@@ -1,4 +1,4 @@
-"""Saves and losses of the last twelve months, account by account, for the CSM of the time: a list to learn from, never a ranking of persons."""
+"""Saves and losses of the last twelve months, account by account, for the CSM of the time: to learn from, never a ranking of persons."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from healthlib import scoring
 from healthlib.book_files import owner
+from healthlib.studies.book_work import named
 from healthlib.studies.fit import usable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def results(book: Book) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with `COLUMNS`: csm of the time; kind stayed or left; on (the day that was decided: the end of the term, or of the horizon; the
+    DataFrame with `COLUMNS`: csm of the time; kind stayed or left; on (when that was decided: the end of the term, or of the horizon; the
     day it left), read_on, score and band (of the case that stayed; of the reading 90 days before an account left, "" where there was
     none), reason (why it left, "" where not said)
     """
@@ -45,8 +46,7 @@ def _read(book: Book, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with csm, name, and the score and band that tests use."""
     frame = scoring.score(usable(book.scorecard, book.leaks.found), rows).frame
     csm = rows["csm"].astype("object").map(owner) if "csm" in rows else ""
-    name = rows["name"].astype("object").where(rows["name"].notna(), rows["account_id"]) if "name" in rows else rows["account_id"]
-    return rows[["account_id", "as_of", "arr"]].assign(csm=csm, name=name, score=frame["score"], band=frame["band"].astype("object"))
+    return rows[["account_id", "as_of", "arr"]].assign(csm=csm, name=named(rows), score=frame["score"], band=frame["band"].astype("object"))
 
 
 def _stayed(book: Book, begun: pd.Timestamp) -> pd.DataFrame:

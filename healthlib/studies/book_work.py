@@ -1,4 +1,4 @@
-"""What to do today in each book: every account with its next date, last contact and running playbooks, and the order in which to turn to them."""
+"""What to do today in each book: every account with its next date, last contact and running playbooks, and the order to take them in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pandas as pd
 
 from healthlib.book_files import owner
 from healthlib.studies import today
-from healthlib.studies.executive import profile
 from healthlib.wording import short_day
 
 if TYPE_CHECKING:
@@ -34,6 +33,11 @@ def owner_of(snapshot: pd.DataFrame) -> pd.Series:
     return snapshot["csm"].astype("object").map(owner)
 
 
+def named(rows: pd.DataFrame) -> pd.Series:
+    """The name of each row's account, its id where it has none."""
+    return rows["name"].astype("object").where(rows["name"].notna(), rows["account_id"]) if "name" in rows else rows["account_id"]
+
+
 def accounts(book: Book, executive: ExecutiveFacts, snapshot: pd.DataFrame, anchors: Mapping[str, str]) -> pd.DataFrame:
     """Every active account in the order of `snapshot`: `ACCOUNT_COLUMNS` without csm and csm_before.
 
@@ -43,7 +47,7 @@ def accounts(book: Book, executive: ExecutiveFacts, snapshot: pd.DataFrame, anch
     anchors : account_id -> anchor of its section on audit.html
     """
     rows = executive.scores.set_index("account_id", drop=False).rename_axis(None).reindex(snapshot.index)
-    rows = rows.assign(**{name: profile(snapshot)[name] for name in ("name", "segment")})
+    rows = rows.assign(name=named(snapshot), segment=snapshot.reindex(columns=["segment"])["segment"])
     rows["days_left"] = (rows["term_ends"] - book.as_of).dt.days.astype("float64")
     rows["loss"] = 1 - rows["renewal_probability"]
     rows["loss_low"], rows["loss_high"] = 1 - rows["probability_high"], 1 - rows["probability_low"]
@@ -51,7 +55,7 @@ def accounts(book: Book, executive: ExecutiveFacts, snapshot: pd.DataFrame, anch
     rows["running"] = _running(book, rows.index)
     rows["alert"] = _alert(executive, rows.index)
     rows["next_date"], rows["next_what"] = _next(book, rows)
-    rows["anchor"] = pd.Series(rows.index, index=rows.index).map(dict(anchors)).fillna("")
+    rows["anchor"] = pd.Series(rows.index, index=rows.index).map(lambda account: anchors.get(account, ""))
     rows["place"] = order(rows, executive.bands, book.workspace.outcome.horizon_days if book.workspace.kind == "churn_within" else FAR)
     wanted = rows["place"].notna()
     rows["why"] = today.reasons(book.scorecard, snapshot[wanted], dated=book.dated).reindex(rows.index).fillna("")

@@ -1,4 +1,4 @@
-"""One book per CSM: whose accounts these are today, what to do next, what changed, what renews, which gaps can be closed, who stayed or left.
+"""One book per CSM: whose accounts these are, what to do next, what changed, what renews, which gaps can be closed, who stayed or left.
 
 Nothing here compares persons: an account's chance of loss is the account's, and saves and losses are listed, never counted against others.
 """
@@ -37,9 +37,9 @@ class BooksFacts:
     context : of the executive report
     owners : CSMs by name, "" last; empty where the exports have no owner column, or nobody in it
     bands, band_colours : from worst to best, then unscored
-    accounts : a row an active account, `book_work.ACCOUNT_COLUMNS`: as in scores.csv, with name, csm, csm_before (at the previous month-end),
-        loss (1 - renewal probability), last_contact, running (playbooks that have not ended), next_date and next_what, alert, why, anchor (of
-        its section on audit.html, or "") and `place` (0 first: the order of the worklist; NaN for what is not on it)
+    accounts : a row an active account, `book_work.ACCOUNT_COLUMNS`: as in scores.csv, with name, csm, csm_before (at the previous
+        month-end), loss (1 - renewal probability), last_contact, running (playbooks that have not ended), next_date and next_what, alert,
+        why, anchor (of its section on audit.html, or "") and `place` (0 first: the order of the worklist; NaN for what is not on it)
     by_band : csm, band, accounts, arr, accounts_before, arr_before (NaN where there is no previous month-end): a row a band of each book
     moves : `book_changes.MOVES`: what changed since the previous month-end; alerts : as in alerts.csv, those that are new
     ending : overrides that end within 30 days; asked : ratings and scores that contradict each other, `book_changes.ASKED`
@@ -180,7 +180,7 @@ def listed(facts: BooksFacts) -> list[dict[str, Any]]:
     """Each book in a line, for summary.json: csm ("" for nobody), file, accounts, arr."""
     from healthlib.book_files import book_file
 
-    sums = facts.accounts.groupby("csm")["arr"].agg(["size", "sum"])
+    sums: Any = facts.accounts.groupby("csm")["arr"].agg(["size", "sum"])
     return [
         {"csm": name, "file": book_file(name), "accounts": int(sums.at[name, "size"]), "arr": float(sums.at[name, "sum"])}
         for name in facts.owners

@@ -18,8 +18,8 @@ def headline(facts: ExecutiveFacts) -> dict[str, Any]:
     Returns
     -------
     dict
-        `worst_band`; `kind` (of outcome); `expected_loss`: days -> accounts, arr, expected_lost_arr (an Estimate) of all that ends within so
-        many days, of contracts without an end all that runs (days is the horizon); `first`: the first accounts to turn to, as
+        `worst_band`; `kind` (of outcome); `expected_loss`: days -> accounts, arr, expected_lost_arr (an Estimate) of all that ends within
+        so many days, of contracts without an end all that runs (days is the horizon); `first`: the first accounts to turn to, as
         `ExecutiveFacts.risks` has them
     """
     whole = facts.due[facts.due["band"] == "all"] if len(facts.due) else facts.due
