@@ -95,15 +95,10 @@ def work(own: Own) -> str:
     if todo.empty:
         return "Nothing is on the list: no account stands below the best band, and no alert holds."
     names = [isolated(str(name)) for name in todo["name"].head(3)]
-    calm = len(own.accounts) - len(todo)
-    rest = (
-        ""
-        if not calm
-        else f" The other {counted(calm, 'account')} stand in the best band without an alert."
-        if calm > 1
-        else (" The other account stands in the best band without an alert.")
-    )
-    return f"Start with {listed(names)}. {counted(len(todo), 'account')} below the best band or with an alert.{rest}"
+    calm, many = len(own.accounts) - len(todo), len(todo)
+    rest = f" The other {counted(calm, 'account') if calm > 1 else 'one'}: not below it, and no alert." if calm else ""
+    stand, have = ("stands", "has") if many == 1 else ("stand", "have")
+    return f"Start with {listed(names)}. {counted(many, 'account')} {stand} below the best band or {have} an alert.{rest}"
 
 
 def order(own: Own) -> str:

@@ -156,7 +156,8 @@ def _chance(row: dict[Any, Any]) -> Piece:
 def _because(row: dict[Any, Any]) -> Piece:
     """The alert that holds, as far as its first clause, then what costs most points."""
     told = f"{report.escape(re.split('[;:]', row['alert'])[0])}. " if row["alert"] else ""
-    return Piece(told + (f'<span class="quiet">{report.escape(row["why"])}</span>' if row["why"] else ""))
+    why = f'<span class="quiet">{report.escape(row["why"])}</span>' if row["why"] else ""
+    return Piece(f'<span class="full">{told}{why}</span>' if told or why else NOTHING)
 
 
 def _next(row: dict[Any, Any]) -> Piece:
@@ -174,7 +175,8 @@ def _next(row: dict[Any, Any]) -> Piece:
 
 def _do(row: dict[Any, Any]) -> Piece:
     runs = f'<span class="quiet">Running: {report.escape(row["running"])}</span>' if row["running"] else ""
-    return Piece(report.escape(row["playbook"]) + ("<br>" if row["playbook"] and runs else "") + runs)
+    said = report.escape(row["playbook"]) + ("<br>" if row["playbook"] and runs else "") + runs
+    return Piece(f'<span class="full">{said}</span>' if said else NOTHING)
 
 
 def changed(own: Own) -> Piece:

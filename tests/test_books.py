@@ -31,8 +31,8 @@ from tests.test_report import Piece, run
 ROOT = Path(__file__).parents[1]
 DAY, MONTH = small_company.AS_OF, pd.Timestamp("2026-09-30")
 HOSTILE = (
-    "../../etc/passwd", "<script>alert(1)</script>", "con", "a" * 400, "Ann", "ANN", "ann", "Ann ", "Ann  Lee", "Ann Lee", "ann-lee", "Ann-Lee",
-    "شركة", "日本", "🚀", "", "\u202eevil", "a/b", "a\\b", "a\0b", ".", "..", "Ann Lee  88d31ff29a3f", "=cmd()",
+    "../../etc/passwd", "<script>alert(1)</script>", "con", "a" * 400, "Ann", "ANN", "ann", "Ann ", "Ann  Lee", "Ann Lee", "ann-lee",
+    "Ann-Lee", "شركة", "日本", "🚀", "", "\u202eevil", "a/b", "a\\b", "a\0b", ".", "..", "Ann Lee  88d31ff29a3f", "=cmd()",
     "'\"&",
 )  # fmt: skip
 
@@ -148,8 +148,8 @@ def rated(book: Book) -> Book:
     """Four accounts, a rating that goes stale after 90 days, a count without one."""
     metrics = [
         Metric(
-            name="rating", group="g", label="Rating", table="ratings", measure=Measure(kind="last", of="rating"), stale_after_days=90, worst=1,
-            best=5, weight=15,
+            name="rating", group="g", label="Rating", table="ratings", measure=Measure(kind="last", of="rating"), stale_after_days=90,
+            worst=1, best=5, weight=15,
         ),
         Metric(name="seats", group="g", label="Seats", table="usage", measure=Measure(kind="count"), worst=0, best=10, weight=85),
     ]  # fmt: skip
