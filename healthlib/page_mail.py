@@ -203,7 +203,10 @@ def believe(facts: ExecutiveFacts) -> str:
 
 def links(facts: ExecutiveFacts) -> str:
     """Where the rest is: file names only, since nobody knows where a reader keeps them."""
-    rows = "".join(f'<li style="margin:0 0 4px"><a href="{file}">{file}</a>: {html.escape(what)}</li>' for file, what in PAGES.items())
+    rows = "".join(
+        f'<li style="margin:0 0 4px"><a href="{file}" style="color:inherit">{file}</a>: {html.escape(what)}</li>'
+        for file, what in PAGES.items()
+    )
     where = "Attached, or in the folder this summary comes from:"
     return _heading("The full report") + f'<p style="margin:0 0 4px">{where}</p><ul style="margin:0;padding:0 0 0 22px">{rows}</ul>'
 
