@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"healthlib {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, command, says in (
-        ("run", run, "the whole monthly job: four notebooks, reports and tables"),
+        ("run", run, "the whole monthly job: the notebooks, a page per CSM, reports and tables"),
         ("check", check, "is my data good enough? every failure with file, line and column"),
         ("score", score, "scores.csv, alerts.csv and their part of summary.json alone"),
         ("fit", fit, "weights.csv and its part of summary.json alone"),
@@ -53,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
     ):
         sub = _add(commands, name, command, says)
         _workspace_options(sub)
+        if name == "run":
+            said = "a page per CSM, also where there are more than 50 (default: where at most 50); --no-books: none"
+            sub.add_argument("--books", action=argparse.BooleanOptionalAction, default=None, help=said)
     sub = _add(commands, "suggest-scales", suggest, "worst and best of each metric, and band thresholds, as history suggests them")
     _workspace_options(sub)
     sub = _add(commands, "diff", diff, "two scorecards on the same data: who changes band, in accounts and ARR, and why")
@@ -113,7 +116,7 @@ def run(chosen: argparse.Namespace) -> int:
     """`healthlib run`."""
     from . import runner
 
-    done = runner.run(chosen.workspace, chosen.as_of, chosen.out, tell=teller())
+    done = runner.run(chosen.workspace, chosen.as_of, chosen.out, tell=teller(), books=chosen.books)
     print(f"as of {done.as_of}: {done.folder}/executive.html  (all runs: {Path(chosen.out)}/index.html)")
     return 0
 

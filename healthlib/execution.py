@@ -79,13 +79,21 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
         raise ParameterError(f"{notebook.name} cannot be run with these parameters", faults)
 
 
-def execute(notebook: Path, out: Path, parameters: Mapping[str, Any], *, shown: Mapping[str, Any] | None = None) -> Path:
+def execute(
+    notebook: Path,
+    out: Path,
+    parameters: Mapping[str, Any],
+    *,
+    shown: Mapping[str, Any] | None = None,
+    kernel: Mapping[str, Any] | None = None,
+) -> Path:
     """Run a notebook in a fresh kernel and write the executed one to `out`, without times, random ids or paths of this machine.
 
     Parameters
     ----------
     parameters : name -> value, as the notebook declares them
     shown : values that stand in the written notebook instead, so that it can be run again elsewhere (a temporary folder becomes "")
+    kernel : `km`, the manager of a kernel that runs already and is kept, see `series`; a fresh one where None
 
     Returns
     -------
@@ -109,10 +117,10 @@ def execute(notebook: Path, out: Path, parameters: Mapping[str, Any], *, shown: 
     raw = out.with_suffix(".failed.ipynb")
     cause = ""
     try:
-        with _kernel_environment() as sockets:
+        with kernel_environment() as sockets:
             executed = papermill.execute_notebook(
                 str(notebook), str(raw), dict(parameters), progress_bar=False, request_save_on_cell_execute=False,
-                execution_timeout=CELL_SECONDS, shutdown_kernel="immediate", config=sockets,
+                execution_timeout=CELL_SECONDS, shutdown_kernel="immediate", config=sockets, **(kernel or {}),
             )  # fmt: skip
     except PapermillExecutionError as error:
         cause = f"cell {error.cell_index} failed with {error.ename}: {_short(error.evalue)}"
@@ -159,7 +167,7 @@ def settle(executed: Any, parameters: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _kernel_environment() -> Generator[Any]:
+def kernel_environment() -> Generator[Any]:
     """Kernels of this environment before the user's own, one thread for sums, and files of this user to talk through instead of ports.
 
     Through files nobody can listen in, and no two runs want the same port.

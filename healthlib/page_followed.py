@@ -9,6 +9,7 @@ import pandas as pd
 from healthlib import claims_followed as say
 from healthlib import claims_treatment, report, wording
 from healthlib import plots_followed as plots
+from healthlib.book_files import book_file
 from healthlib.page_audit import interval, unbroken
 from healthlib.pieces import Columns, Piece
 from healthlib.studies.red_list import CHURNED, RECOVERED
@@ -193,7 +194,7 @@ def loads(facts: FollowedFacts) -> Piece:
     if table.empty:
         return claim
     shown: Columns = {
-        "csm": ("CSM", "text"), "accounts": ("Accounts", "count"), "arr": ("ARR", _money(facts)),
+        "csm": ("CSM", _as_is), "accounts": ("Accounts", "count"), "arr": ("ARR", _money(facts)),
         "accounts_worst": (f"{facts.bands[0].capitalize()}", "count"), "arr_worst": (f"ARR {facts.bands[0]}", _money(facts)),
         "accounts_due": ("Renew in 90 days", "count"), "arr_due": ("Their ARR", _money(facts)), "running": ("With work running", "count"),
         "load": ("Of capacity", "share"),
@@ -202,7 +203,10 @@ def loads(facts: FollowedFacts) -> Piece:
     known["arr_due"] = known["accounts_due"]
     shown = {name: spec for name, spec in shown.items() if known.get(name, True)}
     more = f", the {CSMS} largest of {wording.count(len(facts.loads))}; all in csm_load.csv" if len(facts.loads) > CSMS else ""
-    return claim + report.table(table, shown, caption=f"What each looks after, largest ARR first{more}", layout="cards fold")
+    named = pd.Series([report.linked((csm, book_file(csm))) for csm in table["csm"]], index=table.index, dtype="object")
+    return claim + report.table(
+        table.assign(csm=named), shown, caption=f"What each looks after, largest ARR first{more}", layout="cards fold"
+    )
 
 
 def _list(frame: pd.DataFrame, columns: Columns, facts: FollowedFacts, said: tuple[str, str], money: str = "ARR") -> Piece:

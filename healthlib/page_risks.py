@@ -8,6 +8,7 @@ import pandas as pd
 
 from healthlib import report
 from healthlib.alert_rules import KINDS
+from healthlib.book_files import book_file
 from healthlib.page_cells import as_is, chip, money_kind, moved, score_line, who, with_cells
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
@@ -93,7 +94,10 @@ def _because(row: dict[Any, Any], brief: bool) -> Piece:
 def _todo(row: dict[Any, Any]) -> Piece:
     """The playbook, what already runs, and who owns it."""
     owner = "" if unknown(row["csm"]) or not str(row["csm"]).strip() else str(row["csm"])
-    under = [f"{report.escape(owner)}" if owner else "", f"running: {report.escape(row['doing'])}" if row["doing"] else ""]
+    under = [
+        report.linked((owner, book_file(owner))).html if owner else "",
+        f"running: {report.escape(row['doing'])}" if row["doing"] else "",
+    ]
     under += [f"next: {report.escape(row['coming'])}"] if row["coming"] else []
     said = "; ".join(text for text in under if text)
     words = report.escape(row["playbook"]) or ("" if said else NOTHING)

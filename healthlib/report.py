@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ __all__ = [
     "Piece",
     "anchored",
     "bands",
+    "bare",
     "bars",
     "bullets",
     "card",
@@ -53,7 +54,6 @@ __all__ = [
     "figure",
     "footer",
     "heading",
-    "index_page",
     "lead",
     "linked",
     "masthead",
@@ -200,42 +200,7 @@ def render(title: str, body: Piece, *, context: Mapping[str, Any], meanings: Map
     return _shell().render(resources=resources, body=body.html)
 
 
-def index_page(runs: Sequence[Mapping[str, Any]]) -> str:
-    """All runs of all workspaces as one page, newest first.
-
-    Parameters
-    ----------
-    runs : of each run `workspace`, `as_of`, `href` (relative, of the executive report), and `summary` (its summary.json as a dict,
-        may be empty)
-    """
-    rows = sorted(runs, key=lambda run: (str(run["as_of"]), str(run["workspace"])), reverse=True)
-    body = "".join(_run(run) for run in rows)
-    head = "".join(
-        f'<th scope="col" class="{side}">{label}</th>'
-        for label, side in (("Company", ""), ("As of", ""), ("Accounts", "num"), ("ARR", "num"), ("GRR, 12 months", "num"), ("Weights", ""))
-    )
-    grid = f"<caption>All runs, newest first</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    listing = f'<div class="scroll" role="region" tabindex="0" aria-label="All runs"><table>{grid}</table></div>'
-    listing = listing if runs else '<p class="note">No run yet.</p>'
-    header = '<header class="masthead"><p class="eyebrow">healthlib</p><h1>Customer health reports</h1></header>'
-    return _shell().render(resources=_resources("Customer health reports") | {"masthead": header, "footer": ""}, body=listing)
-
-
-def _run(run: Mapping[str, Any]) -> str:
-    summary: Mapping[str, Any] = run.get("summary") or {}
-    currency = str(summary.get("currency", run.get("currency", "USD")))
-    grr = summary.get("retention", {}).get("grr_12m", {})
-    retained = wording.share_range(*(grr.get(key, float("nan")) for key in ("value", "low", "high")))
-    figures = [
-        wording.count(summary.get("accounts", {}).get("active", float("nan"))),
-        wording.money(summary.get("arr", {}).get("total", float("nan")), currency),
-        retained,
-    ]
-    advice = str(summary.get("weights", {}).get("recommendation", wording.NOTHING)).replace("_", " ")
-    label = escape(run["workspace"]) + (" (simulated)" if summary.get("simulated") else "")
-    link = f'<a href="{html.escape(str(run["href"]), quote=True)}">{label}</a>'
-    return (
-        f'<tr><th scope="row">{link}</th><td>{wording.day(run["as_of"])}</td>'
-        + "".join(f'<td class="num">{html.escape(figure)}</td>' for figure in figures)
-        + f"<td>{html.escape(advice)}</td></tr>"
-    )
+def bare(title: str, body: Piece) -> str:
+    """Pieces as one self-contained page about no single workspace: no masthead of a company, no footer."""
+    header = f'<header class="masthead"><p class="eyebrow">healthlib</p><h1>{escape(title)}</h1></header>'
+    return _shell().render(resources=_resources(title) | {"masthead": header}, body=body.html)

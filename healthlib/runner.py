@@ -1,4 +1,4 @@
-"""The monthly job: facts once, four notebooks, the artifacts beside them, published in one step or not at all.
+"""The monthly job: facts once, four notebooks and one per CSM, the artifacts beside them, published in one step or not at all.
 
 Studies and notebooks are the steps of a graph: two processes compute studies, and a notebook runs in its kernel as soon as the studies that
 it loads are known.
@@ -21,11 +21,14 @@ from typing import Any
 
 import pandas as pd
 
-from . import artifacts, catalogue, execution, fit_proposal, publish, steps, studies, workers
+from . import artifacts, book_files, catalogue, execution, fit_proposal, publish, series, steps, studies, workers
 from .errors import HealthlibError
 
-NOTEBOOKS = {"audit": "01_audit", "weights": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report"}
-"""Page -> the notebook that makes it."""
+BOOK = "book"
+NOTEBOOKS = {
+    "audit": "01_audit", "weights": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report", BOOK: "05_book",
+}  # fmt: skip
+"""Page -> the notebook that makes it; `BOOK` makes a page per CSM."""
 SEED = 0
 PACKAGES = (
     "healthlib", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib", "duckdb", "pyarrow", "papermill", "nbconvert",
@@ -92,7 +95,13 @@ class Places:
 
 
 def run(
-    folder: Path | str, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent, notebooks: Path | None = None
+    folder: Path | str,
+    as_of: str | None = None,
+    out: Path | str = "reports",
+    *,
+    tell: Tell = silent,
+    notebooks: Path | None = None,
+    books: bool | None = None,
 ) -> Run:
     """Reports and tables of one workspace and one day, to ``<out>/<workspace>/<as_of>/``.
 
@@ -102,7 +111,8 @@ def run(
     as_of : ISO date; None for the last day the data cover
     out : receives ``<workspace>/<as_of>/``
     tell : hears each step begin
-    notebooks : the folder of the four notebooks; the project's own where None
+    notebooks : the folder of the notebooks; the project's own where None
+    books : a page per CSM; where None, if there are at most `studies.books.MOST` of them
 
     Raises
     ------
@@ -123,12 +133,14 @@ def run(
             pool.submit(workers.prepare)
             book = open_book(workspace, pd.Timestamp(as_of) if as_of else None)
             book.leaks  # noqa: B018 - made here, so that no worker makes it again
+        wanted = _wanted(book, books)
+        clock.total = 3 + len(wanted) + len({studies.REGISTRY[name].page for name in wanted})
         for path in shelf.glob("*.failed.ipynb"):
             path.unlink()
         day = artifacts.day(book.as_of)
         with publish.built_aside(shelf / day) as aside:
             places = Places(home, aside, shelf, Path(scratch).resolve())
-            facts = _facts_and_notebooks(book, _shown(Path(folder), day), places, clock)
+            facts = _facts_and_notebooks(book, _shown(Path(folder), day), places, clock, wanted)
             with clock.step("write the tables"):
                 write_artifacts(book, facts, aside)
                 _write_manifest(book, clock.seconds, aside)
@@ -158,12 +170,21 @@ def find_notebooks() -> Path:
 
 
 def check_notebooks(home: Path) -> None:
-    """All four notebooks are there and take the parameters a run gives them; said before any work is done."""
-    for name in NOTEBOOKS.values():
+    """All notebooks are there and take the parameters a run gives them; said before any work is done."""
+    for page, name in NOTEBOOKS.items():
         path = home / f"{name}.ipynb"
         if not path.is_file():
             raise HealthlibError(f"{path} is missing")
-        execution.check_parameters(path, {"workspace": "", "as_of": "", "facts": ""})
+        execution.check_parameters(path, {"workspace": "", "as_of": "", "facts": ""} | ({"csm": ""} if page == BOOK else {}))
+
+
+def _wanted(book: Any, books: bool | None) -> tuple[str, ...]:
+    """The studies of this run: those of the books only where somebody has accounts, and not unasked for where there are very many."""
+    from .studies.books import MOST, names_of
+
+    owners = names_of(book) if books is not False else ()
+    made = bool(owners) and (books is True or len(owners) <= MOST)
+    return tuple(name for name in studies.STUDIES if made or studies.REGISTRY[name].page != BOOK)
 
 
 def _shown(workspace: Path, day: str) -> dict[str, str]:
@@ -172,39 +193,33 @@ def _shown(workspace: Path, day: str) -> dict[str, str]:
     return {"workspace": workspace_name(workspace) if here.startswith("..") else Path(here).as_posix(), "as_of": day, "facts": ""}
 
 
-def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock: Clock) -> Mapping[str, Any]:
+def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock: Clock, wanted: tuple[str, ...]) -> Mapping[str, Any]:
     """Compute the studies and run the notebooks; gives study -> facts."""
     lanes = {"study": workers.how_many(), "notebook": 2}
+    facts = workers.Stored(places.facts, wanted)
     context = page_context(book)
 
-    def settle(page: str, seconds: float) -> None:
-        shutil.move(places.scratch / f"{page}.ipynb", places.aside / f"{page}.ipynb")
-        export(places.aside / f"{page}.ipynb", context)
-        clock.took(f"notebook {NOTEBOOKS[page]}", seconds)
+    def settle(page: str, done: tuple[list[Path], float]) -> None:
+        for executed in done[0]:
+            _place(executed, page, places.aside, context)
+        clock.took(f"notebook {NOTEBOOKS[page]}", done[1])
 
     with workers.hired(book, places.facts, lanes["study"]) as crew, ThreadPoolExecutor(lanes["notebook"]) as pool:
         graph: dict[str, steps.Step] = {}
-        for name in studies.STUDIES:
+        for name in wanted:
             took = partial(clock.took, f"study {name}")
             graph[f"study {name}"] = steps.Step(partial(workers.submit, crew, name), needs(studies.REGISTRY[name].needs), "study", took)
-        for page, name in NOTEBOOKS.items():
-            wanted = needs(loaded(places.home / f"{name}.ipynb"))
-            work = partial(_execute, name, page, shown, places)
-            graph[f"notebook {name}"] = steps.Step(partial(pool.submit, work), wanted, "notebook", partial(settle, page))
+        for page in (page for page in NOTEBOOKS if page in {studies.REGISTRY[name].page for name in wanted}):
+            before = needs(loaded(places.home / f"{NOTEBOOKS[page]}.ipynb", wanted))
+            work = partial(_execute, page, shown, places, facts)
+            graph[f"notebook {NOTEBOOKS[page]}"] = steps.Step(partial(pool.submit, work), before, "notebook", partial(settle, page))
         try:
             with workers.outlived():
                 steps.follow(graph, lanes, clock.hear)
         except execution.NotebookError as error:
             raise execution.NotebookError(f"{error}{_keep_failed(places.scratch, places.shelf)}") from error
-    return workers.Stored(places.facts, studies.STUDIES)
-
-
-def _execute(name: str, page: str, shown: dict[str, str], places: Places) -> float:
-    """Run one notebook over the stored facts to ``<scratch>/<page>.ipynb``; gives its seconds."""
-    began = time.perf_counter()
-    given = {**shown, "facts": str(places.facts)}
-    execution.execute(places.home / f"{name}.ipynb", places.scratch / f"{page}.ipynb", given, shown=shown)
-    return time.perf_counter() - began
+    _no_dead_links(places.aside)
+    return facts
 
 
 def needs(names: Iterable[str]) -> frozenset[str]:
@@ -212,10 +227,50 @@ def needs(names: Iterable[str]) -> frozenset[str]:
     return frozenset(f"study {name}" for name in names)
 
 
-def loaded(notebook: Path) -> set[str]:
-    """The studies whose facts a notebook loads: those named in a ``studies.load("…")`` of it; all where it names none."""
-    named = set(re.findall(r'studies\.load\(\\?"(\w+)\\?"', notebook.read_text(encoding="utf-8"))) & set(studies.STUDIES)
-    return named or set(studies.STUDIES)
+def loaded(notebook: Path, wanted: tuple[str, ...]) -> set[str]:
+    """The studies of `wanted` whose facts a notebook loads: those named in a ``studies.load("…")`` of it; all where it names none."""
+    named = set(re.findall(r'studies\.load\(\\?"(\w+)\\?"', notebook.read_text(encoding="utf-8"))) & set(wanted)
+    return named or set(wanted)
+
+
+def _each(page: str, given: dict[str, str], facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Name of a page's file -> what its notebook is given: one, or one a CSM."""
+    if page != BOOK:
+        return {page: given}
+    return {book_files.book_file(name).removesuffix(".html"): {**given, "csm": name} for name in facts["books"].owners}
+
+
+def _execute(page: str, shown: dict[str, str], places: Places, facts: Mapping[str, Any]) -> tuple[list[Path], float]:
+    """The executed notebooks of a page, below scratch, and the seconds they took: a single one in a kernel of its own, several in one."""
+    began = time.perf_counter()
+    notebook = places.home / f"{NOTEBOOKS[page]}.ipynb"
+    each = _each(page, {**shown, "facts": str(places.facts)}, facts)
+    if len(each) != 1:
+        made = series.execute_each(notebook, places.scratch, each, shown=shown)
+    else:
+        made = [execution.execute(notebook, places.scratch / f"{name}.ipynb", given, shown=shown) for name, given in each.items()]
+    return made, time.perf_counter() - began
+
+
+def _place(executed: Path, page: str, aside: Path, context: dict[str, Any]) -> None:
+    """The page of an executed notebook; the notebook goes beside it, but for books, of which one says it all."""
+    if page == BOOK:
+        from . import report
+
+        report.export(executed, aside / f"{executed.stem}.html", context=context)
+    else:
+        shutil.move(executed, aside / executed.name)
+        export(aside / executed.name, context)
+
+
+def _no_dead_links(folder: Path) -> None:
+    """Names of CSMs lead to their books only where these were made."""
+    there = {path.name for path in folder.glob("book-*.html")}
+    for path in sorted(folder.glob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        kept = book_files.without_dead_links(text, there)
+        if kept != text:
+            path.write_text(kept, encoding="utf-8")
 
 
 def _keep_failed(scratch: Path, shelf: Path) -> str:
@@ -249,14 +304,15 @@ def export(ipynb: Path, context: dict[str, Any]) -> Path:
 
 
 def write_artifacts(book: Any, facts: Mapping[str, Any], folder: Path) -> None:
-    """Every CSV and ``summary.json`` of a run, and the scorecard it was made with, word for word."""
-    from .studies.summary import with_contest, with_followed, with_thresholds
+    """Every CSV, ``summary.json`` and ``summary.html`` of a run, and the scorecard it was made with, word for word."""
+    from . import page_mail
+    from .studies import summary
 
     artifacts.write_tables(facts, folder)
     fit_proposal.write_proposal(book, facts["fit"], folder)
     artifacts.write_rejected(book.rejected, folder)
-    figures = with_thresholds(with_contest(facts["executive"].summary, facts["contest"]), facts["choosing"])
-    artifacts.write_json(with_followed(figures, facts["followed"], facts["growth"]), folder / "summary.json")
+    artifacts.write_json(summary.whole(facts), folder / "summary.json")
+    (folder / "summary.html").write_text(page_mail.mail(facts["executive"]), encoding="utf-8", newline="")
     shutil.copyfile(book.workspace.folder / "scorecard.yaml", folder / "scorecard.yaml")
 
 
@@ -280,18 +336,7 @@ def _write_manifest(book: Any, seconds: dict[str, float], folder: Path) -> None:
 
 def write_index(out: Path) -> Path:
     """``index.html``: all runs of all workspaces, newest first, from what each run's folder says."""
-    import json
+    from . import page_index, runs
 
-    from . import report
-
-    runs = []
-    for page in sorted(out.glob("*/*/executive.html")):
-        folder = page.parent
-        if folder.name.startswith("."):
-            continue
-        told = folder / "summary.json"
-        summary = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
-        href = page.relative_to(out).as_posix()
-        runs.append({"workspace": summary.get("workspace", folder.parent.name), "as_of": folder.name, "href": href, "summary": summary})
-    publish.write_whole(out / "index.html", report.index_page(runs))
+    publish.write_whole(out / "index.html", page_index.index(runs.found(out)))
     return out / "index.html"

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from healthlib import execution
+from healthlib import execution, series
 
 PARAMETERS = 'workspace = "data/demo"\nrows: int = 3\nfacts = ""'
 
@@ -70,3 +70,22 @@ def test_a_cell_that_never_ran_or_shows_an_error_is_named() -> None:
     assert execution.unproven(new_notebook(cells=[ran, new_code_cell("2")])) == "cell 1 never ran"
     assert execution.unproven(new_notebook(cells=[ran, wrong])) == "cell 1 shows ValueError: no"
     assert execution.unproven(new_notebook(cells=[ran, new_code_cell("")])) == ""
+
+
+def test_many_in_one_kernel_are_what_each_is_alone(tmp_path: Path) -> None:
+    source = notebook(tmp_path, "workspace, rows")
+    sets = {name: {"workspace": name} for name in ("one", "two", "three")}
+    made = series.execute_each(source, tmp_path, sets, shown={"facts": ""})
+    assert [path.name for path in made] == ["one.ipynb", "two.ipynb", "three.ipynb"]
+    alone = execution.execute(source, tmp_path / "alone.ipynb", {"workspace": "two"}, shown={"facts": ""})
+    shown = [[cell.get("outputs")[-1]["data"] for cell in nbformat.read(path, as_version=4).cells[-1:]] for path in (made[1], alone)]
+    assert shown[0] == shown[1]
+    assert shown[0][0]["text/plain"] == "('two', 3)"
+    assert series.execute_each(source, tmp_path, {}, shown={}) == []
+
+
+def test_the_first_of_many_that_fails_stops_them(tmp_path: Path) -> None:
+    source = notebook(tmp_path, "1 / (rows - 2)")
+    with pytest.raises(execution.NotebookError, match="ZeroDivisionError"):
+        series.execute_each(source, tmp_path, {name: {"rows": place} for place, name in enumerate("abcd")}, shown={})
+    assert sorted(path.name for path in tmp_path.glob("*.ipynb")) == ["a.ipynb", "b.ipynb", "c.failed.ipynb", "toy.ipynb"]

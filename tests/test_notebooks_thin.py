@@ -25,14 +25,14 @@ def source(cell: dict) -> str:
     return "".join(cell["source"])
 
 
-def test_there_are_the_tour_and_four_more() -> None:
+def test_there_are_the_tour_and_five_more() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
-        "00_scorecard_tour", "01_audit", "02_fit_weights", "03_backtest_bands", "04_executive_report",
+        "00_scorecard_tour", "01_audit", "02_fit_weights", "03_backtest_bands", "04_executive_report", "05_book",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_parameters_are_one_tagged_cell_with_the_three_names(path: Path) -> None:
+def test_parameters_are_one_tagged_cell_with_the_names_of_a_run(path: Path) -> None:
     tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
     assert len(tagged) == 1
     given = {
@@ -40,7 +40,7 @@ def test_parameters_are_one_tagged_cell_with_the_three_names(path: Path) -> None
         for statement in ast.parse(source(tagged[0])).body
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
     }
-    assert given == {"workspace": "data/demo", "as_of": "", "facts": ""}
+    assert given == {"workspace": "data/demo", "as_of": "", "facts": ""} | ({"csm": ""} if path.stem == "05_book" else {})
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -199,23 +199,6 @@ def test_the_executive_page_names_what_it_was_made_from(executive: Path) -> None
         assert term.replace("&", "&amp;") in html
 
 
-def test_the_index_lists_runs_newest_first() -> None:
-    runs = [
-        {"workspace": "Old", "as_of": "2026-09-30", "href": "old/2026-09-30/executive.html", "summary": {}},
-        {
-            "workspace": "<b>New",
-            "as_of": "2026-10-31",
-            "href": "new/x.html",
-            "summary": {"accounts": {"active": 12}, "arr": {"total": 5e6}, "currency": "EUR"},
-        },
-    ]
-    html = report.index_page(runs)
-    assert html.index("&lt;b&gt;New") < html.index("Old")
-    assert "€5.00M" in html
-    assert 'href="old/2026-09-30/executive.html"' in html
-    assert "No run yet" in report.index_page([])
-
-
 def chromium(page_file: Path, *options: str) -> subprocess.CompletedProcess[str]:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:

@@ -10,15 +10,19 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import nbformat
 import pytest
 
 from healthlib import artifacts, catalogue, execution, publish, runner, studies, workers
+from healthlib.book_files import book_file, owner
 from healthlib.demo import make_demo
 from healthlib.studies import book as book_module
+from healthlib.wording import money
 
 ROOT = Path(__file__).parents[1]
 AS_OF = "2026-10-31"
@@ -84,7 +88,8 @@ def test_the_scorecard_of_a_run_is_kept_word_for_word(done: Done) -> None:
 
 def test_a_run_leaves_the_files_of_the_contract_and_no_others(done: Done) -> None:
     """PRODUCT.md section 4. The demo plants unusable rows in usage, tickets and surveys."""
-    expected = {*TABLES, "growth.csv", "alerts.json", "scores.csv", "summary.json", "manifest.json", "scorecard.yaml"}
+    expected = {*TABLES, "growth.csv", "alerts.json", "scores.csv", "summary.json", "summary.html", "manifest.json", "scorecard.yaml"}
+    expected |= {book_file(name) for name in done.facts["books"].owners}
     expected |= {f"{page}.{kind}" for page in PAGES for kind in ("html", "ipynb")}
     found = set(contents(done.folder))
     assert {name for name in found if not name.startswith("rejected/")} == expected
@@ -139,8 +144,9 @@ def test_the_manifest_lets_the_run_be_made_again(done: Done) -> None:
 
 
 def test_progress_names_every_step_once(done: Done) -> None:
-    assert [said[1] for said in done.told] == list(range(3 + len(studies.STUDIES) + 4))
-    assert {said[2] for said in done.told} == {3 + len(studies.STUDIES) + 4}
+    steps = 3 + len(studies.STUDIES) + len(runner.NOTEBOOKS)
+    assert [said[1] for said in done.told] == list(range(steps))
+    assert {said[2] for said in done.told} == {steps}
     assert done.told[0][0] == "open the workspace"
 
 
@@ -153,6 +159,47 @@ def test_pages_are_whole_offline_and_inert(done: Done) -> None:
         assert "Traceback" not in text, page
         assert re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:)?//[^"')]*""", text) == [], page
     assert f'href="acme/{AS_OF}/executive.html"' in (done.out / "index.html").read_text(encoding="utf-8")
+
+
+def test_every_link_of_every_page_leads_somewhere(done: Done) -> None:
+    """Between the pages of a run, into sections of the audit, and from the list of runs."""
+    ids: dict[Path, set[str]] = {}
+    pages = [*done.folder.glob("*.html"), done.out / "index.html"]
+    assert len([page for page in pages if page.name.startswith("book-")]) == len(done.facts["books"].owners) > 3
+    for page in pages:
+        for href in re.findall(r'href="([^"]+)"', page.read_text(encoding="utf-8")):
+            file, _, fragment = unescape(href).partition("#")
+            target = page.parent / unquote(file) if file else page
+            assert target.is_file(), f"{page.name}: {href}"
+            if fragment:
+                found = ids.setdefault(target, set(re.findall(r' id="([^"]+)"', target.read_text(encoding="utf-8"))))
+                assert fragment in found, f"{page.name}: {href}"
+    executive = (done.folder / "executive.html").read_text(encoding="utf-8")
+    assert re.search(r'href="book-[a-z-]+\.html"', executive)
+
+
+def test_books_are_re_added_from_the_files_of_the_run(done: Done) -> None:
+    """summary.json's `books` against scores.csv and today's owners in accounts.csv, joined by hand."""
+    with (done.folder / "scores.csv").open(encoding="utf-8", newline="") as file:
+        arr = {row["account_id"]: float(row["arr"]) for row in csv.DictReader(file)}
+    history = done.book.history
+    csm = history[history["as_of"] == done.book.as_of].set_index("account_id")["csm"].to_dict()
+    told = json.loads((done.folder / "summary.json").read_text())["books"]
+    for line in told:
+        mine = [arr[account] for account in arr if owner(csm[account]) == line["csm"]]
+        assert (line["accounts"], line["arr"]) == (len(mine), pytest.approx(sum(mine)))
+        page = (done.folder / line["file"]).read_text(encoding="utf-8")
+        assert f'<span class="figure">{len(mine)}</span>' in page
+        assert f'<span class="figure">{money(sum(mine))}</span>' in page
+    assert sum(line["accounts"] for line in told) == len(arr)
+
+
+def test_no_books_leaves_no_link_to_any(done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    again(done, monkeypatch)
+    left = runner.run(done.workspace, None, tmp_path, books=False)
+    assert list(left.folder.glob("book-*")) == []
+    assert 'href="book-' not in (left.folder / "executive.html").read_text(encoding="utf-8")
+    assert "books" not in json.loads((left.folder / "summary.json").read_text())
 
 
 def test_executed_notebooks_ran_every_cell_and_carry_no_time_and_no_path(done: Done) -> None:

@@ -46,6 +46,7 @@ REGISTRY = {
     "stability": Study("stability", "backtest", ("fit", "backtest")),
     "executive": Study("executive", "executive", ("audit", "accounts", "fit", "backtest", "forecast")),
     "followed": Study("followed", "executive", ("audit", "growth", "treatment", "accounts")),
+    "books": Study("books", "book", ("executive", "accounts")),
     "presets": Study("presets"),
 }
 """In the order they are computed; each may use the facts of those before it."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from healthlib.resample import Estimate
-from healthlib.studies import ways
+from healthlib.studies import books, headline, ways
 
 if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
@@ -93,6 +94,7 @@ def standing(facts: ExecutiveFacts) -> dict[str, Any]:
         },
         "tables": facts.tables,
         **shown(facts),
+        **headline.headline(facts),
     }
 
 
@@ -172,6 +174,13 @@ def contest(facts: ContestFacts) -> list[dict[str, Any]]:
         name = row["measure"] if row["by"] == "accounts" else f"arr_{row['measure']}"
         entrant[name] = Estimate(row["value"], row["low"], row["high"], row["accounts"], row["lost"])
     return list(rows.values())
+
+
+def whole(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything in the summary.json of a run: the figures of `executive` with those of the studies beside it, by study -> facts."""
+    figures = with_thresholds(with_contest(facts["executive"].summary, facts["contest"]), facts["choosing"])
+    made = {"books": books.listed(facts["books"])} if "books" in facts else {}
+    return {**with_followed(figures, facts["followed"], facts["growth"]), **made}
 
 
 def with_contest(figures: dict[str, Any], facts: ContestFacts) -> dict[str, Any]:
