@@ -26,6 +26,7 @@ from healthlib.wording import money
 
 ROOT = Path(__file__).parents[1]
 AS_OF = "2026-10-31"
+FACTS = Path(__file__).parent / "facts" / "acme.json"
 PAGES = ("audit", "weights", "backtest", "executive")
 TABLES = {
     "weights.csv": artifacts.WEIGHTS,
@@ -129,6 +130,36 @@ def test_the_summary_says_what_the_tables_say(done: Done) -> None:
     )
     assert set(keys.split()) <= set(summary)
     assert summary["weights"]["recommendation"] in ("adopt", "keep", "insufficient_evidence")
+
+
+def differences(one: Any, two: Any, where: str = "") -> list[str]:
+    """Where two nests of JSON differ; numbers may by a ten-thousandth, which is what machines make of the same sum."""
+    if isinstance(one, dict) and isinstance(two, dict):
+        return [
+            said
+            for name in sorted(one.keys() | two.keys())
+            for said in (
+                differences(one[name], two[name], f"{where}.{name}") if name in one and name in two else [f"{where}.{name}: in one only"]
+            )
+        ]
+    if isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
+        return [said for at, pair in enumerate(zip(one, two, strict=True)) for said in differences(*pair, f"{where}[{at}]")]
+    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (one, two))
+    same = one == pytest.approx(two, rel=1e-4, abs=1e-5) if numbers else one == two
+    return [] if same else [f"{where}: {one!r} is now {two!r}"]
+
+
+def test_the_facts_are_those_written_down(done: Done) -> None:
+    """Every figure of the report, as text that a reviewer reads: a change of code that moves one shows here, and says which.
+
+    After a change that is meant: ``WRITE_FACTS=1 pytest tests/test_runner.py -k written_down``, and a line in CHANGELOG.md.
+    """
+    found = json.loads((done.folder / "summary.json").read_text(encoding="utf-8"))
+    if os.environ.get("WRITE_FACTS"):
+        FACTS.parent.mkdir(exist_ok=True)
+        FACTS.write_text(json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    assert differences(json.loads(FACTS.read_text(encoding="utf-8")), found) == []
+    assert differences({"a": [1.0, "x"]}, {"a": [1.01, "x"], "b": 0}) == [".a[0]: 1.0 is now 1.01", ".b: in one only"]
 
 
 def test_the_manifest_lets_the_run_be_made_again(done: Done) -> None:
