@@ -154,10 +154,15 @@ def _chance(row: dict[Any, Any]) -> Piece:
 
 
 def _because(row: dict[Any, Any]) -> Piece:
-    """The alert that holds, as far as its first clause, then what costs most points."""
-    told = f"{report.escape(re.split('[;:]', row['alert'])[0])}. " if row["alert"] else ""
-    why = f'<span class="quiet">{report.escape(row["why"])}</span>' if row["why"] else ""
-    return Piece(f'<span class="full">{told}{why}</span>' if told or why else NOTHING)
+    """What is the matter in plain words; the alert that holds and the figures unfold."""
+    figures = [text for text in (row["alert"], row["why"]) if text]
+    words = row["plain"] or re.split("[;:]", row["alert"])[0]
+    if not words:
+        return Piece(NOTHING)
+    if not figures or figures == [words]:
+        return Piece(report.escape(words))
+    more = "".join(f'<span class="quiet under">{report.escape(text)}</span>' for text in figures)
+    return Piece(f'<details class="why"><summary>{report.escape(words)}</summary>{more}</details>')
 
 
 def _next(row: dict[Any, Any]) -> Piece:

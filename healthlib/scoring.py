@@ -25,7 +25,6 @@ __all__ = [
     "score",
     "score_array",
     "shortfalls",
-    "strengths",
     "top_drivers",
     "weight_matrix",
     "without_gates",
@@ -216,17 +215,6 @@ def top_drivers(scores: Scores, count: int = 3, *, dates: pd.DataFrame | None = 
             parts += [f"{side}: " + ", ".join(drivers)] if pulls else []
         texts.append("; ".join(parts))
     return pd.Series(pd.array(texts, dtype="str"), index=scores.frame.index, name="top_drivers")
-
-
-def strengths(scores: Scores, count: int = 3) -> pd.Series:
-    """The metrics that add most points to each score, in the words of `top_drivers`; same index as the scores, "" where none adds any."""
-    points, values = scores.points.to_numpy(), scores.cases[list(scores.points)].to_numpy(dtype=float)
-    labels = [metric.label for metric in scores.scorecard.metrics.values()]
-    best = np.argsort(-np.nan_to_num(points), axis=1, kind="stable")[:, :count]
-    texts = [
-        ", ".join(_driver(labels[j], values[i, j], points[i, j]) for j in chosen if points[i, j] >= 0.05) for i, chosen in enumerate(best)
-    ]
-    return pd.Series(pd.array(texts, dtype="str"), index=scores.frame.index, name="strengths")
 
 
 def gate_words(scorecard: Scorecard) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from healthlib.book_files import owner
-from healthlib.studies import today
+from healthlib.studies import plainly, today
 from healthlib.wording import short_day
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 ACCOUNT_COLUMNS = (
     "account_id", "name", "csm", "csm_before", "segment", "arr", "band", "previous_band", "score", "change", "term_ends", "days_left",
-    "loss", "loss_low", "loss_high", "last_contact", "running", "next_date", "next_what", "alert", "why", "playbook", "anchor", "place",
+    "loss", "loss_low", "loss_high", "last_contact", "running", "next_date", "next_what", "alert", "plain", "why",
+    "playbook", "anchor", "place",
 )  # fmt: skip
 NEAREST = 30
 """Days below which a renewal is as near as it can be, for the order of the worklist."""
@@ -59,6 +60,7 @@ def accounts(book: Book, executive: ExecutiveFacts, snapshot: pd.DataFrame, anch
     rows["place"] = order(rows, executive.bands, book.workspace.outcome.horizon_days if book.workspace.kind == "churn_within" else FAR)
     wanted = rows["place"].notna()
     rows["why"] = today.reasons(book.scorecard, snapshot[wanted], dated=book.dated).reindex(rows.index).fillna("")
+    rows["plain"] = plainly.told(book.scorecard, snapshot[wanted], book.dated).reindex(rows.index).fillna("")
     return rows.sort_index()
 
 

@@ -12,6 +12,7 @@ from healthlib import scoring
 from healthlib.calibration import calibrate
 from healthlib.resample import NOTHING, Estimate, account_weights, rate
 from healthlib.spec import Metric, Scorecard
+from healthlib.studies import plainly
 from healthlib.studies.advocates import AdvocateFacts, advocate_study
 from healthlib.studies.fit import FitFacts, fit_study, without
 from healthlib.studies.leaks import left_out
@@ -182,7 +183,7 @@ def _ready(book: Book, fitted: FitFacts, how: tuple[str, float], seed: int) -> p
     chance = calibrate(seen[weighed].to_numpy(dtype=float), seen["lost"], seen["account_id"], replicates=400, seed=seed)
     frame = today.reindex(columns=["account_id", "name", "segment", "csm", "arr", "term_ends"]).assign(
         band=scoring.score(book.scorecard, today).frame["band"], growth_score=scores.frame["score"],
-        because=scoring.strengths(scores),
+        because=plainly.strong(scores),
     )  # fmt: skip
     p = chance.probability(frame["growth_score"])
     frame = frame.assign(chance=1 - p["probability_lost"], low=1 - p["high"], high=1 - p["low"])

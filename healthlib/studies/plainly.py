@@ -10,7 +10,7 @@ import pandas as pd
 from healthlib import levels, scoring
 from healthlib.spec import Metric, Scorecard
 from healthlib.studies.overruled import overruled
-from healthlib.wording import count, number, share, short_day, upper_first
+from healthlib.wording import count, counted, number, share, short_day, upper_first
 
 FAR_DAYS = 300
 """Days from which a date is said by month and year alone."""
@@ -50,6 +50,43 @@ def told(scorecard: Scorecard, snapshot: pd.DataFrame, dated: pd.DataFrame | Non
             parts.append(phrase(metrics[j], values[i, j], newest[i, j], snapshot["as_of"].iloc[i]) + (f" ({note})" if note else ""))
         texts.append(upper_first("; ".join(parts)))
     return pd.Series(texts, index=snapshot.index, dtype="object")
+
+
+def strong(scores: scoring.Scores, *, most: int = 3) -> pd.Series:
+    """What adds most points to each score, without the points: `features used 7; executive contact 5 days ago`.
+
+    Parameters
+    ----------
+    scores : of the snapshots whose words are wanted
+    most : metrics named at most
+
+    Returns
+    -------
+    text by the index of the scores; "" where nothing adds a tenth of a point
+    """
+    points, metrics = np.nan_to_num(scores.points.to_numpy(float)), list(scores.scorecard.metrics.values())
+    values = scores.cases[[metric.name for metric in metrics]].to_numpy(float)
+    order = np.argsort(-points, axis=1, kind="stable")[:, :most]
+    texts = [
+        upper_first("; ".join(praise(metrics[j], values[i, j]) for j in chosen if points[i, j] >= 0.05)) for i, chosen in enumerate(order)
+    ]
+    return pd.Series(texts, index=scores.frame.index, dtype="object", name="strong")
+
+
+def praise(metric: Metric, value: float) -> str:
+    """A metric that speaks for an account.
+
+    >>> from healthlib.spec import Measure
+    >>> seen = Metric(name="m", group="g", label="Days since last visit", measure=Measure(kind="days_since"), worst=90, best=0)
+    >>> praise(seen, 5), praise(seen, 1), praise(seen, 0)
+    ('visit 5 days ago', 'visit 1 day ago', 'visit today')
+    """
+    label = lowered(metric.label)
+    if metric.measure.kind == "days_since" and label.startswith("days since "):
+        what = label.removeprefix("days since ").removeprefix("the ").removeprefix("last ")
+        return f"{what} today" if value == 0 else f"{what} {counted(value, 'day')} ago"
+    said = figure(metric, value)
+    return f"{label}{':' if said in ('yes', 'no') else ''} {said}"
 
 
 def _newest(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None) -> np.ndarray:
