@@ -1,4 +1,13 @@
-"""The second demo's truth found again: which score set playbooks off, what they brought, and what moved in the months after."""
+"""The second demo's truth found again: which score set playbooks off, what they brought, and what moved in the months after.
+
+Measured on 2026-11-22 on seeds that these tests do not use, with the companies made as below and intervals of 95 % (in brackets: Wilson's
+interval of the share). Months after work (`after`: 600 accounts, 100 replicates), seeds 30 to 59, each once with nothing planted and once
+with the move planted: the interval holds the truth of the score in 30 of 30 and 30 of 30 (88.6 to 100 %), of use in 30 of 30 and 28 of 30
+(78.7 to 98.2 %). Trends that went alike are called apart in 1 of 60 for the score and 1 of 60 for use. Where nothing was planted no measure
+is said to have moved (0 of 30); where it was, the score is said to have risen in 19 of 30, use in 26 of 30. Mean found: score -0.3 and 4.7
+(planted 0 and 5), use -0.5 and 9.4 (0 and 10), standard errors 0.3 and 0.4. At the rule (`measured`: 1,200 accounts), seeds 100 to 129:
+Anderson & Rubin's interval holds the planted effect in 28 of 30 (78.7 to 98.2 %), nothing in 29 of 30 (83.3 to 99.4 %).
+"""
 
 from __future__ import annotations
 

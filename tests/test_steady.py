@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from healthlib.weights import RIDGE
 
 EIGHT = {"a": 30.0, "b": 20.0, "c": 20.0, "d": 15.0, "e": 10.0, "f": 5.0, "g": 0.0, "h": 0.0}
 CARD = simulated_scorecard(dict.fromkeys(EIGHT, 1.0))
+STUDY = Path(__file__).parents[1] / "study" / "outlook_study.md"
 
 
 def company(seed: int, n_accounts: int, later: dict[str, float]) -> pd.DataFrame:
@@ -101,3 +104,11 @@ def test_too_few_is_a_sentence(rows):
 def test_a_flat_sheet_has_no_time():
     cases = simulate_cases(n_accounts=40, weights=EIGHT, seed=5)[0].assign(fold=0)
     assert "flat sheet" in claims_steady.opening(steady_study(cases, CARD, replicates=50))
+
+
+def test_the_power_that_the_page_states_is_the_one_the_study_measured():
+    rows = [line.split(" | ") for line in STUDY.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    vanished = [row for row in rows if row[0].startswith(("| a weight of 30 points vanishes", "| the same, "))]
+    measured = {round(int(row[1]), -1): round(float(row[-1].split()[0])) for row in vanished}
+    assert measured == {lost: round(100 * found) for lost, found in claims_steady.POWER.items()}
+    assert list(claims_steady.POWER.values()) == sorted(claims_steady.POWER.values())
