@@ -180,8 +180,8 @@ def saves(facts: FollowedFacts) -> str:
         return f"No account that was {name} when work on it began has come to a decision in the last {MONTHS} months.{wait}"
     them = "it" if found.saved.n == 1 else "them"
     return (
-        f"Of the {counted(found.saved.n, 'account')} that {_was(found.saved.n)} {name} when work on {them} began and "
-        f"came to a decision in the last {MONTHS} months, {count(found.saved.events)} {_kept(facts)}: {ranged(found.saved)}, and "
+        f"Of the {counted(found.saved.n, 'account')} that {_was(found.saved.n)} {name} when work on {them} began, whenever that was, "
+        f"and came to a decision in the last {MONTHS} months, {count(found.saved.events)} {_kept(facts)}: {ranged(found.saved)}, and "
         f"{ranged(found.arr_saved)} of their ARR.{wait} {_alone(facts)}"
     )
 
@@ -338,6 +338,7 @@ MEANINGS = {
     "Paying, hardly using": "A customer for over a year with at most 20 of 100 points on average over the metrics of use and contact.",
     "Watermelon": "In the best band when the score was read, and then lost.",
     "Recovered": "A customer today, in a better band than the worst; whether it has renewed since is told apart.",
+    "What speaks for it": "The values worth most in the growth score, and in brackets the points of 100 that each adds.",
     "Save": "In the worst band when work on it began, and still a customer after the next decision (end of term, or of the horizon).",
 }
 """Term -> what it means, of the lists in this half of the page."""

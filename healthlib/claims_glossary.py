@@ -17,6 +17,7 @@ MEANINGS = {
     "Logo churn, 12 months": "The share of the accounts of twelve months ago that have no ARR today.",
     "Likely lost": "ARR times the chance of loss at its score, summed; the range holds the outcome 95 times in 100 if the past is a guide.",
     "Chance of loss": "The share of past accounts with such a score that left, smoothed so that a lower score never means less risk.",
+    "Why": "What keeps the score from 100, the most first; unfolded: the figures behind it, and what changed since the month before.",
     "95% interval": "Where the figure would lie in 95 of 100 draws of accounts like these. “Cannot tell”: it holds the opposite too.",
     "Renews": "The day the running term ends: the first day that is no longer covered.",
     "± month, ± year": "Today against the previous month-end, and against the month-end a year ago.",

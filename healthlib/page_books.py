@@ -150,7 +150,7 @@ def _chance(row: dict[Any, Any]) -> Piece:
     if unknown(row["loss"]):
         return Piece(NOTHING)
     span = f"{number(100 * row['loss_low'], 0)}–{number(100 * row['loss_high'], 0)}%"
-    return Piece(f'<data value="{float(row["loss"])!r}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
+    return Piece(f'<data value="{report.machine(row["loss"])}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
 
 
 def _because(row: dict[Any, Any]) -> Piece:
@@ -174,7 +174,7 @@ def _next(row: dict[Any, Any]) -> Piece:
 
 
 def _do(row: dict[Any, Any]) -> Piece:
-    runs = f'<span class="quiet">Running: {report.escape(row["running"])}</span>' if row["running"] else ""
+    runs = f'<span class="quiet">Work: {report.escape(row["running"])}</span>' if row["running"] else ""
     said = report.escape(row["playbook"]) + ("<br>" if row["playbook"] and runs else "") + runs
     return Piece(f'<span class="full">{said}</span>' if said else NOTHING)
 

@@ -148,7 +148,7 @@ def _painted(facts: ExecutiveFacts) -> Any:
             return Piece(NOTHING)
         tone = tones[names[max(sum(points >= start for start in starts) - 1, 0)]]
         glyph = f'<span aria-hidden="true">{palette.GLYPHS[tone]}</span>'
-        return Piece(f'<span class="spot {tone}">{glyph} <data value="{points!r}">{number(points, 0)}</data></span>')
+        return Piece(f'<span class="spot {tone}">{glyph} <data value="{report.machine(points)}">{number(points, 0)}</data></span>')
 
     return cell
 

@@ -45,7 +45,7 @@ def mail(facts: ExecutiveFacts) -> str:
         _line(f'<p style="font-size:17px;margin:0 0 10px">{_escape(say.opening(facts))}</p>'),
         _line(tiles(facts)),
         _line(bands(facts)),
-        _line(_heading("What renews next") + _text(say.renewals(facts))),
+        _line(_heading("What may be lost" if facts.context["kind"] == "churn_within" else "What renews next") + _text(say.renewals(facts))),
         _line(first(facts)),
         _line(believe(facts)),
         _line(links(facts)),
@@ -190,7 +190,8 @@ def _risk(facts: ExecutiveFacts, row: dict[Any, Any], unit: str) -> str:
         facts_.append(f"chance of loss {share(row['loss'])} ({low}–{high}%)")
     owner = "" if unknown(row["csm"]) or not str(row["csm"]).strip() else f" · {_escape(_short(row['csm']))}"
     lines = [f"<strong>{_escape(_short(row['name']))}</strong>{owner}", ", ".join(facts_)]
-    lines += [f"Why: {_escape(_short(row['why']))}"] if row["why"] else []
+    why = row["plain"] or row["why"]
+    lines += [f"Why: {_escape(_short(why))}"] if why else []
     lines += [f"What to do: {_escape(_short(row['playbook']))}"] if row["playbook"] else []
     return f'<li style="margin:0 0 8px">{"<br>".join(lines)}</li>'
 

@@ -114,7 +114,9 @@ def causes(facts: ExecutiveFacts) -> Piece:
 
 
 def _points_moved(points: float) -> Piece:
-    return Piece(NOTHING if unknown(points) else f'<data style="padding-left:.8rem" value="{float(points)!r}">{change(points, 1)}</data>')
+    return Piece(
+        NOTHING if unknown(points) else f'<data style="padding-left:.8rem" value="{report.machine(points)}">{change(points, 1)}</data>'
+    )
 
 
 def moves(facts: ExecutiveFacts) -> Piece:
