@@ -12,7 +12,21 @@ from healthlib import claims_belief, palette
 from healthlib import claims_executive as say
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.headline import FIRST
-from healthlib.wording import NOTHING, change, compact, count, day, money, money_change, money_range, number, share, share_range, unknown
+from healthlib.wording import (
+    NOTHING,
+    banded,
+    change,
+    compact,
+    count,
+    day,
+    money,
+    money_change,
+    money_range,
+    number,
+    share,
+    share_range,
+    unknown,
+)
 
 FONT = "font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:1.45"
 BARE = 'cellpadding="0" cellspacing="0" border="0" width="100%"'
@@ -183,7 +197,9 @@ def first(facts: ExecutiveFacts) -> str:
 
 def _risk(facts: ExecutiveFacts, row: dict[Any, Any], unit: str) -> str:
     """One account in three lines."""
-    spot = f"{_chip(facts, row['band'])} {number(row['score'], 0)}" + ("" if unknown(row["change"]) else f" ({change(row['change'])})")
+    spot = f"{_chip(facts, row['band'])} {banded(row['score'], facts.band_starts)}" + (
+        "" if unknown(row["change"]) else f" ({change(row['change'])})"
+    )
     facts_ = [money(row["arr"], unit), *([f"term ends {day(row['term_ends'])}"] if not unknown(row["term_ends"]) else []), f"score {spot}"]
     if not unknown(row["loss"]):
         low, high = number(100 * row["loss_low"], 0), number(100 * row["loss_high"], 0)

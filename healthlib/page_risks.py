@@ -12,7 +12,7 @@ from healthlib.book_files import book_file
 from healthlib.page_cells import as_is, chip, money_kind, moved, score_line, who, with_cells
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
-from healthlib.wording import NOTHING, change, count, day, number, share, short_day, unknown
+from healthlib.wording import NOTHING, banded, change, count, day, number, share, short_day, unknown
 
 FIRST, LISTED = 5, 15
 """Accounts of the first screen, and of the list below it; those up to `MANY` fold away."""
@@ -66,7 +66,7 @@ def _ends(row: dict[Any, Any]) -> Piece:
 
 def _spot(facts: ExecutiveFacts, row: dict[Any, Any], brief: bool) -> Piece:
     """Band, score, change, and the score by month."""
-    shown = f'<data value="{report.machine(row["score"])}">{number(row["score"], 0)}</data>'
+    shown = f'<data value="{report.machine(row["score"])}">{banded(row["score"], facts.band_starts)}</data>'
     words = f'<span class="nowrap">{chip(facts)(row["band"]).html} {shown} {moved(row["change"])}</span>'
     return Piece(words if brief else words + score_line(facts, str(row["account_id"])))
 

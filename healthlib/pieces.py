@@ -335,15 +335,18 @@ def _shorter(svg: bytes) -> bytes:
     of twenty fonts, said once: nobody sees a difference, and three quarters of the bytes go. Texts are left alone.
 
     >>> _shorter(b'<g>\\n  <path d="M 1.23456 2 \\nL 10.5 -3.14159 \\n"/>\\n <text x="1.23456">0.12345  a</text></g>')
-    b'<path d="M 1.23 2 L 10.5 -3.14 "/>\\n<text x="1.23">0.12345  a</text>'
+    b'<path d="M1.23 2L10.5 -3.14"/>\\n<text x="1.23">0.12345  a</text>'
     """
     svg = re.sub(rb"\A<\?xml.*?(?=<svg )", b"", svg, flags=re.S)
     svg = re.sub(rb"\n\s*", b"\n", re.sub(rb"<metadata>.*?</metadata>", b"", svg, flags=re.S))
     svg = re.sub(rb"; font-family: '[^;\"]*, sans-serif|font-family: '[^;\"]*, sans-serif; ", b"", svg)
     svg = re.sub(rb' transform="rotate\(-0 [^"]*\)"|(?<=<g) id="[^"]*"', b"", svg)
+    svg = re.sub(rb'<path d="[^"]*" style="fill: none"/>', b"", svg)
     places = rb' (?:d|x|y)="[^"]*"| transform="translate\([^"]*"'
     svg = re.sub(places, lambda place: re.sub(rb"(\.\d\d)\d+", rb"\1", place.group()).replace(b"\n", b""), svg)
-    return re.sub(rb"\n{2,}", b"\n", _ungrouped(svg))
+    svg = re.sub(rb'(?<= d=)"[^"]*"', lambda path: re.sub(rb" ?([A-Za-z\"]) ?", rb"\1", path.group()), svg)
+    svg = re.sub(rb' style="[^"]*"', lambda style: style.group().replace(b"; ", b";"), svg)
+    return re.sub(rb"\n{2,}", b"\n", _ungrouped(svg)).strip()
 
 
 def _ungrouped(svg: bytes) -> bytes:
