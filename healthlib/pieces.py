@@ -345,7 +345,9 @@ def _shorter(svg: bytes) -> bytes:
     places = rb' (?:d|x|y)="[^"]*"| transform="translate\([^"]*"'
     svg = re.sub(places, lambda place: re.sub(rb"(\.\d\d)\d+", rb"\1", place.group()).replace(b"\n", b""), svg)
     svg = re.sub(rb'(?<= d=)"[^"]*"', lambda path: re.sub(rb" ?([A-Za-z\"]) ?", rb"\1", path.group()), svg)
-    svg = re.sub(rb' style="[^"]*"', lambda style: style.group().replace(b"; ", b";"), svg)
+    svg = re.sub(rb' style="[^"]*"', lambda style: style.group().replace(b"; stroke-linejoin: miter", b"").replace(b"; ", b";"), svg)
+    named: dict[bytes, bytes] = {}
+    svg = re.sub(rb'(?<=[#"])[a-z][0-9a-f]{10}(?=[)"])', lambda name: named.setdefault(name[0], b"i%d" % len(named)), svg)
     return re.sub(rb"\n{2,}", b"\n", _ungrouped(svg)).strip()
 
 
