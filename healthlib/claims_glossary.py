@@ -23,7 +23,8 @@ MEANINGS = {
     "± month, ± year": "Today against the previous month-end, and against the month-end a year ago.",
     "Score by month": "The score shown on each of the last 13 month-ends by today’s scorecard, from 0 at the foot to 100 at the top.",
     "Covered": "Of the active accounts to which a metric of the table applies, the share with a value for at least one of them.",
-    "AUC": "How often, of one account that left and one that stayed, the leaver had the lower score: 1 is always, 0.5 is a coin toss.",
+    "AUC": "How often, of one account that left and one that stayed, the leaver had the lower score: 1 is always, 0.5 is a coin toss. The "
+    "audit takes all finished cases, this page those after the first outcomes were known: two sets, two figures.",
     "Flagged by chance": "The share of all accounts in all months that stood in the worst band.",
     "Out of time": "Scored with what was known before, judged on what came after.",
 }
