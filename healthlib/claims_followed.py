@@ -335,7 +335,7 @@ MEANINGS = {
     "Ready for more": "Not in the worst band, with a chance of growing whose whole 95% interval lies above the share of all who stayed.",
     "Advocate": "In the best band, a customer for a year, and has acted for us or answered 9 or 10 in the last survey.",
     "Power user": "In the first tenth of the own segment by how much and how widely the product is used, by the scorecard’s own metrics.",
-    "Paying, hardly using": "A zombie: a customer for over a year with at most 20 of 100 points on average over metrics of use and contact.",
+    "Paying, hardly using": "A zombie: a customer for over a year with at most 20 of 100 points on average over use and contact.",
     "Watermelon": "In the best band when the score was read, and then lost.",
     "Recovered": "A customer today, in a better band than the worst; whether it has renewed since is told apart.",
     "What speaks for it": "The values worth most in the growth score, and in brackets the points of 100 that each adds.",
