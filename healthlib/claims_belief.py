@@ -10,6 +10,7 @@ from healthlib.resample import Estimate
 from healthlib.studies.at_risk import FLAG_DAYS
 from healthlib.studies.belief import FEW, STALE_DAYS, stale
 from healthlib.studies.executive_facts import ExecutiveFacts
+from healthlib.studies.leaks import left_out
 from healthlib.studies.renewals import forecast_total
 from healthlib.wording import count, counted, day, listed, money, number, share, unknown
 
@@ -134,11 +135,14 @@ def fresh(facts: ExecutiveFacts) -> str:
         return "No table says when its rows were recorded, so how fresh the data are cannot be told."
     old = stale(facts.tables)
     if old.empty:
-        oldest = dated.sort_values("age_days", kind="stable").iloc[-1]
-        return (
-            f"All {counted(len(dated), 'dated table')} reach to within {counted(oldest['age_days'], 'day')} of "
-            f"{day(facts.context['as_of'])}; {oldest['table']} ends first."
+        oldest, as_of = dated.sort_values("age_days", kind="stable").iloc[-1], day(facts.context["as_of"])
+        several = {1: "The one dated table reaches", 2: "Both dated tables reach"}.get(
+            len(dated), f"All {count(len(dated))} dated tables reach"
         )
+        if oldest["age_days"] <= 0:
+            return f"{several} {as_of}."
+        ends = f"; {oldest['table']} ends first" if len(dated) > 1 else ""
+        return f"{several} to within {counted(oldest['age_days'], 'day')} of {as_of}{ends}."
     return f"{named_tables(old['table'].tolist())[:1].upper()}{named_tables(old['table'].tolist())[1:]} more than {STALE_DAYS} days old."
 
 
@@ -261,5 +265,7 @@ def _data(facts: ExecutiveFacts) -> str:
     said += f"; on average {share(facts.coverage['mean'])} of the scorecard is measured. " if n else ". "
     said += f"{count(rejected)} of {counted(rows, 'input row')} {'was' if rejected == 1 else 'were'} set aside as faulty"
     said += f"; {counted(len(facts.warnings), 'warning')}, listed below." if facts.warnings else "."
-    leaky = claims_leaks.counting(facts.leaks)
-    return f"{said} {leaky}" if leaky else said
+    leaky, out = claims_leaks.counting(facts.leaks), len(left_out(facts.leaks))
+    scored_ = facts.context.get("left_out", 0)
+    weightless = f" Only {count(scored_)} of them {'has' if scored_ == 1 else 'have'} weight." if scored_ < out else ""
+    return f"{said} {leaky}{weightless}" if leaky else said

@@ -9,6 +9,7 @@ from healthlib.claims import undated
 from healthlib.palette import UNSCORED
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.wording import (
+    banded,
     change,
     clipped,
     count,
@@ -137,7 +138,7 @@ def first(facts: ExecutiveFacts) -> str:
         return "No account stands below the best band, so there is none to start with."
     top, ten = facts.risks.iloc[0], facts.risks.head(10)
     ends = "" if unknown(top["term_ends"]) else f", term ends {day(top['term_ends'])}"
-    said = f"Start with {clipped(str(top['name']))} ({_cash(facts, top['arr'])}{ends}, score {number(top['score'], 0)})."
+    said = f"Start with {clipped(str(top['name']))} ({_cash(facts, top['arr'])}{ends}, score {banded(top['score'], facts.band_starts)})."
     return said + (f" The first {len(ten)} hold {_cash(facts, ten['arr'].sum())} of ARR." if len(ten) > 1 else "")
 
 

@@ -131,7 +131,7 @@ def red(facts: FollowedFacts) -> str:
     others = found.fates[(found.fates["list"] == "others") & (found.fates["fate"] == CHURNED)]
     base = f", of all others {_rate(others.iloc[0])}" if len(others) else ""
     left = f"{_rate(lost)} {'has' if lost['accounts'] == 1 else 'have'} left, {money(lost['arr'], facts.currency)}"
-    better = f"{count(back['accounts'])} ({share(back['rate'])}) with {money(back['arr'], facts.currency)} " \
+    better = f"{_rate(back)} with {money(back['arr'], facts.currency)} " \
              f"{'has' if back['accounts'] == 1 else 'have'} recovered to a better band" if back["accounts"] else \
              "none has recovered to a better band"  # fmt: skip
     return (
@@ -180,8 +180,8 @@ def saves(facts: FollowedFacts) -> str:
         return f"No account that was {name} when work on it began has come to a decision in the last {MONTHS} months.{wait}"
     them = "it" if found.saved.n == 1 else "them"
     return (
-        f"Of the {counted(found.saved.n, 'account')} that {_was(found.saved.n)} {name} when work on {them} began and "
-        f"came to a decision in the last {MONTHS} months, {count(found.saved.events)} {_kept(facts)}: {ranged(found.saved)}, and "
+        f"Of the {counted(found.saved.n, 'account')} that {_was(found.saved.n)} {name} when work on {them} began, whenever that was, "
+        f"and came to a decision in the last {MONTHS} months, {count(found.saved.events)} {_kept(facts)}: {ranged(found.saved)}, and "
         f"{ranged(found.arr_saved)} of their ARR.{wait} {_alone(facts)}"
     )
 
@@ -335,9 +335,10 @@ MEANINGS = {
     "Ready for more": "Not in the worst band, with a chance of growing whose whole 95% interval lies above the share of all who stayed.",
     "Advocate": "In the best band, a customer for a year, and has acted for us or answered 9 or 10 in the last survey.",
     "Power user": "In the first tenth of the own segment by how much and how widely the product is used, by the scorecard’s own metrics.",
-    "Paying, hardly using": "A customer for over a year with at most 20 of 100 points on average over the metrics of use and contact.",
+    "Paying, hardly using": "A zombie: a customer for over a year with at most 20 of 100 points on average over use and contact.",
     "Watermelon": "In the best band when the score was read, and then lost.",
     "Recovered": "A customer today, in a better band than the worst; whether it has renewed since is told apart.",
+    "What speaks for it": "The values worth most in the growth score, and in brackets the points of 100 that each adds.",
     "Save": "In the worst band when work on it began, and still a customer after the next decision (end of term, or of the horizon).",
 }
 """Term -> what it means, of the lists in this half of the page."""

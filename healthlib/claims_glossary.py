@@ -17,12 +17,14 @@ MEANINGS = {
     "Logo churn, 12 months": "The share of the accounts of twelve months ago that have no ARR today.",
     "Likely lost": "ARR times the chance of loss at its score, summed; the range holds the outcome 95 times in 100 if the past is a guide.",
     "Chance of loss": "The share of past accounts with such a score that left, smoothed so that a lower score never means less risk.",
+    "Why": "What keeps the score from 100, the most first; unfolded: the figures behind it, and what changed since the month before.",
     "95% interval": "Where the figure would lie in 95 of 100 draws of accounts like these. “Cannot tell”: it holds the opposite too.",
     "Renews": "The day the running term ends: the first day that is no longer covered.",
     "± month, ± year": "Today against the previous month-end, and against the month-end a year ago.",
     "Score by month": "The score shown on each of the last 13 month-ends by today’s scorecard, from 0 at the foot to 100 at the top.",
     "Covered": "Of the active accounts to which a metric of the table applies, the share with a value for at least one of them.",
-    "AUC": "How often, of one account that left and one that stayed, the leaver had the lower score: 1 is always, 0.5 is a coin toss.",
+    "AUC": "How often, of one account that left and one that stayed, the leaver had the lower score: 1 is always, 0.5 is a coin toss. The "
+    "audit takes all finished cases, this page those after the first outcomes were known: two sets, two figures.",
     "Flagged by chance": "The share of all accounts in all months that stood in the worst band.",
     "Out of time": "Scored with what was known before, judged on what came after.",
 }

@@ -105,7 +105,8 @@ def _worth(row: pd.Series, treatment: TreatmentFacts) -> str:
     """Accounts and ARR of the last months; of a hundred accounts where none was worked in them."""
     if not row["accounts"] or unknown(row["kept_low"]):
         return f"{of_hundred(row['effect'], row['effect_low'], row['effect_high'])} (95%; none was worked in the last {MONTHS} months)"
-    worked = f"of the {counted(row['accounts'], 'account')} worked in the last {MONTHS} months"
+    when = "drawn" if row["method"] == EXPERIMENT else "whose work came to a decision"
+    worked = f"of the {counted(row['accounts'], 'account')} {when} in the last {MONTHS} months"
     accounts = _between(*row[["kept", "kept_low", "kept_high"]], lambda value: number(value, 0), " accounts")
     if unknown(row["arr_low"]):
         return f"{worked}, it {accounts} (95% sure)"

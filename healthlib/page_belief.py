@@ -52,21 +52,23 @@ def tracked(facts: ExecutiveFacts) -> Piece:
 
 def track(facts: ExecutiveFacts) -> Piece:
     """Forecast against actual by month, the newest first."""
-    currency, table = unit(facts), facts.forecast.iloc[::-1]
+    currency, table, rolling = unit(facts), facts.forecast.iloc[::-1], facts.context["kind"] == "churn_within"
     spans = [
         Piece(f'<span class="quiet">{money(low, currency, 2)}–{money(high, currency, 2)}</span>')
         for low, high in zip(table["low"], table["high"], strict=True)
     ]
     rows = with_cells(table, range=spans).assign(month=pd.to_datetime(table["period"] + "-01"))
     shown: dict[str, tuple[str, Any]] = {
-        "month": ("Month", lambda at: Piece(f"{at:%b %Y}".replace(" ", "&nbsp;"))),
+        "month": ("Month-end" if rolling else "Month", lambda at: Piece(f"{at:%b %Y}".replace(" ", "&nbsp;"))),
         "accounts": ("Accounts", "count"),
-        "renewing_arr": ("Up for renewal", money_kind(facts)),
+        "renewing_arr": ("ARR at the start" if rolling else "Up for renewal", money_kind(facts)),
         "expected": ("Expected", money_kind(facts)),
         "range": ("95% interval", as_is),
         "actual": ("Stayed", money_kind(facts)),
     }
-    return report.table(rows, shown, caption="ARR expected to stay and ARR that stayed", layout="fold")
+    caption = "ARR expected to stay and ARR that stayed"
+    caption += f", {facts.context['horizon_days']} days from each month-end" if rolling else ""
+    return report.table(rows, shown, caption=caption, layout="fold")
 
 
 def sources(facts: ExecutiveFacts) -> Piece:
@@ -113,7 +115,9 @@ def _age(days: float) -> Piece:
         return Piece(NOTHING)
     words = "the same day" if days == 0 else f"{count(days)} {'day' if days == 1 else 'days'}"
     return Piece(
-        f'<data value="{days!r}">{words}</data>' if days <= say.STALE_DAYS else f'<strong><data value="{days!r}">{words}</data></strong>'
+        f'<data value="{report.machine(days)}">{words}</data>'
+        if days <= say.STALE_DAYS
+        else f'<strong><data value="{report.machine(days)}">{words}</data></strong>'
     )
 
 
@@ -145,6 +149,5 @@ SYNONYMS = {
     "Data": "What moved a score",
     "90 days": "Renews",
     "180 days": "Renews",
-    "Why": "What moved a score",
 }
 """Heading -> the term of the glossary that it stands for."""

@@ -13,7 +13,7 @@ from healthlib.alert_rules import KINDS
 from healthlib.report import Piece
 from healthlib.studies.book_changes import ASKED, ENDING
 from healthlib.studies.books import Own
-from healthlib.wording import NOTHING, change, compact, count, day, money, money_change, number, share, short_day, unknown
+from healthlib.wording import NOTHING, banded, change, compact, count, day, money, money_change, number, share, short_day, unknown
 
 MANY = 40
 """Rows a table holds at most; the rest is in scores.csv."""
@@ -115,7 +115,7 @@ def work(own: Own) -> Piece:
     rows = _with(
         todo.head(MANY),
         who=_who(todo.head(MANY), "segment"),
-        spot=[_spot(chip, row) for row in todo.head(MANY).to_dict("records")],
+        spot=[_spot(chip, row, own.band_starts) for row in todo.head(MANY).to_dict("records")],
         risk=[_chance(row) for row in todo.head(MANY).to_dict("records")],
         because=[_because(row) for row in todo.head(MANY).to_dict("records")],
         next=[_next(row) for row in todo.head(MANY).to_dict("records")],
@@ -141,16 +141,16 @@ def work(own: Own) -> Piece:
     return report.table(rows, shown, caption=f"{say.order(own)}{more}", layout="cards fold")
 
 
-def _spot(chip: Any, row: dict[Any, Any]) -> Piece:
+def _spot(chip: Any, row: dict[Any, Any], starts: tuple[float, ...] = ()) -> Piece:
     moved = "" if unknown(row["change"]) else f' <span class="quiet">({change(row["change"])})</span>'
-    return Piece(f'<span class="nowrap">{chip(row["band"]).html} {number(row["score"], 0)}{moved}</span>')
+    return Piece(f'<span class="nowrap">{chip(row["band"]).html} {banded(row["score"], starts)}{moved}</span>')
 
 
 def _chance(row: dict[Any, Any]) -> Piece:
     if unknown(row["loss"]):
         return Piece(NOTHING)
     span = f"{number(100 * row['loss_low'], 0)}–{number(100 * row['loss_high'], 0)}%"
-    return Piece(f'<data value="{float(row["loss"])!r}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
+    return Piece(f'<data value="{report.machine(row["loss"])}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
 
 
 def _because(row: dict[Any, Any]) -> Piece:
@@ -179,7 +179,7 @@ def _next(row: dict[Any, Any]) -> Piece:
 
 
 def _do(row: dict[Any, Any]) -> Piece:
-    runs = f'<span class="quiet">Running: {report.escape(row["running"])}</span>' if row["running"] else ""
+    runs = f'<span class="quiet">Work: {report.escape(row["running"])}</span>' if row["running"] else ""
     said = report.escape(row["playbook"]) + ("<br>" if row["playbook"] and runs else "") + runs
     return Piece(f'<span class="full">{said}</span>' if said else NOTHING)
 
@@ -193,7 +193,7 @@ def changed(own: Own) -> Piece:
         "who": ("Account", _as_is),
         "what": ("What changed", _as_is),
         "arr": ("ARR", _money(own)),
-        "score": ("Score", "points"),
+        "score": ("Score", lambda score: Piece(banded(score, own.band_starts))),
         "change": ("±", "change"),
     }
     moved = (
@@ -260,7 +260,8 @@ def asked(own: Own) -> Piece:
         return Piece("")
     chip = report.bands(own.band_colours)
     rows = _with(
-        own.asked[list(ASKED)].head(MANY), spot=[_spot(chip, {**row, "change": None}) for row in own.asked.head(MANY).to_dict("records")]
+        own.asked[list(ASKED)].head(MANY),
+        spot=[_spot(chip, {**row, "change": None}, own.band_starts) for row in own.asked.head(MANY).to_dict("records")],
     )
     shown: dict[str, tuple[str, Any]] = {
         "name": ("Account", "text"),
@@ -283,7 +284,7 @@ def renewals(own: Own) -> Piece:
     rows = _with(
         rows,
         who=_who(rows),
-        spot=[_spot(chip, row) for row in rows.to_dict("records")],
+        spot=[_spot(chip, row, own.band_starts) for row in rows.to_dict("records")],
         risk=[_chance(row) for row in rows.to_dict("records")],
     )
     shown: dict[str, tuple[str, Any]] = {

@@ -64,7 +64,7 @@ def lost(row: dict[Any, Any], currency: str) -> Piece:
     """What is expected to be lost, and between which bounds."""
     if unknown(row["expected_lost"]):
         return Piece(NOTHING)
-    shown = f'<data value="{float(row["expected_lost"])!r}">{money(row["expected_lost"], currency, 2)}</data>'
+    shown = f'<data value="{report.machine(row["expected_lost"])}">{money(row["expected_lost"], currency, 2)}</data>'
     return Piece(f'{shown} <span class="quiet nowrap">{money(row["low"], currency, 2)}–{money(row["high"], currency, 2)}</span>')
 
 

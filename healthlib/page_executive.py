@@ -14,7 +14,7 @@ from healthlib.page_risks import FIRST, risk_table
 from healthlib.palette import UNSCORED
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
-from healthlib.wording import NOTHING, count, day, money, number, share, unknown
+from healthlib.wording import NOTHING, banded, count, day, money, number, share, unknown
 
 SEGMENTS = 5
 """Segments of the first screen, the largest ARR first; all are in the table below it."""
@@ -148,7 +148,7 @@ def _painted(facts: ExecutiveFacts) -> Any:
             return Piece(NOTHING)
         tone = tones[names[max(sum(points >= start for start in starts) - 1, 0)]]
         glyph = f'<span aria-hidden="true">{palette.GLYPHS[tone]}</span>'
-        return Piece(f'<span class="spot {tone}">{glyph} <data value="{points!r}">{number(points, 0)}</data></span>')
+        return Piece(f'<span class="spot {tone}">{glyph} <data value="{report.machine(points)}">{banded(points, starts)}</data></span>')
 
     return cell
 

@@ -113,7 +113,9 @@ def saves(facts: FollowedFacts) -> Piece:
     claim = report.claim(say.saves(facts))
     if not facts.worked.recorded:
         return claim
-    frame = frame.assign(arr=frame["arr_then"], playbook=frame["playbook"] + ", " + frame["started_at"].map(wording.day))
+    frame = frame.assign(
+        arr=frame["arr_then"], playbook=frame["playbook"].str.replace("_", " ") + ", " + frame["started_at"].map(wording.day)
+    )
     shown: Columns = {
         "score_then": ("Score then", "points"), "playbook": ("Playbook, begun", "text"), "decided_on": ("Decided by", "date"),
         "arr_now": ("ARR now", _money(facts)),
@@ -130,7 +132,7 @@ def worked(facts: FollowedFacts, treatment: TreatmentFacts) -> Piece:
     if table.empty:
         return claim
     rows = table.assign(
-        what=table["playbook"].where(table["playbook"] != "all", "All"),
+        what=table["playbook"].where(table["playbook"] != "all", "All").str.replace("_", " "),
         said=[wording.share_range(*row) for row in table[["rate", "low", "high"]].to_numpy(float)],
     )
     shown: Columns = {
@@ -139,7 +141,9 @@ def worked(facts: FollowedFacts, treatment: TreatmentFacts) -> Piece:
         "decided": ("Decided since", "count"), "said": ("Of them stayed", interval),
     }  # fmt: skip
     shown = {name: spec for name, spec in shown.items() if name != "running" or facts.worked.ends_known}
-    caption = f"Work begun in the last {MONTHS} months; people chose who got which playbook, so the shares compare none"
+    caption = (
+        f"Work begun in the last {MONTHS} months on accounts of any band; playbooks go to different accounts, so the shares compare none"
+    )
     return report.show(
         claim, report.table(rows, shown, caption=caption, layout="cards fold"), _helped(treatment), _effects(facts, treatment),
     )  # fmt: skip

@@ -12,7 +12,21 @@ from healthlib import claims_belief, palette
 from healthlib import claims_executive as say
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.headline import FIRST
-from healthlib.wording import NOTHING, change, compact, count, day, money, money_change, money_range, number, share, share_range, unknown
+from healthlib.wording import (
+    NOTHING,
+    banded,
+    change,
+    compact,
+    count,
+    day,
+    money,
+    money_change,
+    money_range,
+    number,
+    share,
+    share_range,
+    unknown,
+)
 
 FONT = "font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:1.45"
 BARE = 'cellpadding="0" cellspacing="0" border="0" width="100%"'
@@ -45,7 +59,7 @@ def mail(facts: ExecutiveFacts) -> str:
         _line(f'<p style="font-size:17px;margin:0 0 10px">{_escape(say.opening(facts))}</p>'),
         _line(tiles(facts)),
         _line(bands(facts)),
-        _line(_heading("What renews next") + _text(say.renewals(facts))),
+        _line(_heading("What may be lost" if facts.context["kind"] == "churn_within" else "What renews next") + _text(say.renewals(facts))),
         _line(first(facts)),
         _line(believe(facts)),
         _line(links(facts)),
@@ -183,14 +197,17 @@ def first(facts: ExecutiveFacts) -> str:
 
 def _risk(facts: ExecutiveFacts, row: dict[Any, Any], unit: str) -> str:
     """One account in three lines."""
-    spot = f"{_chip(facts, row['band'])} {number(row['score'], 0)}" + ("" if unknown(row["change"]) else f" ({change(row['change'])})")
+    spot = f"{_chip(facts, row['band'])} {banded(row['score'], facts.band_starts)}" + (
+        "" if unknown(row["change"]) else f" ({change(row['change'])})"
+    )
     facts_ = [money(row["arr"], unit), *([f"term ends {day(row['term_ends'])}"] if not unknown(row["term_ends"]) else []), f"score {spot}"]
     if not unknown(row["loss"]):
         low, high = number(100 * row["loss_low"], 0), number(100 * row["loss_high"], 0)
         facts_.append(f"chance of loss {share(row['loss'])} ({low}–{high}%)")
     owner = "" if unknown(row["csm"]) or not str(row["csm"]).strip() else f" · {_escape(_short(row['csm']))}"
     lines = [f"<strong>{_escape(_short(row['name']))}</strong>{owner}", ", ".join(facts_)]
-    lines += [f"Why: {_escape(_short(row['why']))}"] if row["why"] else []
+    why = row["plain"] or row["why"]
+    lines += [f"Why: {_escape(_short(why))}"] if why else []
     lines += [f"What to do: {_escape(_short(row['playbook']))}"] if row["playbook"] else []
     return f'<li style="margin:0 0 8px">{"<br>".join(lines)}</li>'
 

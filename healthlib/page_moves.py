@@ -11,7 +11,7 @@ from healthlib import plots, report
 from healthlib.page_cells import accounts_and_money, as_is, chip, money_kind, unit, who, with_cells
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
-from healthlib.wording import NOTHING, change, day, number, unknown
+from healthlib.wording import NOTHING, banded, change, day, unknown
 
 STEPS = {"started with": "were here a year ago", "left": "left", "shrank": "pay less", "grew": "pay more", "new": "new", "now": "here now"}
 """Move of ARR -> accounts that ..."""
@@ -65,7 +65,7 @@ def movers(facts: ExecutiveFacts) -> Piece:
             Piece(f'<span class="nowrap">{" → ".join(band(row[side]).html for side in ("from", "to") if not unknown(row[side]))}</span>')
             for row in records
         ],
-        "points": [_points(row) for row in records],
+        "points": [_points(row, facts.band_starts) for row in records],
     }
     shown: dict[str, tuple[str, Any]] = {
         "who": ("Account", as_is),
@@ -82,9 +82,9 @@ def movers(facts: ExecutiveFacts) -> Piece:
     return report.table(table, shown, caption=caption, layout="cards")
 
 
-def _points(row: dict[Any, Any]) -> Piece:
+def _points(row: dict[Any, Any], starts: tuple[float, ...]) -> Piece:
     """The score before and now."""
-    said = [number(row[name], 0) for name in ("before", "now") if not unknown(row[name])]
+    said = [banded(row[name], starts) for name in ("before", "now") if not unknown(row[name])]
     if not said:
         return Piece(NOTHING)
     by = "" if unknown(row["change"]) else f' <span class="quiet">({change(row["change"])})</span>'
@@ -114,7 +114,9 @@ def causes(facts: ExecutiveFacts) -> Piece:
 
 
 def _points_moved(points: float) -> Piece:
-    return Piece(NOTHING if unknown(points) else f'<data style="padding-left:.8rem" value="{float(points)!r}">{change(points, 1)}</data>')
+    return Piece(
+        NOTHING if unknown(points) else f'<data style="padding-left:.8rem" value="{report.machine(points)}">{change(points, 1)}</data>'
+    )
 
 
 def moves(facts: ExecutiveFacts) -> Piece:

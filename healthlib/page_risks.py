@@ -12,7 +12,7 @@ from healthlib.book_files import book_file
 from healthlib.page_cells import as_is, chip, money_kind, moved, score_line, who, with_cells
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
-from healthlib.wording import NOTHING, change, count, day, number, share, short_day, unknown
+from healthlib.wording import NOTHING, banded, change, count, day, number, share, short_day, unknown
 
 FIRST, LISTED = 5, 15
 """Accounts of the first screen, and of the list below it; those up to `MANY` fold away."""
@@ -66,7 +66,7 @@ def _ends(row: dict[Any, Any]) -> Piece:
 
 def _spot(facts: ExecutiveFacts, row: dict[Any, Any], brief: bool) -> Piece:
     """Band, score, change, and the score by month."""
-    shown = f'<data value="{float(row["score"])!r}">{number(row["score"], 0)}</data>'
+    shown = f'<data value="{report.machine(row["score"])}">{banded(row["score"], facts.band_starts)}</data>'
     words = f'<span class="nowrap">{chip(facts)(row["band"]).html} {shown} {moved(row["change"])}</span>'
     return Piece(words if brief else words + score_line(facts, str(row["account_id"])))
 
@@ -75,7 +75,7 @@ def _chance(row: dict[Any, Any]) -> Piece:
     if unknown(row["loss"]):
         return Piece(NOTHING)
     span = f"{number(100 * row['loss_low'], 0)}–{number(100 * row['loss_high'], 0)}%"
-    return Piece(f'<data value="{float(row["loss"])!r}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
+    return Piece(f'<data value="{report.machine(row["loss"])}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
 
 
 def _because(row: dict[Any, Any], brief: bool) -> Piece:
@@ -96,7 +96,7 @@ def _todo(row: dict[Any, Any]) -> Piece:
     owner = "" if unknown(row["csm"]) or not str(row["csm"]).strip() else str(row["csm"])
     under = [
         report.linked((owner, book_file(owner))).html if owner else "",
-        f"running: {report.escape(row['doing'])}" if row["doing"] else "",
+        f"work: {report.escape(row['doing'])}" if row["doing"] else "",
     ]
     under += [f"next: {report.escape(row['coming'])}"] if row["coming"] else []
     said = "; ".join(text for text in under if text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -91,6 +91,16 @@ def number(value: float, digits: int = 1) -> str:
 def points(value: float) -> str:
     """A score, in whole points."""
     return number(value, 0)
+
+
+def banded(value: float, starts: Iterable[float]) -> str:
+    """A score in whole points, never rounded up to the start of a band that it does not reach: 64.7 is no 65 where green starts at 65.
+
+    >>> banded(64.7, (0, 50, 65)), banded(65.2, (0, 50, 65)), banded(37.6, (0, 50, 65))
+    ('64', '65', '38')
+    """
+    crossed = not unknown(value) and any(value < start <= round(value) for start in starts)
+    return points(math.floor(value) if crossed else value)
 
 
 def change(value: float, digits: int = 0) -> str:

@@ -346,7 +346,7 @@ def test_an_alert_says_why_and_what_to_do_in_words() -> None:
     assert found.loc["a", ["from", "to", "group", "playbook", "owner"]].tolist() == ["green", "red", "adoption", "Train them", "Ann"]
     assert found.loc["a", "reason"] == "Score 80 to 40; most lost on Use (−27) and Talk (−13)"
     assert found.loc["a", "evidence"] == "31 Mar 2026 against 28 Feb 2026; Use 40, was 80; Talk 40, was 80"
-    assert found.loc["b", "reason"] == "Term ends on 1 May 2026, and 67% of the weight is in the worst band: adoption 45 of 100"
+    assert found.loc["b", "reason"] == "Term ends on 1 May 2026, and what makes up 67% of the score is red: adoption 45 of 100"
     assert found.loc["b", ["playbook", "group"]].tolist() == ["Train them", "adoption"]
     assert found.loc["c", "reason"] == "Had a score on 28 Feb 2026; too little is measured now to give one"
 

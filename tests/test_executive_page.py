@@ -262,4 +262,32 @@ def test_what_runs_and_what_is_due_next_is_what_was_known_that_day(tmp_path: Pat
     (tmp_path / "milestones.csv").write_text(f"account_id,milestone,due_at,completed_at\n{steps}s3,training,2026-07-20,2026-07-10\n")
     book = book_of(load_tables(workspace), workspace, test_accounts.THROUGH)
     assert at_risk.coming(book).to_dict() == {"f1": "Training due 15 Jul 2026", "s3": "Training due 20 Jul 2026"}
-    assert at_risk.running(book).to_dict() == {"f1": "Call them, since 1 May 2026"}
+    assert at_risk.running(book).to_dict() == {"f1": "Call them, begun 1 May 2026"}, "on that day no end of any playbook was on record"
+
+
+def test_what_an_experiment_left_alone_is_not_worked(tmp_path: Path) -> None:
+    """s1 has a playbook that ended in June and one that runs, f1 is a control: nothing was done about it."""
+    workspace = test_accounts.write(tmp_path)
+    rows = "s1,2026-05-01,2026-06-10,old,treatment\ns1,2026-06-01,,call_them,treatment\nf1,2026-06-01,,none,Control\n"
+    (tmp_path / "interventions.csv").write_text("account_id,started_at,ended_at,playbook,arm\n" + rows)
+    book = book_of(load_tables(workspace), workspace, test_accounts.THROUGH)
+    assert at_risk.running(book).to_dict() == {"s1": "Call them, since 1 Jun 2026"}
+
+
+def test_freshness_is_said_of_one_of_both_and_of_all_tables(facts: ExecutiveFacts) -> None:
+    """Two tables up to the day of the report are both there; that one of them ends first would be said of nothing."""
+    one = facts.tables.head(1).assign(age_days=0.0)
+    assert claims_belief.fresh(replace(facts, tables=one)).startswith("The one dated table reaches ")
+    both = pd.concat([one, one], ignore_index=True)
+    assert "ends first" not in claims_belief.fresh(replace(facts, tables=both))
+    late = pd.concat([one, one.assign(age_days=3.0, table="usage")], ignore_index=True)
+    said = claims_belief.fresh(replace(facts, tables=late))
+    assert said.startswith("Both dated tables reach to within 3 days of ")
+    assert said.endswith("; usage ends first.")
+
+
+def test_a_score_below_a_band_is_not_shown_as_its_start(facts: ExecutiveFacts) -> None:
+    """64.7 rounds to 65, where the best band starts: the page says 64."""
+    start = facts.band_starts[-1]
+    below = facts.risks.head(1).assign(score=start - 0.3, band=facts.bands[-3])
+    assert f">{start - 1:.0f}</data>" in page_risks.risk_table(facts, below, "x").html

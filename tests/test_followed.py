@@ -302,9 +302,9 @@ def test_the_page_says_what_summary_and_files_say(whole: Made, tmp_path: Path) -
     assert (summary["saves"]["accounts"], summary["saves"]["arr"]) == (len(saves), pytest.approx(saves["arr_then"].sum()))
     assert [row["csm"] for row in summary["csm_load"]] == load["csm"].tolist()
     html = sections(facts, growth, treatment)
-    assert f'<data value="{float(fates["churned"]["accounts"])!r}">' in html["red"]
+    assert f'<data value="{report.machine(fates["churned"]["accounts"])}">' in html["red"]
     for row in load.to_dict("records"):
-        assert f'<data value="{float(row["arr_worst"])!r}">' in html["loads"]
+        assert f'<data value="{report.machine(row["arr_worst"])}">' in html["loads"]
     assert (tmp_path / "power_users.csv").read_text().count("\n") == 1 + len(facts.power)
     assert (tmp_path / "playbooks.csv").is_file()
     assert "'=cmd()" in (tmp_path / "red_list.csv").read_text() + (tmp_path / "power_users.csv").read_text() or "=cmd()" not in "".join(

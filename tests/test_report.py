@@ -102,7 +102,7 @@ def test_tables_have_headers_captions_and_machine_readable_figures() -> None:
     found = report.table(frame, kinds, caption="Bands", n=1).html
     assert found.count('scope="col"') == 4
     assert found.count('scope="row"') == 1
-    assert '<data value="1234567.0">€1.23M</data>' in found
+    assert '<data value="1234567">€1.23M</data>' in found
     assert '<data value="2026-10-05">5 Oct 2026</data>' in found
     assert "n = 1" in found
     assert "nan" not in found.lower()

@@ -166,11 +166,12 @@ def _renewal(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
     red = red[cost.sort_values(ascending=False, kind="stable").index]
     ends = rows.at[at, "term_ends"]
     told = listed([f"{name} {points(value)}" for name, value in red.items()])
+    names = [band.name for band in alerted.scorecard.bands]
     return {
         "from": "",
-        "to": alerted.scorecard.bands[0].name,
+        "to": names[0],
         "group": str(red.index[0]),
-        "reason": f"Term ends on {day(ends)}, and {share(row['now'])} of the weight is in the worst band: {told} of 100",
+        "reason": f"Term ends on {day(ends)}, and what makes up {share(row['now'])} of the score is {names[0]}: {told} of 100",
         "evidence": f"{counted((ends - row['since']).days, 'day')} before the end, score {points(rows.at[at, 'score'])}",
     }
 

@@ -100,10 +100,17 @@ def _in_words(rows: pd.DataFrame, snapshot: pd.DataFrame, book: Book) -> pd.Data
 
 
 def running(book: Book) -> pd.Series:
-    """What is being done about each account today: the playbook begun last of those that still run, with the day; by account_id."""
+    """What is being done about each account today: the playbook begun last of those that still run, with the day; by account_id.
+
+    Where no playbook ever has an end on record, nobody knows what still runs: then only that it began is said.
+    """
     plays = book.diary.plays
+    since = "since" if plays["ends"].notna().any() else "begun"
     still = plays[plays["ends"].isna()].sort_values(["starts", "playbook"], kind="stable").drop_duplicates("account_id", keep="last")
-    said = [f"{upper_first(str(play))}, since {day(start)}" for play, start in zip(still["playbook"], still["starts"], strict=True)]
+    said = [
+        f"{upper_first(str(play)).replace('_', ' ')}, {since} {day(start)}"
+        for play, start in zip(still["playbook"], still["starts"], strict=True)
+    ]
     return pd.Series(said, index=still["account_id"].to_numpy(), dtype="object")
 
 

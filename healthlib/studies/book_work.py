@@ -107,20 +107,27 @@ def _last_contact(book: Book, ids: pd.Index) -> pd.Series:
 
 
 def _running(book: Book, ids: pd.Index) -> pd.Series:
-    """Playbooks that have begun and not ended, in words: `adoption plan since 3 Oct`; "" for none."""
+    """Playbooks that have begun and not ended, in words: `adoption plan since 3 Oct`, `begun 3 Oct` where no end is ever recorded."""
     plays = book.diary.plays
+    since = "since" if plays["ends"].notna().any() else "begun"
     runs = plays[plays["ends"].isna() & plays["account_id"].isin(ids)]
     words = pd.Series(
-        [f"{name} since {short_day(day)}" for name, day in zip(runs["playbook"], runs["starts"], strict=True)],
+        [f"{str(name).replace('_', ' ')} {since} {short_day(day)}" for name, day in zip(runs["playbook"], runs["starts"], strict=True)],
         index=runs["account_id"].to_numpy(), dtype="object",
     )  # fmt: skip
     return words.groupby(level=0, sort=False).agg("; ".join).reindex(ids).fillna("") if len(words) else pd.Series("", index=ids)
 
 
 def _alert(executive: ExecutiveFacts, ids: pd.Index) -> pd.Series:
-    """The reason of the first alert that holds, "" for none."""
-    first = executive.alerts.drop_duplicates("account_id").set_index("account_id") if len(executive.alerts) else None
-    return pd.Series("", index=ids) if first is None else first["reason"].reindex(ids).fillna("")
+    """The reason of the first alert that holds, with its day where scores of another day are told; "" for none."""
+    if executive.alerts.empty:
+        return pd.Series("", index=ids)
+    first = executive.alerts.drop_duplicates("account_id").set_index("account_id")
+    told = [
+        reason if fresh or not reason.startswith("Score ") else f"Alert of {short_day(since)}, s{reason[1:]}"
+        for reason, since, fresh in zip(first["reason"], first["since"], first["new"], strict=True)
+    ]
+    return pd.Series(told, index=first.index, dtype="object").reindex(ids).fillna("")
 
 
 def _next(book: Book, rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

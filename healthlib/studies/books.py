@@ -36,7 +36,7 @@ class BooksFacts:
     ----------
     context : of the executive report
     owners : CSMs by name, "" last; empty where the exports have no owner column, or nobody in it
-    bands, band_colours : from worst to best, then unscored
+    bands, band_colours : from worst to best, then unscored; band_starts: the score from which each of them on holds
     accounts : a row an active account, `book_work.ACCOUNT_COLUMNS`: as in scores.csv, with name, csm, csm_before (at the previous
         month-end), loss (1 - renewal probability), last_contact, running (playbooks that have not ended), next_date and next_what, alert,
         why, anchor (of its section on audit.html, or "") and `place` (0 first: the order of the worklist; NaN for what is not on it)
@@ -52,6 +52,7 @@ class BooksFacts:
     owners: tuple[str, ...]
     bands: tuple[str, ...]
     band_colours: dict[str, str]
+    band_starts: tuple[float, ...]
     accounts: pd.DataFrame
     by_band: pd.DataFrame
     moves: pd.DataFrame
@@ -71,6 +72,7 @@ class Own:
     context: dict[str, Any]
     bands: tuple[str, ...]
     band_colours: dict[str, str]
+    band_starts: tuple[float, ...]
     accounts: pd.DataFrame
     by_band: pd.DataFrame
     moves: pd.DataFrame
@@ -116,6 +118,7 @@ def books_study(book: Book, executive: ExecutiveFacts, accounts: AccountFacts, *
         owners=owners,
         bands=executive.bands,
         band_colours=executive.band_colours,
+        band_starts=executive.band_starts,
         accounts=table[list(book_work.ACCOUNT_COLUMNS)].reset_index(drop=True),
         by_band=_by_band(table, before.assign(csm=had.to_numpy()), (owners or ("",), executive.bands)),
         moves=book_changes.moves(table, before.assign(csm=had.to_numpy()), executive.bands, book.churned),
@@ -173,7 +176,7 @@ def own(facts: BooksFacts, csm: str) -> Own:
     mine = {part: frame[frame["csm"] == name].reset_index(drop=True) for part, frame in parts.items()}
     if mine["by_band"].empty:
         mine["by_band"] = pd.DataFrame({"csm": name, "band": facts.bands, **dict.fromkeys(BAND_FIGURES, 0.0)})
-    return Own(csm=name, context=facts.context, bands=facts.bands, band_colours=facts.band_colours, **mine)
+    return Own(csm=name, context=facts.context, bands=facts.bands, band_colours=facts.band_colours, band_starts=facts.band_starts, **mine)
 
 
 def listed(facts: BooksFacts) -> list[dict[str, Any]]:

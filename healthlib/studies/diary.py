@@ -96,15 +96,16 @@ def _text(tables: Tables, table: str, column: str) -> str:
 
 
 def _plays(tables: Tables, at: pd.Timestamp) -> pd.DataFrame:
-    """Playbooks that had begun; one that ends after `at` still runs."""
+    """Playbooks that had begun; one that ends after `at` still runs. An account that an experiment left alone has none."""
     if "interventions" not in tables.columns:
         return Diary().plays
     day = f"DATE '{at:%Y-%m-%d}'"
+    worked = "lower(trim(coalesce(CAST(arm AS VARCHAR), ''))) <> 'control'" if "arm" in tables.columns["interventions"] else "true"
     ends = f"CASE WHEN CAST(ended_at AS DATE) <= {day} THEN CAST(ended_at AS TIMESTAMP) END"
     ends = ends if "ended_at" in tables.columns["interventions"] else "CAST(NULL AS TIMESTAMP)"
     found = tables.engine.query(
         f"""SELECT account_id, CAST(day AS TIMESTAMP) AS starts, {ends} AS ends, CAST(playbook AS VARCHAR) AS playbook
-        FROM known.interventions WHERE known <= {day} AND day <= {day} ORDER BY 1, 2, 4, 3"""
+        FROM known.interventions WHERE known <= {day} AND day <= {day} AND {worked} ORDER BY 1, 2, 4, 3"""
     )
     return tidy(found.assign(ends=found["ends"].astype("datetime64[s]").dt.normalize()))[list(PLAY_COLUMNS)]
 

@@ -18,6 +18,8 @@ AGED_DAYS = 60
 """Days from which a judgement is said with its date."""
 SCALES = (5.0, 7.0, 10.0, 100.0)
 """Ends of answer scales that people know (a convention): of a judgement whose best is one of them we say `2 of 5`."""
+SENTENCES = ("days since it ", "days since they ", "days since anybody ", "days since somebody ")
+"""Starts of labels that go on as a sentence, so that no "no ..." can be made of them."""
 JUDGED = ("ratings", "surveys", "tickets")
 
 
@@ -119,7 +121,7 @@ def phrase(metric: Metric, value: float, newest: np.datetime64 | pd.Timestamp, a
     kind, higher = metric.measure.kind, metric.better == "higher"
     if kind in ("count", "distinct", "sum") and not metric.per and not metric.trend and higher:
         return _counted(label, value, when)
-    if kind == "days_since" and label.startswith("days since "):
+    if kind == "days_since" and label.startswith("days since ") and not label.startswith(SENTENCES):
         what = label.removeprefix("days since ").removeprefix("the ").removeprefix("last ")
         return f"no {what} since {when}" if when else f"no {what} for {count(value)} days"
     said = figure(metric, value)
