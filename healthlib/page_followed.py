@@ -113,7 +113,8 @@ def saves(facts: FollowedFacts) -> Piece:
     claim = report.claim(say.saves(facts))
     if not facts.worked.recorded:
         return claim
-    frame = frame.assign(arr=frame["arr_then"], playbook=frame["playbook"] + ", " + frame["started_at"].map(wording.day))
+    begun = [f"{playbook}, {wording.day(day)}" for playbook, day in zip(frame["playbook"], frame["started_at"], strict=True)]
+    frame = frame.assign(arr=frame["arr_then"], playbook=begun)
     shown: Columns = {
         "score_then": ("Score then", "points"), "playbook": ("Playbook, begun", "text"), "decided_on": ("Decided by", "date"),
         "arr_now": ("ARR now", _money(facts)),
