@@ -113,9 +113,9 @@ def saves(facts: FollowedFacts) -> Piece:
     claim = report.claim(say.saves(facts))
     if not facts.worked.recorded:
         return claim
-    frame = frame.assign(
-        arr=frame["arr_then"], playbook=frame["playbook"].str.replace("_", " ") + ", " + frame["started_at"].map(wording.day)
-    )
+    played = zip(frame["playbook"], frame["started_at"], strict=True)
+    begun = [f"{str(playbook).replace('_', ' ')}, {wording.day(day)}" for playbook, day in played]
+    frame = frame.assign(arr=frame["arr_then"], playbook=begun)
     shown: Columns = {
         "score_then": ("Score then", "points"), "playbook": ("Playbook, begun", "text"), "decided_on": ("Decided by", "date"),
         "arr_now": ("ARR now", _money(facts)),

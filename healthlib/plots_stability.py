@@ -128,7 +128,7 @@ def margins(stability: StabilityFacts) -> Axes:
         under.set_title(f"days that {short(stability.bands[0], 14)} comes later, on average", fontsize=11, loc="left", fontweight="normal")
         under.set_ylim(bottom=0)
         under.grid(axis="y", color=LINE, lw=0.6)
-    top.set_ylim(0, 1.8 * float(table[["changed_high", "caught_high"]].max().max()))
+    top.set_ylim(0, 1.8 * float(table[["changed", "changed_high", "caught", "caught_high"]].max().max()))
     percent(top.yaxis)
     top.grid(axis="y", color=LINE, lw=0.6)
     top.legend(frameon=False, loc="upper right")

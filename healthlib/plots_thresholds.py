@@ -96,7 +96,7 @@ def decision(facts: ChoosingFacts) -> Axes:
     low, high = best_range(facts.decision)
     if np.isfinite(low):
         ax.axvspan(low - 0.005, high + 0.005, color=GOOD, alpha=0.1, lw=0)
-    top = max(float(table[["high", "everyone"]].to_numpy().max()), 0.01)
+    top = max(0.01, float(table[["high", "net_benefit", "everyone"]].max().max()))
     last = int(min(len(x), max(10, np.flatnonzero(table["worked"].to_numpy(dtype=float) > 0.002)[-1:].sum() + 4)))
     ax.fill_between(x, table["low"], table["high"], color=ACCENT, alpha=0.2, lw=0)
     ax.plot(x, table["net_benefit"], color=ACCENT, lw=2.2)

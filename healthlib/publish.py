@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,6 +83,13 @@ def built_aside(target: Path) -> Generator[Path]:
         swap(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def scratch(shelf: Path) -> Generator[Path]:
+    """A hidden folder for what passes between the parts of a run: removed at its end, or by `sweep` where the run was killed."""
+    with tempfile.TemporaryDirectory(prefix=ASIDE, dir=shelf) as folder:
+        yield Path(folder)
 
 
 def swap(new: Path, target: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -127,7 +126,7 @@ def run(
     workspace = load_workspace(Path(folder))
     shelf = Path(out) / workspace_name(Path(folder))
     clock = Clock(tell, total=3 + len(studies.STUDIES) + len(NOTEBOOKS))
-    with publish.lock(shelf), tempfile.TemporaryDirectory(prefix="healthlib-") as scratch:
+    with publish.lock(shelf), publish.scratch(shelf) as scratch:
         with clock.step("open the workspace"), ThreadPoolExecutor(1) as pool:
             pool.submit(execution.warm_up)
             pool.submit(workers.prepare)
@@ -139,7 +138,7 @@ def run(
             path.unlink()
         day = artifacts.day(book.as_of)
         with publish.built_aside(shelf / day) as aside:
-            places = Places(home, aside, shelf, Path(scratch).resolve())
+            places = Places(home, aside, shelf, scratch.resolve())
             facts = _facts_and_notebooks(book, _shown(Path(folder), day), places, clock, wanted)
             with clock.step("write the tables"):
                 write_artifacts(book, facts, aside)

@@ -80,6 +80,18 @@ def test_each_remark_meets_the_score_before_it_and_the_outcome_after_it(demo: Bo
             assert (abs(row.said - truth) < abs(row.score - truth)) == (row.closer == "CSM")
 
 
+def test_a_remark_meets_the_month_that_was_still_open_where_subscriptions_have_no_end(demo: Book) -> None:
+    """By hand: the first month-end read whose 90 days end after the remark; here a run used to stop, for days of two units met."""
+    outcome = demo.workspace.outcome.model_copy(update={"kind": "churn_within", "horizon_days": 90, "grace_days": 10})
+    monthly = replace(demo, workspace=demo.workspace.model_copy(update={"outcome": outcome}))
+    facts = feedback_study(monthly, replicates=50)
+    assert set(facts.remarks["outcome"]) >= {"lost", "kept"}
+    for row in facts.remarks.itertuples():
+        mine = demo.cases[demo.cases["account_id"] == row.account_id].sort_values("horizon_ends_on")
+        lost = mine.loc[mine["horizon_ends_on"] - pd.Timedelta(days=10) > row.said_on, "lost"]
+        assert row.outcome == {1.0: "lost", 0.0: "kept"}.get(lost.iloc[0] if len(lost) else np.nan, "open")
+
+
 def told(demo: Book, right: float, seed: int) -> Book:
     """The demo with 150 remarks, each pointing the way things went with chance `right`."""
     rng = np.random.default_rng(seed)

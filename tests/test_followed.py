@@ -274,6 +274,15 @@ def sections(facts: FollowedFacts, growth: GrowthFacts, treatment: TreatmentFact
     return {name: piece.html for name, piece in pieces.items()}
 
 
+def test_work_that_saved_nobody_is_a_sentence(whole: Made) -> None:
+    """Work is recorded, yet nobody was saved: the list is empty, and its days are then still days."""
+    _, facts, *_ = whole
+    none = replace(facts, worked=replace(facts.worked, saves=facts.worked.saves.iloc[:0]))
+    html = page_followed.saves(none).html
+    assert 'class="claim"' in html
+    assert "<table" not in html
+
+
 def test_one_figure_has_one_value_on_every_page(whole: Made) -> None:
     """The red list of 31 Jul is the trend's bar of that day; loads sum to the bands of today; zombies are the audit's."""
     book, facts, *_ = whole

@@ -55,6 +55,23 @@ def test_what_a_dead_run_left_is_cleared_and_a_half_swap_put_back(tmp_path: Path
     assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "2026-10-31"]
 
 
+SCRATCH = """
+import os, sys; from pathlib import Path; from healthlib import publish
+with publish.lock(Path(sys.argv[1])), publish.scratch(Path(sys.argv[1])) as folder:
+    (folder / "facts").write_text("accounts and their ARR")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_run_had_in_hand_is_cleared_by_the_next(tmp_path: Path) -> None:
+    """Its scratch holds the customers' data: in the system's temporary folder it would lie for ever."""
+    assert subprocess.run([sys.executable, "-c", SCRATCH, str(tmp_path)]).returncode == -9
+    assert len(list(tmp_path.glob(".new-*/facts"))) == 1
+    with publish.lock(tmp_path):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == [".lock"]
+
+
 HOLD = """
 import sys, time; from pathlib import Path; from healthlib import publish
 with publish.lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)

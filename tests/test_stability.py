@@ -366,6 +366,15 @@ def told(book: object, *, replicates: int = 30) -> StabilityFacts:
     return facts
 
 
+def test_one_account_has_margins_without_an_interval() -> None:
+    """Of one account nothing can be drawn again: the points are shown, and no axis ends at an unknown place."""
+    facts = told(small_company.book())
+    bounds = [name for name in facts.margins.columns if name.endswith(("_low", "_high"))]
+    alone = replace(facts, margins=facts.margins.assign(**dict.fromkeys(bounds, np.nan)))
+    top = plots_stability.margins(alone)
+    assert 0 < alone.margins["changed"].max() < top.get_ylim()[1] < np.inf
+
+
 BANDS = {2: (("At risk", 0), ("Happy", 60)), 5: tuple(zip("FDCBA", (0, 40, 55, 65, 80), strict=True))}
 
 

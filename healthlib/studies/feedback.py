@@ -98,7 +98,7 @@ def _with_outcome(book: Book, seen: pd.DataFrame) -> pd.DataFrame:
         return seen.assign(lost=pd.Series(np.nan, index=seen.index), horizon_ends_on=seen["said_on"])
     if book.workspace.kind == "churn_within":
         cases = cases.assign(decided=cases["horizon_ends_on"] - pd.Timedelta(days=book.workspace.outcome.grace_days))
-    cases["decided"] = cases["decided"].fillna(cases["horizon_ends_on"])
+    cases["decided"] = cases["decided"].fillna(cases["horizon_ends_on"]).astype("datetime64[s]")
     cases = cases.sort_values("decided", kind="stable")
     found = pd.merge_asof(
         seen, cases, left_on="said_on", right_on="decided", by="account_id", direction="forward", allow_exact_matches=False
