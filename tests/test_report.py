@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import hashlib
 import re
 import shutil
 import subprocess
@@ -84,6 +85,17 @@ def test_every_text_is_escaped(hostile: str) -> None:
         tags = re.findall(r"<\s*(\w+)", piece.html)
         assert not {"script", "img"} & set(tags)
         assert not re.search(r"<[^>]*\son\w+\s*=\s*[^\"]*>", re.sub(r'"[^"]*"', '""', piece.html))
+
+
+def only_our_script(html: str) -> None:
+    """The page carries the script of its tables, byte for byte, a policy that lets nothing else run, and no other script."""
+    words, digest = report.script()
+    assert digest == "sha256-" + base64.b64encode(hashlib.sha256(words.encode()).digest()).decode()
+    assert re.findall(r"<script.*?</script\s*>", html, flags=re.S | re.I) == [f"<script>{words}</script>"]
+    assert html.lower().count("<script") == 1
+    policies = re.findall(r'<meta[^>]*content="(default-src[^"]*)"[^>]*>', html)
+    assert policies == [f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '{digest}'"]
+    assert html.index("default-src") < html.index("<style") < html.index("<script")
 
 
 def test_names_keep_their_direction_to_themselves() -> None:
@@ -176,9 +188,9 @@ def test_the_executive_page_is_one_inert_file(executive: Path) -> None:
     bare = re.sub(r"base64,[A-Za-z0-9+/=]+", "", html)
     assert "http:" not in bare
     assert "https:" not in bare
-    assert not re.search(r"<(script|link|iframe|object|embed|form|base)\b", bare, flags=re.I)
+    only_our_script(html)
+    assert not re.search(r"<(link|iframe|object|embed|form|base)\b", bare, flags=re.I)
     assert not re.search(r"\bsrc=\"(?!data:)|url\(|@import", bare)
-    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in bare
     assert bare.count("<h1>") == 1
     assert '<html lang="en">' in bare
     assert '<main id="main">' in bare
