@@ -128,7 +128,8 @@ def _shell() -> Any:
 
 
 def export(ipynb: Path | str, page: Path | str, *, title: str = "", context: Mapping[str, Any] | None = None) -> Path:
-    """Write an executed notebook as one self-contained HTML file, code hidden.
+    """Write an executed notebook as one self-contained HTML file, code hidden; folded away at its end where the notebook's metadata say
+    `"healthlib": {"code": "folded"}`.
 
     Parameters
     ----------
@@ -160,6 +161,7 @@ def export(ipynb: Path | str, page: Path | str, *, title: str = "", context: Map
         resources["masthead"] = masthead(title, context=context).html if context else f"<h1>{escape(title)}</h1>"
     if context and 'class="colophon"' not in shown:
         resources["footer"] = footer(context).html
+    resources |= {"notebook": Path(ipynb).name, "code": _code(notebook)}
     body, _ = _exporter().from_notebook_node(notebook, resources=resources)
     Path(page).write_text(_shorter(body), encoding="utf-8")
     return Path(page)
@@ -192,6 +194,19 @@ def _resources(title: str) -> dict[str, Any]:
         "palette": palette.css_variables(),
         "palette_dark": palette.css_variables(dark=True),
     }
+
+
+def _code(notebook: Any) -> list[tuple[str, str]]:
+    """(heading above, code) of each cell, without those of parameters; empty unless the notebook's metadata ask for its code."""
+    asked = notebook.metadata.get("healthlib", {}).get("code") == "folded"
+    found, section = [], ""
+    for cell in notebook.cells if asked else []:
+        if cell.cell_type == "markdown" and cell.source.strip():
+            section = cell.source.strip().splitlines()[0].lstrip("# ")
+        elif cell.cell_type == "code" and not {"parameters", "injected-parameters", "notebook-only"} & set(cell.metadata.get("tags", ())):
+            found.append((section, cell.source))
+            section = ""
+    return found
 
 
 def _take_title(notebook: Any) -> str:

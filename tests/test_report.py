@@ -183,6 +183,27 @@ def test_export_hides_code_and_refuses_a_failed_notebook(tmp_path: Path) -> None
     assert not (tmp_path / "b.html").exists()
 
 
+def test_code_is_folded_away_where_the_notebook_asks_for_it(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(metadata={"healthlib": {"code": "folded"}})
+    given, hostile = cell("workspace = '/a/folder'"), cell('said = "</code></pre><script>alert(1)</script>"', shown("<p>Shown</p>"))
+    given["metadata"]["tags"] = ["injected-parameters"]
+    notebook.cells = [nbformat.v4.new_markdown_cell("# Title"), given, nbformat.v4.new_markdown_cell("## Who & why\n\nWords."), hostile]
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    html = report.export(tmp_path / "a.ipynb", tmp_path / "a.html").read_text(encoding="utf-8")
+    only_our_script(html)
+    shown_part, folded = html.split('<details class="code">')
+    assert "said =" not in shown_part
+    assert "/a/folder" not in html
+    assert "a.ipynb" in folded
+    assert re.search(r"<h3>Who &amp; why</h3>\s*<pre><code>said = &#?\w+;&lt;/code&gt;&lt;/pre&gt;&lt;script&gt;|said = \"&lt;/code&gt;", folded)
+
+
+def test_notebooks_of_analysts_fold_their_code_and_those_of_readers_have_none() -> None:
+    asked = {path.stem: nbformat.read(path, as_version=4).metadata.get("healthlib") for path in (ROOT / "notebooks").glob("*.ipynb")}
+    folded = {"code": "folded"}
+    assert {name for name, told in asked.items() if told == folded} == {"01_audit", "02_fit_weights", "03_backtest_bands"}
+
+
 def test_the_executive_page_is_one_inert_file(executive: Path) -> None:
     html = executive.read_text(encoding="utf-8")
     bare = re.sub(r"base64,[A-Za-z0-9+/=]+", "", html)

@@ -47,7 +47,7 @@ for (const table of document.querySelectorAll(".scroll>table")) {
     const asked = plain(field.value).split(" ")
     fits = row => asked.every(word => plain(row.textContent).includes(word))
     lay()
-  }, onkeydown: event => event.key === "Escape" && clear()})
+  }, onkeydown(event) { if (event.key === "Escape") clear() }})
   const clear = () => { field.value = ""; field.oninput() }
   clears.push(clear)
   box.before(make("div", {className: "tools"}, make("label", {}, "Filter ", field), count))
