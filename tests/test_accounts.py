@@ -346,7 +346,8 @@ def test_hostile_names_do_nothing() -> None:
     only_our_script(page)
     assert Reader(page).tags <= {
         "html", "head", "meta", "title", "style", "body", "a", "main", "header", "p", "h1", "bdi", "div", "table", "caption", "span",
-        "thead", "tbody", "tr", "th", "td", "data", "details", "summary", "section", "svg", "g", "path", "text", "footer", "dl", "dt", "dd", "script",
+        "thead", "tbody", "tr", "th", "td", "data", "details", "summary", "section", "svg", "g", "path", "text", "footer", "dl", "dt", "dd",
+        "script",
     }  # fmt: skip
 
 

@@ -194,7 +194,7 @@ def column(page: Any, place: int, caption: str = "Twelve") -> list[str]:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_list_is_sorted_and_filtered_with_the_keyboard(browser: Any, list_page: Path, width: int) -> None:
-    """Each column by what it means: numbers, dates, bands, figures before their interval; unknown last either way; the fold keeps its ten."""
+    """Each column by what it means: numbers, dates, bands, figures before an interval; unknown last either way; ten before the fold."""
     from axe_playwright_python.sync_playwright import Axe
 
     page = browser.new_page(viewport={"width": width, "height": 900})
@@ -220,7 +220,13 @@ def test_a_list_is_sorted_and_filtered_with_the_keyboard(browser: Any, list_page
     assert column(page, 1)[:3] == ["€5", "€40", "€100"]
     page.locator("summary").click()
     assert len(column(page, 1)) == 12
-    for place, first, last in ((2, "31 Jan 2026", "–"), (3, "▼ red", "▲ green"), (4, "100%", "–"), (5, "50", "–"), (0, "beta", "Company 9")):
+    for place, first, last in (
+        (2, "31 Jan 2026", "–"),
+        (3, "▼ red", "▲ green"),
+        (4, "100%", "–"),
+        (5, "50", "–"),
+        (0, "beta", "Company 9"),
+    ):
         heads.nth(place).locator("button").press("Enter")
         assert heads.evaluate_all("heads => heads.filter(head => head.hasAttribute('aria-sort')).length") == 1
         shown = column(page, place)

@@ -21,6 +21,7 @@ from healthlib.errors import HealthlibError
 from healthlib.report import Piece
 from tests import small_company
 from tests.test_executive import facts_of
+from tests.test_followed import made
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "04_executive_report.ipynb"
@@ -55,7 +56,10 @@ def run(source: str, space: dict) -> object:
 def executive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The executive notebook's cells run in this process over stored facts, exported as a run does."""
     folder = tmp_path_factory.mktemp("executive")
-    store.save(facts_of(small_company.book(150)), folder / "executive")
+    book = small_company.book(150)
+    store.save(facts_of(book), folder / "executive")
+    for name, facts in zip(("followed", "growth", "treatment"), made(book)[1:], strict=True):
+        store.save(facts, folder / name)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     space: dict = {}
     for code in [c for c in notebook.cells if c.cell_type == "code"]:
@@ -195,7 +199,9 @@ def test_code_is_folded_away_where_the_notebook_asks_for_it(tmp_path: Path) -> N
     assert "said =" not in shown_part
     assert "/a/folder" not in html
     assert "a.ipynb" in folded
-    assert re.search(r"<h3>Who &amp; why</h3>\s*<pre><code>said = &#?\w+;&lt;/code&gt;&lt;/pre&gt;&lt;script&gt;|said = \"&lt;/code&gt;", folded)
+    assert re.search(
+        r"<h3>Who &amp; why</h3>\s*<pre><code>said = &#?\w+;&lt;/code&gt;&lt;/pre&gt;&lt;script&gt;|said = \"&lt;/code&gt;", folded
+    )
 
 
 def test_notebooks_of_analysts_fold_their_code_and_those_of_readers_have_none() -> None:
