@@ -158,7 +158,7 @@ def bands(names: Collection[str]) -> Callable[[Any], Piece]:
         if wording.unknown(name) or name == "":
             return Piece(wording.NOTHING)
         tone = tones.get(name, palette.UNSCORED)
-        look = f'band own" style="--own:{html.escape(own[name])}' if name in own else f"band {tone}"
+        look = f'band {tone} own" style="--own:{html.escape(own[name])}' if name in own else f"band {tone}"
         return Piece(f'<span class="{look}"><span aria-hidden="true">{palette.GLYPHS[tone]}</span> {escape(name)}</span>')
 
     return chip
@@ -225,7 +225,8 @@ def table(frame: pd.DataFrame, columns: Columns | None = None, *, caption: str, 
     body = _table(title, head, first, cards)
     if rest:
         again = f'<span class="quiet">{title}, continued</span>'
-        body += f"<details><summary>Show {wording.counted(len(rest), 'more row')}</summary>{_table(again, head, rest, cards)}</details>"
+        more = wording.counted(len(rest), "more row")
+        body += f'<details class="rest"><summary>Show {more}</summary>{_table(again, head, rest, cards)}</details>'
     return Piece(body)
 
 

@@ -5,6 +5,8 @@ Decides nothing. The pieces a notebook puts on a page (`claim`, `table`, `figure
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import re
 from collections.abc import Mapping
@@ -128,7 +130,8 @@ def _shell() -> Any:
 
 
 def export(ipynb: Path | str, page: Path | str, *, title: str = "", context: Mapping[str, Any] | None = None) -> Path:
-    """Write an executed notebook as one self-contained HTML file, code hidden.
+    """Write an executed notebook as one self-contained HTML file, code hidden; folded away at its end where the notebook's metadata say
+    `"healthlib": {"code": "folded"}`.
 
     Parameters
     ----------
@@ -160,19 +163,52 @@ def export(ipynb: Path | str, page: Path | str, *, title: str = "", context: Map
         resources["masthead"] = masthead(title, context=context).html if context else f"<h1>{escape(title)}</h1>"
     if context and 'class="colophon"' not in shown:
         resources["footer"] = footer(context).html
+    resources |= {"notebook": Path(ipynb).name, "code": _code(notebook)}
     body, _ = _exporter().from_notebook_node(notebook, resources=resources)
-    Path(page).write_text(body, encoding="utf-8")
+    Path(page).write_text(_shorter(body), encoding="utf-8")
     return Path(page)
 
 
+@cache
+def script() -> tuple[str, str]:
+    """The only script of a page, by which its tables sort and filter; and the hash that its policy allows to run, and nothing else."""
+    words = re.sub(r"^(?:\s*//.*\n|\s+)", "", (TEMPLATES / "healthlib" / "tables.js").read_text(encoding="utf-8"), flags=re.M).strip()
+    return words, f"sha256-{base64.b64encode(hashlib.sha256(words.encode()).digest()).decode()}"
+
+
+def _shorter(page: str) -> str:
+    """The page with the machine values of its tables to 12 digits: far more than any figure here can claim.
+
+    >>> _shorter('<data value="0.27525641515295907">28%</data> <data value="331800.0">$332k</data> <data value="2026-10-05">5 Oct</data>')
+    '<data value="0.275256415153">28%</data> <data value="331800">$332k</data> <data value="2026-10-05">5 Oct</data>'
+    """
+    return re.sub(r'(<data [^>]*?value=")(-?\d+\.\d+(?:e[+-]?\d+)?)(?=")', lambda found: f"{found[1]}{float(found[2]):.12g}", page)
+
+
 def _resources(title: str) -> dict[str, Any]:
+    words, digest = script()
     return {
         "title": title,
+        "script": words,
+        "script_hash": digest,
         "masthead": "",
         "footer": "",
         "palette": palette.css_variables(),
         "palette_dark": palette.css_variables(dark=True),
     }
+
+
+def _code(notebook: Any) -> list[tuple[str, str]]:
+    """(heading above, code) of each cell, without those of parameters; empty unless the notebook's metadata ask for its code."""
+    asked = notebook.metadata.get("healthlib", {}).get("code") == "folded"
+    found, section = [], ""
+    for cell in notebook.cells if asked else []:
+        if cell.cell_type == "markdown" and cell.source.strip():
+            section = cell.source.strip().splitlines()[0].lstrip("# ")
+        elif cell.cell_type == "code" and not {"parameters", "injected-parameters", "notebook-only"} & set(cell.metadata.get("tags", ())):
+            found.append((section, cell.source))
+            section = ""
+    return found
 
 
 def _take_title(notebook: Any) -> str:

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from healthlib import runner
+from healthlib import report, runner
 from healthlib.demo import make_demo
+from healthlib.page_audit import interval
 
 WIDTHS = (390, 768, 1280, 1920)
 AXE_AT = {(390, "dark"), (1280, "light")}
@@ -147,4 +149,144 @@ def test_the_checks_find_what_they_are_for(browser: Any, tmp_path: Path) -> None
     assert {"image-alt", "html-has-lang"} <= {one["id"] for one in Axe().run(page, options={"runOnly": RULES}).response["violations"]}
     assert heard.errors
     assert any(url.endswith("x.png") for url in heard.requests)
+    page.close()
+
+
+NAMES = ["Çelik", "beta", "<script>document.title = 'ran'</script>", *(f"Company {i}" for i in range(9, 0, -1))]
+"""Twelve accounts, the first ten shown and two folded away; one is not named in the order of any column."""
+
+
+@pytest.fixture
+def list_page(tmp_path: Path) -> Path:
+    """A page with a list of twelve that becomes cards, a table of eight, and one of seven."""
+    unknown = float("nan")
+    frame = pd.DataFrame(
+        {
+            "name": NAMES,
+            "arr": [5.0, 40.0, 1_000_000.0, *(100.0 * i for i in range(1, 10))],
+            "ends": [pd.NaT, *pd.date_range("2026-01-31", periods=11, freq="ME")],
+            "band": ["red", "green", "yellow"] * 4,
+            "rate": ["9% (5–20%)", "12% (8–19%)", "–", "−2.5k (−3k to −1k)", *["100%"] * 8],
+            "score": [50.0, unknown, *[50.0] * 10],
+            "range": [f"{i}–{i + 1}" for i in range(12)],
+        }
+    )
+    kinds: report.Columns = {
+        "name": ("Account", "text"), "arr": ("ARR", "money EUR"), "ends": ("Renews", "date"),
+        "band": ("Band", report.bands(["red", "yellow", "green"])), "rate": ("Rate", interval), "score": ("Score", "points"),
+        "range": ("Between", "text"),
+    }  # fmt: skip
+    body = (
+        report.table(frame, kinds, caption="Twelve", layout="cards fold")
+        + report.table(frame.head(8), kinds, caption="Eight")
+        + report.table(frame.head(7), kinds, caption="Seven")
+    )
+    page = tmp_path / "list.html"
+    page.write_text(report.bare("Lists", body), encoding="utf-8")
+    return page
+
+
+def column(page: Any, place: int, caption: str = "Twelve") -> list[str]:
+    """What a reader meets in a column from top to bottom, the folded rows too where the fold is open."""
+    rows = page.locator(f".scroll[aria-label^={caption}] tbody tr:visible")
+    return [text.strip() for text in rows.evaluate_all("(rows, at) => rows.map(row => row.cells[at].textContent)", place)]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_list_is_sorted_and_filtered_with_the_keyboard(browser: Any, list_page: Path, width: int) -> None:
+    """Each column by what it means: numbers, dates, bands, figures before an interval; unknown last either way; ten before the fold."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    heard = Heard(page)
+    page.goto(list_page.as_uri())
+    heads = page.locator("table.cards").first.locator("thead th")
+    assert heads.locator("button").all_inner_texts() == ["Account", "ARR", "Renews", "Band", "Rate", "Score"], "a range has no order"
+    assert page.locator(".scroll[aria-label=Eight] thead button").count() == 6
+    assert page.locator(".scroll[aria-label=Seven] thead button").count() == 0
+    assert page.locator("input").count() == 1
+
+    field = page.locator("input")
+    field.focus()
+    page.keyboard.press("Tab")  # to the box that scrolls, then to its first heading
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Account"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert heads.nth(1).get_attribute("aria-sort") == "descending"
+    assert column(page, 1) == ["€1.00M", *(f"€{i}00" for i in range(9, 0, -1))]
+    page.keyboard.press("Enter")
+    assert heads.nth(1).get_attribute("aria-sort") == "ascending"
+    assert column(page, 1)[:3] == ["€5", "€40", "€100"]
+    page.locator("summary").click()
+    assert len(column(page, 1)) == 12
+    for place, first, last in (
+        (2, "31 Jan 2026", "–"),
+        (3, "▼ red", "▲ green"),
+        (4, "100%", "–"),
+        (5, "50", "–"),
+        (0, "beta", "Company 9"),
+    ):
+        heads.nth(place).locator("button").press("Enter")
+        assert heads.evaluate_all("heads => heads.filter(head => head.hasAttribute('aria-sort')).length") == 1
+        shown = column(page, place)
+        assert (shown[0], shown[-1]) == (first, last) or place == 0, place
+    assert column(page, 0)[1:4] == ["beta", "Çelik", "Company 1"]
+    heads.nth(4).locator("button").press("Enter")
+    assert [text.split("5")[0] for text in column(page, 4)[-4:]] == ["12%8–19%", "9%", "−2.", "–"]
+
+    field.fill("celik")
+    assert column(page, 0) == ["Çelik"]
+    assert page.locator("output").inner_text() == "1 of 12"
+    assert not page.locator("details.rest").is_visible()
+    field.fill("COMPANY €")
+    assert len(column(page, 0)) == 9
+    assert Axe().run(page, options={"resultTypes": ["violations"], "runOnly": RULES}).response["violations"] == []
+    assert page.evaluate(OVERFLOW, width) == [0]
+    field.press("Escape")
+    assert field.input_value() == ""
+    assert page.locator("output").inner_text() == "12 rows"
+    assert sorted(column(page, 0)) == sorted(NAMES)
+    field.fill("celik")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".tools:visible").count() == 0
+    assert len(column(page, 0)) >= 10, "paper has no filter to clear"
+    assert page.title() == "Lists"
+    assert (heard.errors, [url for url in heard.requests if not url.startswith("file:")]) == ([], [])
+    page.close()
+
+
+def test_without_script_a_list_is_whole_and_nothing_on_it_is_dead(browser: Any, list_page: Path) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(list_page.as_uri())
+        assert page.locator("button, input, output, select").count() == 0
+        assert page.locator(".scroll[aria-label=Twelve] tbody th:visible").all_inner_texts() == NAMES[:10]
+        page.locator("summary").click()
+        assert page.locator("details.rest tbody th:visible").all_inner_texts() == NAMES[10:]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>document.title = 'ran'</script>", "<img src=x onerror=\"document.title = 'ran'\">",
+        "<a id=out href=\"javascript:document.title = 'ran'\">x</a>", "<script src='data:text/javascript,document.title=1'></script>",
+        "<button id=out onclick=\"document.title = 'ran'\">x</button>", "<svg onload=\"document.title = 'ran'\"></svg>",
+    ],
+)  # fmt: skip
+def test_were_a_name_not_escaped_the_policy_would_stop_it(browser: Any, tmp_path: Path, hostile: str) -> None:
+    """The wall behind the escaping: markup put into the page as it is runs nothing, while our script runs."""
+    frame = pd.DataFrame({"name": NAMES})
+    file = tmp_path / "hostile.html"
+    file.write_text(report.bare("Safe", report.Piece(hostile) + report.table(frame, caption="Names")), encoding="utf-8")
+    page = browser.new_page()
+    heard = Heard(page)
+    page.goto(file.as_uri())
+    if page.locator("#out").count():
+        page.locator("#out").click()
+    page.wait_for_timeout(100)
+    assert page.title() == "Safe"
+    assert any("Content Security Policy" in error for error in heard.errors)
+    assert page.locator("th button").count() == 1
     page.close()

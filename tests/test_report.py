@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import hashlib
 import re
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from healthlib.errors import HealthlibError
 from healthlib.report import Piece
 from tests import small_company
 from tests.test_executive import facts_of
+from tests.test_followed import made
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "04_executive_report.ipynb"
@@ -54,7 +56,10 @@ def run(source: str, space: dict) -> object:
 def executive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The executive notebook's cells run in this process over stored facts, exported as a run does."""
     folder = tmp_path_factory.mktemp("executive")
-    store.save(facts_of(small_company.book(150)), folder / "executive")
+    book = small_company.book(150)
+    store.save(facts_of(book), folder / "executive")
+    for name, facts in zip(("followed", "growth", "treatment"), made(book)[1:], strict=True):
+        store.save(facts, folder / name)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     space: dict = {}
     for code in [c for c in notebook.cells if c.cell_type == "code"]:
@@ -84,6 +89,17 @@ def test_every_text_is_escaped(hostile: str) -> None:
         tags = re.findall(r"<\s*(\w+)", piece.html)
         assert not {"script", "img"} & set(tags)
         assert not re.search(r"<[^>]*\son\w+\s*=\s*[^\"]*>", re.sub(r'"[^"]*"', '""', piece.html))
+
+
+def only_our_script(html: str) -> None:
+    """The page carries the script of its tables, byte for byte, a policy that lets nothing else run, and no other script."""
+    words, digest = report.script()
+    assert digest == "sha256-" + base64.b64encode(hashlib.sha256(words.encode()).digest()).decode()
+    assert re.findall(r"<script.*?</script\s*>", html, flags=re.S | re.I) == [f"<script>{words}</script>"]
+    assert html.lower().count("<script") == 1
+    policies = re.findall(r'<meta[^>]*content="(default-src[^"]*)"[^>]*>', html)
+    assert policies == [f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '{digest}'"]
+    assert html.index("default-src") < html.index("<style") < html.index("<script")
 
 
 def test_names_keep_their_direction_to_themselves() -> None:
@@ -171,14 +187,37 @@ def test_export_hides_code_and_refuses_a_failed_notebook(tmp_path: Path) -> None
     assert not (tmp_path / "b.html").exists()
 
 
+def test_code_is_folded_away_where_the_notebook_asks_for_it(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(metadata={"healthlib": {"code": "folded"}})
+    given, hostile = cell("workspace = '/a/folder'"), cell('said = "</code></pre><script>alert(1)</script>"', shown("<p>Shown</p>"))
+    given["metadata"]["tags"] = ["injected-parameters"]
+    notebook.cells = [nbformat.v4.new_markdown_cell("# Title"), given, nbformat.v4.new_markdown_cell("## Who & why\n\nWords."), hostile]
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    html = report.export(tmp_path / "a.ipynb", tmp_path / "a.html").read_text(encoding="utf-8")
+    only_our_script(html)
+    shown_part, folded = html.split('<details class="code">')
+    assert "said =" not in shown_part
+    assert "/a/folder" not in html
+    assert "a.ipynb" in folded
+    assert re.search(
+        r"<h3>Who &amp; why</h3>\s*<pre><code>said = &#?\w+;&lt;/code&gt;&lt;/pre&gt;&lt;script&gt;|said = \"&lt;/code&gt;", folded
+    )
+
+
+def test_notebooks_of_analysts_fold_their_code_and_those_of_readers_have_none() -> None:
+    asked = {path.stem: nbformat.read(path, as_version=4).metadata.get("healthlib") for path in (ROOT / "notebooks").glob("*.ipynb")}
+    folded = {"code": "folded"}
+    assert {name for name, told in asked.items() if told == folded} == {"01_audit", "02_fit_weights", "03_backtest_bands"}
+
+
 def test_the_executive_page_is_one_inert_file(executive: Path) -> None:
     html = executive.read_text(encoding="utf-8")
     bare = re.sub(r"base64,[A-Za-z0-9+/=]+", "", html)
     assert "http:" not in bare
     assert "https:" not in bare
-    assert not re.search(r"<(script|link|iframe|object|embed|form|base)\b", bare, flags=re.I)
+    only_our_script(html)
+    assert not re.search(r"<(link|iframe|object|embed|form|base)\b", bare, flags=re.I)
     assert not re.search(r"\bsrc=\"(?!data:)|url\(|@import", bare)
-    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in bare
     assert bare.count("<h1>") == 1
     assert '<html lang="en">' in bare
     assert '<main id="main">' in bare
