@@ -45,7 +45,7 @@ def follow(steps: Mapping[str, Step], lanes: Mapping[str, int], hear: Callable[[
     HealthlibError
         Where a step needs one that is not there, or steps wait for each other.
     Exception
-        Whatever a step raises, once those under way have come to their end; no other begins.
+        Whatever a step raises, once those under way have come to their end; no other begins. An interrupt waits for nothing.
     """
     graph = TopologicalSorter({name: step.needs for name, step in steps.items()})
     strangers = {need for step in steps.values() for need in step.needs} - steps.keys()
@@ -69,10 +69,11 @@ def follow(steps: Mapping[str, Step], lanes: Mapping[str, int], hear: Callable[[
                 name = running.pop(future)
                 steps[name].settle(future.result())
                 graph.done(name)
-    finally:
+    except Exception:
         for future in running:
             future.cancel()
         wait(running)
+        raise
 
 
 def _waiting(name: str, steps: Mapping[str, Step]) -> set[str]:

@@ -90,7 +90,13 @@ def hired(book: Any, folder: Path, count: int) -> Generator[Executor]:
         with crew:
             if copies:
                 crew.submit(int).result()  # the copies are made now, while no other thread is at work
-            yield crew
+            try:
+                yield crew
+            except KeyboardInterrupt:
+                crew.shutdown(wait=False, cancel_futures=True)
+                for worker in multiprocessing.active_children():
+                    worker.kill()
+                raise
     finally:
         _at = None
 

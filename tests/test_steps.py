@@ -189,6 +189,32 @@ def test_workers_die_with_the_run(tmp_path: Path) -> None:
     assert not alive(worker)
 
 
+INTERRUPTED = """
+import os, sys, time
+from concurrent.futures import Future
+from pathlib import Path
+from healthlib import steps, studies, workers
+studies.compute = lambda name, book, done: (Path(sys.argv[1], "pid").write_text(str(os.getpid())), time.sleep(600))
+with workers.hired(0, Path(sys.argv[1]), 2) as crew:
+    steps.follow({"a": steps.Step(lambda: workers.submit(crew, "audit"))}, {"": 1})
+"""
+
+
+@LINUX
+def test_an_interrupt_waits_for_no_study(tmp_path: Path) -> None:
+    run = subprocess.Popen([sys.executable, "-c", INTERRUPTED, str(tmp_path)], cwd=Path(__file__).parents[1], stderr=subprocess.PIPE)
+    told = tmp_path / "pid"
+    until = time.monotonic() + 60
+    while not (told.is_file() and told.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    worker = int(told.read_text())
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert b"KeyboardInterrupt" in said
+    assert run.returncode != 0
+    assert not alive(worker)
+
+
 def alive(process: int) -> bool:
     """Whether it still runs; one that only waits to be counted does not."""
     try:
