@@ -74,6 +74,7 @@ fuzz: $(STAMP) ## 2,000 broken tables and more (HEALTHLIB_FUZZ=number; HEALTHLIB
 study: $(STAMP) ## the long planted-truth studies (SEEDS=200: hours; SEEDS=40: a quarter of an hour); write their tables
 	@$(BIN)/python study/weights_study.py --seeds $(SEEDS)
 	@$(BIN)/python -m study.outlook_study --seeds $(SEEDS)
+	@$(BIN)/python study/adopt_study.py --companies $(SEEDS)
 	@$(BIN)/python study/scales_study.py
 	@$(BIN)/python study/leak_study.py --seeds $(LEAK_SEEDS) --planted $(LEAK_SEEDS)
 
