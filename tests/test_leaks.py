@@ -131,7 +131,7 @@ def test_rows_are_not_metrics():
     assert claims_leaks.counting(found.tail(2)) == ""
     scores = pd.DataFrame({"score": [1.0]})
     rows = pd.DataFrame({"rows_in": [1], "rows_rejected": [0]})
-    facts = SimpleNamespace(scores=scores, tables=rows, coverage={"mean": 1.0}, warnings=(), leaks=found)
+    facts = SimpleNamespace(scores=scores, tables=rows, coverage={"mean": 1.0}, warnings=(), leaks=found, context={"left_out": 1})
     assert "1 metric that seems to know" in claims_belief._data(facts)  # ty: ignore[invalid-argument-type]
 
 

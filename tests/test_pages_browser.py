@@ -38,7 +38,8 @@ OVERFLOW = """width => {
   const most = Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - width;
   return [Math.max(0, most), ...wide.slice(0, 3).map(e => e.tagName + '.' + e.className + ': ' + e.textContent.slice(0, 40))];
 }"""
-TALLER = """height => [...document.querySelectorAll('figure, tr, .tile, .note')].filter(e => e.getBoundingClientRect().height > height)
+TALLER = """height => [...document.querySelectorAll('figure, tr, .tile, .note')].filter(e => e.getBoundingClientRect().height > height
+  && !(e.tagName === 'TR' && e.closest('table').getAttribute('role') === 'presentation'))
   .map(e => e.tagName + ': ' + e.textContent.slice(0, 40))"""
 CLIPPED = """() => [...document.body.querySelectorAll('*')].filter(e => e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1
   && !e.closest('.sr') && getComputedStyle(e).overflowX !== 'visible'

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from healthlib import claims_executive, plots, scoring, studies
+from healthlib import claims_belief, claims_moves, plots, scoring, studies
 from healthlib.adopt import Adoption, Told, write_adoption
 from healthlib.demo import make_demo
 from healthlib.spec import load_workspace
@@ -74,7 +74,8 @@ def test_a_moved_score_is_told_with_the_scorecards_part_of_it(book: Book) -> Non
     np.testing.assert_allclose(told.loc[plain, "change"], told.loc[plain, "score"] - shown.reindex(plain), atol=1e-9)
     assert told["change_configuration"].abs().max() > 1
     assert executive.scorecards["adopted_on"].tolist() == [pd.Timestamp("2026-02-03"), pd.Timestamp("2026-10-05")]
-    assert "3 Feb 2026 and 5 Oct 2026" in claims_executive.changed(executive)
+    assert "3 Feb 2026 and 5 Oct 2026" in claims_moves.changed(executive)
+    assert "on 5 Oct 2026" in claims_belief.definitions_changed(executive)
     drawn = plots.band_trend(executive.trend, executive.band_colours, "accounts", changed=list(executive.scorecards["adopted_on"]))
     days = sorted(executive.trend["as_of"].unique())
     marks = [line.get_xdata()[0] for line in drawn.lines]

@@ -29,9 +29,10 @@ def test_intervals_hold_the_true_weights(name):
 
 @pytest.mark.slow
 def test_pure_noise_is_not_adopted():
-    found = study.decisions(REGIMES["pure noise, 80 churns"], range(12), replicates=200)
-    assert found["adopt"] == 0
-    assert found["alarms"] <= 1 / 12
+    """The promise is 5 % at most; of 12 companies none was a stricter number, but a smaller test: the second of these 40 is adopted."""
+    found = study.decisions(REGIMES["pure noise, 80 churns"], range(40), replicates=200)
+    assert found["adopt"] <= 0.05
+    assert found["alarms"] <= 0.05
 
 
 @pytest.mark.slow

@@ -183,7 +183,7 @@ def data_sha256(tables: pd.DataFrame) -> str:
     """One hash of all exports: SHA-256 over the names and hashes of the tables, by name; "" where a table has none.
 
     >>> data_sha256(pd.DataFrame({"table": ["b", "a"], "sha256": ["1", "2"]}))[:12]
-    'c7dbb15a4e0e'
+    'ea80dc03f54c'
     """
     rows = tables[["table", "sha256"]].sort_values("table").astype(str)
     text = "\n".join(f"{table} {digest}" for table, digest in rows.itertuples(index=False, name=None))
