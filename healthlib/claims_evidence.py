@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from healthlib.studies.evidence import MUCH_MISSING
-from healthlib.studies.verdict import WORTH, said
+from healthlib.studies.outlook import WORTH
+from healthlib.studies.verdict import said
 from healthlib.wording import count, counted, listed, number, share
 
 if TYPE_CHECKING:

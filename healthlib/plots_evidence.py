@@ -8,7 +8,8 @@ import numpy as np
 
 from healthlib import wording
 from healthlib.plots_audit import ACCENT, GOOD, LINE, MUTED, blank, canvas, titled
-from healthlib.studies.verdict import WORTH, rounded
+from healthlib.studies.outlook import WORTH
+from healthlib.studies.verdict import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,8 +15,7 @@ from healthlib.resample import NOTHING, Estimate, account_weights
 from healthlib.spec import Scorecard
 from healthlib.stats import logistic
 from healthlib.studies.fit import FitFacts, usable
-from healthlib.studies.outlook import UNKNOWN, settling
-from healthlib.studies.verdict import WORTH
+from healthlib.studies.outlook import UNKNOWN, WORTH, settling
 from healthlib.studies.walk import sample
 from healthlib.weight_intervals import FEWEST, AccountLoss, newton_steps, ratio_interval, unbounded
 from healthlib.weights import Problem, candidates, design, fit

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 EVEN, LIKELY = 0.5, 0.8
 """Chances of a settled comparison that a number of lost cases is given for."""
 
+WORTH = 0.02
+"""A gain in AUC below this is not worth a change of weights (a convention)."""
 FARTHEST = 10.0
 """Times today's lost cases that are looked ahead; beyond, nothing is said (a convention)."""
 
@@ -91,7 +93,6 @@ def deciding(current: Estimate, equal: Estimate, free: Estimate, equal_minus_cur
     ----------
     current, equal, free, equal_minus_current : as in `recommend`
     """
-    from healthlib.studies.verdict import WORTH
 
     known = np.isfinite([one.value + one.low + one.high for one in (current, equal, free)]).all()
     if not known or current.events <= 0:

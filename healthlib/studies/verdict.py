@@ -8,11 +8,8 @@ from typing import Literal
 import numpy as np
 
 from healthlib.resample import NOTHING, Estimate
-from healthlib.studies.outlook import FARTHEST, deciding
+from healthlib.studies.outlook import FARTHEST, WORTH, deciding
 from healthlib.wording import count, counted
-
-WORTH = 0.02
-"""A gain in AUC below this is not worth a change of weights (a convention)."""
 
 FEWEST = 20
 """Below this many lost cases tested out of time neither answer is given: intervals from so few cannot be relied on (a convention)."""
