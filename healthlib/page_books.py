@@ -10,10 +10,11 @@ import pandas as pd
 from healthlib import claims_books as say
 from healthlib import report
 from healthlib.alert_rules import KINDS
+from healthlib.page_cells import as_is, chance, with_cells
 from healthlib.report import Piece
 from healthlib.studies.book_changes import ASKED, ENDING
 from healthlib.studies.books import Own
-from healthlib.wording import NOTHING, banded, change, compact, count, day, money, money_change, number, share, short_day, unknown
+from healthlib.wording import NOTHING, banded, change, compact, count, day, money, money_change, number, short_day, unknown
 
 MANY = 40
 """Rows a table holds at most; the rest is in scores.csv."""
@@ -21,7 +22,8 @@ MEANINGS = {
     "Band": "The stretch of the score an account stands in, as shown: where a person has overruled the score, theirs.",
     "Chance of loss": "How often accounts with such a score left before, with its 95% interval; learned from what had finished, without "
     "what seems to know the outcome.",
-    "Why": "What keeps the score from 100: value, date and age of the newest record (d: days), and in brackets the points it costs.",
+    "Why": "What keeps the score from 100; unfolded: the alert that holds, then value, date and age of the newest record (d: days), and in "
+    "brackets the points it costs.",
     "Next date": "The first of: the day the score is read before the renewal, the end of the term, the end of an override.",
     "Last contact": "The last touchpoint on record; – where none is.",
     "Stayed although in the worst band": "Renewed, or still here, after standing in the worst band when the score was read. It does not "
@@ -36,14 +38,6 @@ def _unit(own: Own) -> str:
 
 def _money(own: Own) -> str:
     return f"money {_unit(own)}"
-
-
-def _as_is(piece: Any) -> Piece:
-    return piece if isinstance(piece, Piece) else Piece(NOTHING)
-
-
-def _with(frame: pd.DataFrame, **cells: list[Piece]) -> pd.DataFrame:
-    return frame.assign(**{name: pd.Series(pieces, index=frame.index, dtype="object") for name, pieces in cells.items()})
 
 
 def _who(rows: pd.DataFrame, quiet: str = "") -> list[Piece]:
@@ -112,23 +106,23 @@ def work(own: Own) -> Piece:
     if todo.empty:
         return Piece("")
     chip = report.bands(own.band_colours)
-    rows = _with(
+    rows = with_cells(
         todo.head(MANY),
         who=_who(todo.head(MANY), "segment"),
         spot=[_spot(chip, row, own.band_starts) for row in todo.head(MANY).to_dict("records")],
-        risk=[_chance(row) for row in todo.head(MANY).to_dict("records")],
+        risk=[chance(row) for row in todo.head(MANY).to_dict("records")],
         because=[_because(row) for row in todo.head(MANY).to_dict("records")],
         next=[_next(row) for row in todo.head(MANY).to_dict("records")],
         do=[_do(row) for row in todo.head(MANY).to_dict("records")],
     )
     shown: dict[str, tuple[str, Any]] = {
-        "who": ("Account", _as_is),
+        "who": ("Account", as_is),
         "arr": ("ARR", _money(own)),
-        "next": ("Next date", _as_is),
-        "spot": ("Score", _as_is),
-        "risk": ("Chance of loss", _as_is),
-        "because": ("Why", _as_is),
-        "do": ("What to do", _as_is),
+        "next": ("Next date", as_is),
+        "spot": ("Score", as_is),
+        "risk": ("Chance of loss", as_is),
+        "because": ("Why", as_is),
+        "do": ("What to do", as_is),
         "last_contact": ("Last contact", "date"),
     }
     there = {
@@ -144,13 +138,6 @@ def work(own: Own) -> Piece:
 def _spot(chip: Any, row: dict[Any, Any], starts: tuple[float, ...] = ()) -> Piece:
     moved = "" if unknown(row["change"]) else f' <span class="quiet">({change(row["change"])})</span>'
     return Piece(f'<span class="nowrap">{chip(row["band"]).html} {banded(row["score"], starts)}{moved}</span>')
-
-
-def _chance(row: dict[Any, Any]) -> Piece:
-    if unknown(row["loss"]):
-        return Piece(NOTHING)
-    span = f"{number(100 * row['loss_low'], 0)}–{number(100 * row['loss_high'], 0)}%"
-    return Piece(f'<data value="{report.machine(row["loss"])}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
 
 
 def _because(row: dict[Any, Any]) -> Piece:
@@ -188,10 +175,10 @@ def changed(own: Own) -> Piece:
     """Moves between bands and books, new alerts, overrides that end, ratings that contradict."""
     chip = report.bands(own.band_colours)
     rows = own.moves.head(MANY)
-    rows = _with(rows, who=_who(rows), what=[_move(chip, row) for row in rows.to_dict("records")])
+    rows = with_cells(rows, who=_who(rows), what=[_move(chip, row) for row in rows.to_dict("records")])
     shown: dict[str, tuple[str, Any]] = {
-        "who": ("Account", _as_is),
-        "what": ("What changed", _as_is),
+        "who": ("Account", as_is),
+        "what": ("What changed", as_is),
         "arr": ("ARR", _money(own)),
         "score": ("Score", lambda score: Piece(banded(score, own.band_starts))),
         "change": ("±", "change"),
@@ -236,7 +223,7 @@ def overrides(own: Own) -> Piece:
     if own.ending.empty:
         return Piece("")
     chip = report.bands(own.band_colours)
-    rows = _with(
+    rows = with_cells(
         own.ending[list(ENDING)],
         back=[
             Piece(f"{chip(b).html} {number(s, 0)}")
@@ -247,7 +234,7 @@ def overrides(own: Own) -> Piece:
         "name": ("Account", "text"),
         "override_expires_on": ("Override ends", "date"),
         "score": ("Set to", "points"),
-        "back": ("Then again", _as_is),
+        "back": ("Then again", as_is),
         "override_by": ("By", "text"),
         "arr": ("ARR", _money(own)),
     }
@@ -259,7 +246,7 @@ def asked(own: Own) -> Piece:
     if own.asked.empty:
         return Piece("")
     chip = report.bands(own.band_colours)
-    rows = _with(
+    rows = with_cells(
         own.asked[list(ASKED)].head(MANY),
         spot=[_spot(chip, {**row, "change": None}, own.band_starts) for row in own.asked.head(MANY).to_dict("records")],
     )
@@ -268,7 +255,7 @@ def asked(own: Own) -> Piece:
         "label": ("Said", "text"),
         "value": ("Value", "points"),
         "points": ("Worth", "points"),
-        "spot": ("Score", _as_is),
+        "spot": ("Score", as_is),
         "arr": ("ARR", _money(own)),
     }
     return report.table(rows, shown, caption="Is the score wrong, or the rating? Points of 100", layout="cards fold")
@@ -281,19 +268,19 @@ def renewals(own: Own) -> Piece:
     if rows.empty:
         return Piece("")
     chip = report.bands(own.band_colours)
-    rows = _with(
+    rows = with_cells(
         rows,
         who=_who(rows),
         spot=[_spot(chip, row, own.band_starts) for row in rows.to_dict("records")],
-        risk=[_chance(row) for row in rows.to_dict("records")],
+        risk=[chance(row) for row in rows.to_dict("records")],
     )
     shown: dict[str, tuple[str, Any]] = {
-        "who": ("Account", _as_is),
+        "who": ("Account", as_is),
         "term_ends": ("Term ends", "date"),
         "days_left": ("Days", "count"),
         "arr": ("ARR", _money(own)),
-        "spot": ("Score", _as_is),
-        "risk": ("Chance of loss", _as_is),
+        "spot": ("Score", as_is),
+        "risk": ("Chance of loss", as_is),
         "last_contact": ("Last contact", "date"),
     }
     there = {"risk": rows["loss"].notna().any(), "last_contact": rows["last_contact"].notna().any()}
@@ -332,14 +319,14 @@ def results(own: Own) -> Piece:
     words = {"stayed": f"stayed although {own.bands[0]}", "left": "left"}
     rows = own.results.head(2 * MANY)
     then = [Piece(f"{chip(row['band']).html} {number(row['score'], 0)}" if row["band"] else NOTHING) for row in rows.to_dict("records")]
-    rows = _with(rows.assign(what=rows["kind"].map(words)), then=then)
+    rows = with_cells(rows.assign(what=rows["kind"].map(words)), then=then)
     shown: dict[str, tuple[str, Any]] = {
         "name": ("Account", "text"),
         "what": ("What became of it", "text"),
         "on": ("On", "date"),
         "arr": ("ARR", _money(own)),
         "read_on": ("Read on", "date"),
-        "then": ("Score then", _as_is),
+        "then": ("Score then", as_is),
         "reason": ("Stated reason", "text"),
     }
     caption = (

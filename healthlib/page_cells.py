@@ -1,4 +1,4 @@
-"""The cells that the tables of the executive page share: bands, money, names that lead to the audit, scores by month, what may be lost."""
+"""Cells that tables of leadership and of CSMs share: bands, money, names that lead to the audit, scores by month, chances, losses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from healthlib import report
 from healthlib.plots_accounts import spark
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
-from healthlib.wording import NOTHING, change, compact, count, money, points, unknown
+from healthlib.wording import NOTHING, change, compact, count, money, number, points, share, unknown
 
 LONG = 80
 """Letters of a name above which a cell shows its beginning and keeps the rest for who points at it."""
@@ -58,6 +58,14 @@ def who(facts: ExecutiveFacts, row: dict[Any, Any], *columns: str) -> Piece:
     said = [report.escape(row[name]) for name in columns or ("segment",) if not unknown(row.get(name)) and str(row[name]).strip()]
     quiet = f'<span class="quiet under">{", ".join(said)}</span>' if said else ""
     return Piece(named(facts, str(row["account_id"]), row["name"]) + quiet)
+
+
+def chance(row: dict[Any, Any]) -> Piece:
+    """The chance of loss at a row's score, with its interval below: `loss`, `loss_low`, `loss_high`."""
+    if unknown(row["loss"]):
+        return Piece(NOTHING)
+    span = f"{number(100 * row['loss_low'], 0)}–{number(100 * row['loss_high'], 0)}%"
+    return Piece(f'<data value="{report.machine(row["loss"])}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
 
 
 def lost(row: dict[Any, Any], currency: str) -> Piece:

@@ -11,6 +11,7 @@ from healthlib import claims_treatment, report, wording
 from healthlib import plots_followed as plots
 from healthlib.book_files import book_file
 from healthlib.page_audit import interval, unbroken
+from healthlib.page_cells import as_is
 from healthlib.pieces import Columns, Piece
 from healthlib.studies.red_list import CHURNED, RECOVERED
 from healthlib.studies.worked import MONTHS
@@ -85,7 +86,7 @@ def _fates(facts: FollowedFacts) -> Piece:
     )
     shown: Columns = {
         "what": ("Since then", "text"), "accounts": ("Accounts", "count"), "said": ("Share", interval), "base": ("Of all others", interval),
-        "arr": ("ARR then", _money(facts)), "arr_now": ("ARR now", _money(facts)), "who": ("Largest", _as_is),
+        "arr": ("ARR then", _money(facts)), "arr_now": ("ARR now", _money(facts)), "who": ("Largest", as_is),
     }  # fmt: skip
     caption = f"The {facts.bands[0]} list of {wording.day(facts.red.since)}; recovered ones are counted above too; all in red_list.csv"
     return report.table(rows, shown, caption=caption, n=len(facts.red.accounts), layout="cards")
@@ -198,7 +199,7 @@ def loads(facts: FollowedFacts) -> Piece:
     if table.empty:
         return claim
     shown: Columns = {
-        "csm": ("CSM", _as_is), "accounts": ("Accounts", "count"), "arr": ("ARR", _money(facts)),
+        "csm": ("CSM", as_is), "accounts": ("Accounts", "count"), "arr": ("ARR", _money(facts)),
         "accounts_worst": (f"{facts.bands[0].capitalize()}", "count"), "arr_worst": (f"ARR {facts.bands[0]}", _money(facts)),
         "accounts_due": ("Renew in 90 days", "count"), "arr_due": ("Their ARR", _money(facts)), "running": ("With work running", "count"),
         "load": ("Of capacity", "share"),
@@ -222,7 +223,7 @@ def _list(frame: pd.DataFrame, columns: Columns, facts: FollowedFacts, said: tup
     who = [_who(facts, row) for row in top.to_dict("records")]
     more = f"; the first {len(top)} of {wording.count(len(frame))}, all in {file}" if len(frame) > SHOWN else ""
     filled = {name: spec for name, spec in columns.items() if top[name].notna().any()}
-    shown: Columns = {"who": ("Account", _as_is), "arr": (money, _money(facts)), **filled}
+    shown: Columns = {"who": ("Account", as_is), "arr": (money, _money(facts)), **filled}
     return report.table(top.assign(who=pd.Series(who, index=top.index, dtype="object")), shown, caption=f"{caption}{more}", layout="cards")
 
 
@@ -237,10 +238,6 @@ def _link(facts: FollowedFacts, account: object, name: object) -> Piece:
     """An account's name, leading to its section on the audit's page where it has one."""
     anchor = facts.anchors.get(str(account), "")
     return report.linked((account if wording.unknown(name) else name, f"audit.html#{anchor}" if anchor else ""))
-
-
-def _as_is(piece: object) -> Piece:
-    return piece if isinstance(piece, Piece) else Piece(wording.NOTHING)
 
 
 def _unit(facts: FollowedFacts) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from healthlib import claims_index as say
 from healthlib import plots_index as plots
 from healthlib import report
+from healthlib.page_cells import as_is
 from healthlib.report import Piece
 from healthlib.runs import Left
 from healthlib.wording import NOTHING, change, compact, count, counted, day, money, money_change, share, share_range
@@ -56,8 +57,8 @@ def every(runs: Sequence[Left]) -> Piece:
         }
     )
     shown = {
-        "as_of": ("As of", _as_is),
-        "workspace": ("Company", _as_is),
+        "as_of": ("As of", as_is),
+        "workspace": ("Company", as_is),
         "accounts": ("Accounts", "text"),
         "arr": ("ARR", "text"),
         "verdict": ("Weights", "text"),
@@ -71,15 +72,15 @@ def workspace(runs: Sequence[Left]) -> Piece:
     rows = [_row(run, before) for run, before in zip(runs, [*runs[1:], None], strict=True)]
     worst = runs[0].worst_band or "the worst band"
     shown = {
-        "as_of": ("As of", _as_is),
-        "accounts": ("Accounts", _as_is),
-        "arr": ("ARR", _as_is),
-        "worst_share": (f"ARR in {worst}", _as_is),
-        "grr": ("GRR, 12 months", _as_is),
-        "nrr": ("NRR, 12 months", _as_is),
-        "loss": ("Likely lost", _as_is),
-        "verdict": ("Weights", _as_is),
-        "pages": ("Pages", _as_is),
+        "as_of": ("As of", as_is),
+        "accounts": ("Accounts", as_is),
+        "arr": ("ARR", as_is),
+        "worst_share": (f"ARR in {worst}", as_is),
+        "grr": ("GRR, 12 months", as_is),
+        "nrr": ("NRR, 12 months", as_is),
+        "loss": ("Likely lost", as_is),
+        "verdict": ("Weights", as_is),
+        "pages": ("Pages", as_is),
     }
     problems = [f"{day(run.as_of)}: {run.problem}" for run in runs if run.problem]
     return report.show(
@@ -192,7 +193,3 @@ def _pages(run: Left) -> Piece:
     books = ", ".join(report.linked(held).html for held in run.books)
     more = f"<details><summary>{counted(len(run.books), 'book')}</summary>{books}</details>" if run.books else ""
     return Piece((links or NOTHING) + more)
-
-
-def _as_is(piece: object) -> Piece:
-    return piece if isinstance(piece, Piece) else Piece(NOTHING)

@@ -9,10 +9,10 @@ import pandas as pd
 from healthlib import report
 from healthlib.alert_rules import KINDS
 from healthlib.book_files import book_file
-from healthlib.page_cells import as_is, chip, money_kind, moved, score_line, who, with_cells
+from healthlib.page_cells import as_is, chance, chip, money_kind, moved, score_line, who, with_cells
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
-from healthlib.wording import NOTHING, banded, change, count, day, number, share, short_day, unknown
+from healthlib.wording import NOTHING, banded, change, count, day, short_day, unknown
 
 FIRST, LISTED = 5, 15
 """Accounts of the first screen, and of the list below it; those up to `MANY` fold away."""
@@ -45,7 +45,7 @@ def risk_table(facts: ExecutiveFacts, rows: pd.DataFrame, caption: str, *, brief
         "who": [who(facts, row) for row in records],
         "ends": [_ends(row) for row in records],
         "spot": [_spot(facts, row, brief) for row in records],
-        "risk": [_chance(row) for row in records],
+        "risk": [chance(row) for row in records],
         "because": [_because(row, brief) for row in records],
         "todo": [_todo(row) for row in records],
     }
@@ -69,13 +69,6 @@ def _spot(facts: ExecutiveFacts, row: dict[Any, Any], brief: bool) -> Piece:
     shown = f'<data value="{report.machine(row["score"])}">{banded(row["score"], facts.band_starts)}</data>'
     words = f'<span class="nowrap">{chip(facts)(row["band"]).html} {shown} {moved(row["change"])}</span>'
     return Piece(words if brief else words + score_line(facts, str(row["account_id"])))
-
-
-def _chance(row: dict[Any, Any]) -> Piece:
-    if unknown(row["loss"]):
-        return Piece(NOTHING)
-    span = f"{number(100 * row['loss_low'], 0)}–{number(100 * row['loss_high'], 0)}%"
-    return Piece(f'<data value="{report.machine(row["loss"])}">{share(row["loss"])}</data><span class="quiet under">{span}</span>')
 
 
 def _because(row: dict[Any, Any], brief: bool) -> Piece:
