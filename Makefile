@@ -12,6 +12,7 @@ WORKSPACE ?= data/demo
 OUT ?= reports
 SEEDS ?= 200
 LEAK_SEEDS ?= 6
+JOBS ?= 2
 
 # One thread per process for BLAS and OpenMP: the same sums on every machine, and no thrashing on a small one.
 export OMP_NUM_THREADS ?= 1
@@ -43,8 +44,8 @@ report: $(STAMP) ## the demo company (or WORKSPACE=folder) through the four note
 	@if [ "$(WORKSPACE)" = data/demo ] && ! ls data/demo/accounts.* >/dev/null 2>&1; then $(BIN)/healthlib demo data/demo; fi
 	@$(BIN)/healthlib run $(WORKSPACE) --out $(OUT)
 
-test: $(STAMP) lint ## linter, types, import contracts, every test
-	@$(BIN)/python -m pytest
+test: $(STAMP) lint ## linter, types, import contracts, every test; two files at a time (JOBS=0: one after the other)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(STAMP) ## formatter, linter, type checker, import contracts
 	@$(BIN)/ruff format --check -q . || { echo "ruff format: run 'make format'"; exit 1; }
