@@ -58,7 +58,7 @@ format: $(STAMP) ## what ruff can mend
 	@$(BIN)/ruff format -q .
 	@$(BIN)/ruff check -q --fix .
 
-bench: $(STAMP) ## snapshots, loading, scores, weights, replicates, thresholds, walk-forward, a move in the lab against their peers; a run against its floor
+bench: $(STAMP) ## snapshots, loading, scores, weights, replicates, thresholds, walk-forward, a move in the lab against their peers; a run against its floor, and of 20,000 accounts
 	@$(BIN)/python bench/snapshots.py
 	@$(BIN)/python bench/loading.py
 	@$(BIN)/python bench/scoring.py
@@ -68,6 +68,7 @@ bench: $(STAMP) ## snapshots, loading, scores, weights, replicates, thresholds, 
 	@$(BIN)/python bench/walkforward.py
 	@$(BIN)/python bench/lab.py
 	@$(BIN)/python bench/run_floor.py
+	@$(BIN)/python bench/load.py
 
 fuzz: $(STAMP) ## 2,000 broken tables and more (HEALTHLIB_FUZZ=number; HEALTHLIB_FUZZ_FILES=folder of further CSV files)
 	@HEALTHLIB_FUZZ=$${HEALTHLIB_FUZZ:-2400} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_fuzz_forms.py
