@@ -5,7 +5,8 @@ unconstrained logistic regression (missing values at the training median), gradi
 same without interactions (what any sum of curves could reach), and optbinning's bins with logistic regression. Boosting without the
 constraint is no rival here; optbinning chooses the trend of each metric itself, and may choose one that is not monotone. It runs in a
 virtual environment of its own, made on demand; where it cannot be installed the line says so. "Within" compares only cases of one
-cut-off: over all of them refits differ in level too, which curves at a common level mend on oulad, not on planted bends (study/scales_study.md).
+cut-off: over all of them refits differ in level too, which curves at a common level mend on oulad, not on planted bends (see
+`study/scales_study.md`).
 `python bench/ceiling.py data/telco data/iranian data/crm5 data/oulad`.
 """
 

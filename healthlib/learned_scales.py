@@ -8,8 +8,8 @@ accounts (`curves.departures`), so that few churns leave the scale in use as it 
 Every curve runs from 0 to 100 points, so that the level of the score moves between refits where one end of a metric is rare. Curves that
 keep the mean of the scale they replace, with the pull in its units, were judged on 75 fresh simulated companies by a rule written before
 (study/scales_study.md) and left out: within cut-offs they rank alike (+0.0003, 0.0000 to 0.0006, on 46 bent truths), over all cut-offs they
-lose 0.010 (0.002 to 0.017) on one kind of bend and gain as much (0.004 to 0.016) on the opposite. On oulad, where they were found, they gain
-0.016 over all cut-offs and 0.007 within them.
+lose 0.010 (0.002 to 0.017) on one kind of bend and gain as much (0.004 to 0.016) on the opposite. On oulad, where they were found, they
+gain 0.016 over all cut-offs and 0.007 within them.
 """
 
 from __future__ import annotations
