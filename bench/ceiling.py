@@ -2,9 +2,11 @@
 
 On the same folds as the product's own replay (out of time, or five folds of accounts where a sheet has no time), from the same metrics:
 unconstrained logistic regression (missing values at the training median), gradient boosting that may only fall with a better value, the
-same without interactions (what any sum of curves could reach), and optbinning's bins with logistic regression. optbinning runs in a
+same without interactions (what any sum of curves could reach), and optbinning's bins with logistic regression. Boosting without the
+constraint is no rival here; optbinning chooses the trend of each metric itself, and may choose one that is not monotone. It runs in a
 virtual environment of its own, made on demand; where it cannot be installed the line says so. "Within" compares only cases of one
-cut-off: over all of them refits differ in level too, which curves at a common level mend on oulad, not on planted bends (CHANGELOG, 0.2.0).
+cut-off: over all of them refits differ in level too, which curves at a common level mend on oulad, not on planted bends (see
+`study/scales_study.md`).
 `python bench/ceiling.py data/telco data/iranian data/crm5 data/oulad`.
 """
 
@@ -143,8 +145,11 @@ def compare(folder: str, python: Path | None) -> bool:
     fold = np.select([part.test for part in parts], list(range(len(parts))), -1)
     print(f"{folder}: {use.sum():,} cases of {len(parts)} folds, {y[use].sum():,.0f} lost; the replay took {ours:.1f} CPU s")
     found = {name: auc(-risk[use], y[use]) for name, risk in risks.items()}
+    near = {name: within(risk[use], y[use], fold[use]) for name, risk in risks.items()}
+    print(f"  {'':<28} AUC      within   learned minus it, AUC and within")
     for name, value in found.items():
-        print(f"  {name:<28} AUC {value:.4f}   within {within(risks[name][use], y[use], fold[use]):.4f}")
+        by = f"{found['learned'] - value:+.4f}  {near['learned'] - near[name]:+.4f}"
+        print(f"  {name:<28} {value:.4f}   {near[name]:.4f}   {by}")
     best = max(("logistic regression", "monotone boosting", "optbinning"), key=lambda name: found.get(name, 0.0))
     short = found[best] - found["learned"]
     alone = found["the same, no interactions"]

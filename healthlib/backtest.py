@@ -344,7 +344,7 @@ def _fold(view: _View, rows: _Rows, fits: tuple[Fit, Fit], cutoff: pd.Timestamp 
 def _learned(view: _View, rows: _Rows, chosen: Fit) -> Array:
     """Scores of the test cases on scales learned, and under weights fitted on them, from (at most `MOST_PROMISED`) training cases.
 
-    Scales are learned from as many of those as a curve rests on anyway; the weights begin from those on the scales in use.
+    Scales are learned from at most `learned_scales.MOST_ROWS` of those; the weights begin from those on the scales in use.
     """
     taught, scored = view.done.iloc[rows.some], view.done.iloc[rows.test]
     found = learn_scales(view.card, view.done.iloc[_at_most(rows.some, MOST_LEARNED)])

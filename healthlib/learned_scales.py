@@ -4,6 +4,12 @@ The log-odds of being kept are a sum of one curve a metric. Each curve is what t
 outcomes depart from it, bin by bin, given all other metrics; the departures are shrunk by how much of them is more than scatter between
 accounts (`curves.departures`), so that few churns leave the scale in use as it is. One metric after the other is brought up to date
 (backfitting with Newton steps: Hastie & Tibshirani 1986, doi:10.1214/ss/1177013604), made monotone, and told by a few knots.
+
+Every curve runs from 0 to 100 points, so that the level of the score moves between refits where one end of a metric is rare. Curves that
+keep the mean of the scale they replace, with the pull in its units, were judged on 75 fresh simulated companies by a rule written before
+(study/scales_study.md) and left out: within cut-offs they rank alike (+0.0003, 0.0000 to 0.0006, on 46 bent truths), over all cut-offs they
+lose 0.010 (0.002 to 0.017) on one kind of bend and gain as much (0.004 to 0.016) on the opposite. On oulad, where they were found, they
+gain 0.016 over all cut-offs and 0.007 within them.
 """
 
 from __future__ import annotations
@@ -24,7 +30,10 @@ Array = NDArray[np.float64]
 
 SWEEPS = 3
 MOST_ROWS = 50_000
-"""Curves are learned from at most so many cases: more would move no knot by a point."""
+"""Curves are learned from at most so many cases. It bounds time, not error: on oulad (149,328 cases, 7,561 lost) three draws of 50,000 gave
+the mean case up to 4, 9 and 9 points of 100 more or less in some metric than all cases did, and single cases up to 50. The ranking hardly
+moves: AUC 0.7018 against 0.7021 in training; out of time, from at most 50,000 and at most 100,000 cases, 0.7088 and 0.7085
+within cut-offs, 0.694 and 0.689 over all."""
 LONGEST = 1.0
 """A Newton step moves the log-odds of a bin by no more than this."""
 LEAST_RANGE = 0.05

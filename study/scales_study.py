@@ -34,11 +34,15 @@ KINDS = (
     Kind("straight truth, 400 accounts", 400, 1.0, 2000),
     Kind("straight truth, 150 accounts", 150, 1.0, 3000),
     Kind("bent truth, 400 accounts", 400, 4.0, 4000),
+    Kind("straight truth, 600 accounts", 600, 1.0, 5000),
+    Kind("bent truth, 600 accounts", 600, 4.0, 6000),
+    Kind("truth bent the other way, 400 accounts", 400, 0.25, 7000),
 )
 OPENING = (
     "The whole study (walk-forward replay, scales and weights learned at each cut-off, comparison, recommendation) on each",
-    "simulated company; weights in use are equal ones, four cases an account, churn 15 %, metrics correlated 0.2. In the first two",
-    "kinds the log-odds run straight in every metric, so that no scale is to be recommended; in the third one metric saturates.",
+    "simulated company; weights in use are equal ones, four cases an account, churn 15 %, metrics correlated 0.2. Where the",
+    "truth is straight the log-odds run straight in every metric, so that no scale is to be recommended; where it is bent one metric",
+    "saturates, and bent the other way it tells most near its best.",
     "Shares in per cent; the gain is AUC out of time, of learned scales over weights fitted on the scales in use.",
 )
 
