@@ -123,9 +123,12 @@ def migrated(facts: ExecutiveFacts) -> str:
     both = facts.migration[facts.migration["from"].isin(rank) & facts.migration["to"].isin(rank)]
     step = both["to"].map(rank).astype(float) - both["from"].map(rank).astype(float)
     down, up = both[step < 0], both[step > 0]
-    fell = f"{counted(down['accounts'].sum(), 'account')} ({_cash(facts, down['arr'].sum())})"
-    rose = f"{count(up['accounts'].sum())} ({_cash(facts, up['arr'].sum())})"
-    return f"Since {day(facts.context['month'])}, {fell} fell by a band or more and {rose} rose."
+    since = f"Since {day(facts.context['month'])}"
+    if both[step != 0].empty:
+        return f"{since} no account moved to another band."
+    fell = f"{counted(down['accounts'].sum(), 'account')} ({_cash(facts, down['arr'].sum())})" if len(down) else "no account"
+    rose = f"{count(up['accounts'].sum())} ({_cash(facts, up['arr'].sum())})" if len(up) else "none"
+    return f"{since}, {fell} fell by a band or more and {rose} rose."
 
 
 def movers(facts: ExecutiveFacts) -> str:

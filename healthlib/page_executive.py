@@ -178,7 +178,7 @@ def first(facts: ExecutiveFacts) -> Piece:
 def groups(facts: ExecutiveFacts) -> Piece:
     """Groups of metrics by segment, in ARR-weighted points."""
     names = [name for name in facts.groups.columns if name.startswith("group:")]
-    rows = facts.groups.assign(worst=facts.groups["arr_worst"] / facts.groups["arr"])
+    rows = facts.groups.assign(worst=facts.groups["arr_worst"] / facts.groups["arr"], whole=facts.groups.index == facts.groups.index[-1])
     head = str(facts.context["segment_by"] or "part of the base").capitalize()
     shown: dict[str, tuple[str, Any]] = {
         "segment": (head, "text"),
