@@ -45,9 +45,10 @@ def trend(facts: ExecutiveFacts) -> str:
     old, new = (worst.loc[at, "arr"] / total.loc[at] for at in (days[0], days[-1]))
     way = "rose" if new - old > 0.005 else "fell" if old - new > 0.005 else "stood still"
     move = f"from {share(old)} to {share(new)}" if way != "stood still" else f"at {share(new)}"
+    before, now = (int(worst.loc[at, "accounts"]) for at in (days[0], days[-1]))
+    held = f"its accounts went from {count(before)} to {count(now)}" if before != now else f"it holds {counted(now, 'account')}, as then"
     return (
-        f"{upper_first(facts.bands[0])}'s share of ARR {way} {move} between {day(days[0])} and {day(days[-1])}; "
-        f"its accounts went from {count(worst.loc[days[0], 'accounts'])} to {count(worst.loc[days[-1], 'accounts'])}"
+        f"{upper_first(facts.bands[0])}'s share of ARR {way} {move} between {day(days[0])} and {day(days[-1])}; {held}"
         f"{_blind(facts, total, days)}."
     )
 
