@@ -93,6 +93,8 @@ def bands(own: Own) -> Piece:
     shown |= {"d_arr": ("± month", f"money_change {_unit(own)}")} if known else {}
     since = f", and change since {day(own.context['month'])}" if known else ""
     head = report.heading("My accounts") + report.claim(say.bands(own))
+    if own.accounts.empty and not table["accounts_before"].any():
+        return head
     return head + report.table(table, shown, caption=f"Accounts and ARR by band{since}", n=len(own.accounts))
 
 

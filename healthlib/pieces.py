@@ -230,6 +230,7 @@ def table(frame: pd.DataFrame, columns: Columns | None = None, *, caption: str, 
     ]
     sums = frame["whole"].to_numpy(dtype=bool) if "whole" in frame and "whole" not in shown else [False] * len(made)
     rows, last = ([row for row, last in zip(made, sums, strict=True) if last == wanted] for wanted in (False, True))
+    rows, last = (rows, last) if rows else (last, [])
     head = "".join(
         f'<th scope="col"{_role("columnheader", cards)}{_look(_align(kind))}>{html.escape(label)}</th>' for label, kind in shown.values()
     )

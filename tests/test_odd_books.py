@@ -31,7 +31,7 @@ UNBROKEN = "L" * 300
 ODD = ("شركة الرياض للتقنية", "日本株式会社システム", "🚀🔥 👩‍👩‍👧‍👦", UNBROKEN, " \u200b ", "None of them", "é" * 40, "a&b<c>")
 NOUGHT = re.compile(
     r"(?<![\w/])(?:nan|None|NaT|inf)(?![\w ])|0 of 0\b|––|Traceback|nothing to show|(?<![\d.,])1 (?:accounts|cases|terms|months|CSMs)\b"
-    r"|(?<![\d.,])0 (?:\(0%\) have|accounts? \()|[±−]\W*\$0 (?:left|shrank|lost)|\(\)"
+    r"|(?<![\d.,])0 (?:\(0%\) have|accounts? \()|[±−]\W*\$0 (?:left|shrank|lost)"
 )
 """What no page says: values that are none, counts of nothing among nothing, a plural of one."""
 
