@@ -9,7 +9,7 @@ import pandas as pd
 from healthlib import claims_leaks
 from healthlib.claims import against, named, ranged, row_of, row_rate, score_range, smallest, undated, words
 from healthlib.studies.leaks import left_out
-from healthlib.wording import count, counted, listed, money, share, share_range
+from healthlib.wording import count, counted, listed, money, share, share_range, upper_first
 
 if TYPE_CHECKING:
     from healthlib.studies.audit import AuditFacts
@@ -107,12 +107,15 @@ def surprises(audit: AuditFacts) -> str:
     gone, stayed = audit.watermelons, audit.false_alarms
     red = audit.score_bands[audit.score_bands["group"] == worst]
     n_red = int(red["cases"].sum())
-    return (
+    of_lost = (
         f"{count(len(gone))} of {counted(audit.n_lost, 'case')} that {says['lost']} {'was' if len(gone) == 1 else 'were'} "
-        f"{best} {says['date']} "
-        f"({money(gone['arr'].sum(), audit.currency)}); {count(len(stayed))} of {counted(n_red, f'{worst} case')} {says['kept']} after all "
-        f"({money(stayed['arr'].sum(), audit.currency)})."
+        f"{best} {says['date']} ({money(gone['arr'].sum(), audit.currency)})"
     )
+    of_red = (
+        f"{count(len(stayed))} of {counted(n_red, f'{worst} case')} {says['kept']} after all ({money(stayed['arr'].sum(), audit.currency)})"
+    )
+    said = [of_lost if audit.n_lost else f"no finished case {says['lost']}", of_red if n_red else f"none was {worst} {says['date']}"]
+    return upper_first(f"{'; '.join(said)}.")
 
 
 def alone(audit: AuditFacts) -> str:

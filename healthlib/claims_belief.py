@@ -261,7 +261,7 @@ def _forecast(facts: ExecutiveFacts) -> str:
 def _data(facts: ExecutiveFacts) -> str:
     scored, n = int(facts.scores["score"].notna().sum()), len(facts.scores)
     rejected, rows = int(facts.tables["rows_rejected"].sum()), int(facts.tables["rows_in"].sum())
-    said = f"{count(scored)} of {counted(n, 'account')} could be scored"
+    said = f"{count(scored)} of {counted(n, 'account')} could be scored" if n else "No account is a customer today"
     said += f"; on average {share(facts.coverage['mean'])} of the scorecard is measured. " if n else ". "
     said += f"{count(rejected)} of {counted(rows, 'input row')} {'was' if rejected == 1 else 'were'} set aside as faulty"
     said += f"; {counted(len(facts.warnings), 'warning')}, listed below." if facts.warnings else "."

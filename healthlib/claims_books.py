@@ -117,12 +117,13 @@ def changed(own: Own) -> str:
     words = {
         "fell": "fell by a band or more",
         "rose": "rose",
-        "left": "no longer a customer",
+        "left": "",
         "new": "new",
         "taken over": "taken over",
         "handed over": "handed over",
     }
     sizes = own.moves["kind"].value_counts()
+    words["left"] = "no longer a customer" if sizes.get("left", 0) == 1 else "no longer customers"
     told = [f"{count(sizes[kind])} {words[kind]}" for kind in words if sizes.get(kind, 0)]
     since = f"Since {day(own.context['month'])}"
     if not told:

@@ -35,8 +35,10 @@ def _whole(has: Counts, case: str) -> str:
 def _left(has: Counts, kind: str) -> str:
     case = words(kind)["case"]
     several = "" if has.lost == has.lost_accounts else f" (an account counts in every {case} from which it was soon gone)"
+    if not has.lost and not has.left:
+        return f"None of the {case}s was lost, and no account has left."
     were = f"{count(has.lost)} of the {case}s {'was' if has.lost == 1 else 'were'} lost"
-    said = f"{were}, by {counted(has.lost_accounts, 'account')}{several}"
+    said = f"{were}, by {counted(has.lost_accounts, 'account')}{several}" if has.lost else f"none of the {case}s was lost".capitalize()
     if kind == "expansion":
         return f"{said}; {counted(has.left, 'account')} left altogether."
     why = [f"{count(has.left_open)} of them too recently for the case to be closed" if has.left_open else ""]

@@ -226,14 +226,18 @@ def retained(facts: ExecutiveFacts, measure: str) -> str:
     """The remark under a retention tile: the interval, and what moved the figure."""
     estimate, arr = facts.retention[measure], facts.moves.set_index("move")["arr"]
     accounts = facts.moves.set_index("move")["accounts"]
-    span = f"{number(100 * estimate.low, 0)}–{number(100 * estimate.high, 0)}%" if not unknown(estimate.low) else f"n = {count(estimate.n)}"
+    whole = not unknown(estimate.low) and not unknown(estimate.high)
+    span = f"{number(100 * estimate.low, 0)}–{number(100 * estimate.high, 0)}%" if whole else f"n = {count(estimate.n)}"
     if measure == "logo_churn_12m":
         return f"{span}; {count(accounts['left'])} of {count(estimate.n)} left"
-    causes = ("left", "shrank") if measure == "grr_12m" else ("left", "shrank", "grew")
+    causes = ("left", "shrank")
     lost = sum(float(arr[name]) for name in ("left", "shrank"))
     if measure == "nrr_12m":
-        return f"{span}; {money_change(arr['grew'], facts.currency)} grew, {money_change(lost, facts.currency)} lost"
-    return f"{span}; " + ", ".join(f"{money_change(arr[name], facts.currency)} {name}" for name in causes)
+        steps = {"grew": float(arr["grew"]), "lost": lost}
+    else:
+        steps = {name: float(arr[name]) for name in causes}
+    said = [f"{money_change(by, facts.currency)} {name}" if by else f"nothing {name}" for name, by in steps.items()]
+    return f"{span}; {', '.join(said)}" if any(steps.values()) else f"{span}; nothing {' or '.join(steps)}"
 
 
 def moved_by(facts: ExecutiveFacts, row: pd.Series, value: str) -> str:

@@ -130,7 +130,8 @@ def red(facts: FollowedFacts) -> str:
     lost, back = found.of("red", CHURNED), found.of("red", RECOVERED)
     others = found.fates[(found.fates["list"] == "others") & (found.fates["fate"] == CHURNED)]
     base = f", of all others {_rate(others.iloc[0])}" if len(others) else ""
-    left = f"{_rate(lost)} {'has' if lost['accounts'] == 1 else 'have'} left, {money(lost['arr'], facts.currency)}"
+    left = f"{_rate(lost)} {'has' if lost['accounts'] == 1 else 'have'} left"
+    left += f", {money(lost['arr'], facts.currency)}" if lost["accounts"] else ""
     better = f"{_rate(back)} with {money(back['arr'], facts.currency)} " \
              f"{'has' if back['accounts'] == 1 else 'have'} recovered to a better band" if back["accounts"] else \
              "none has recovered to a better band"  # fmt: skip

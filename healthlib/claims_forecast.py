@@ -35,6 +35,18 @@ def ahead(forecast: ForecastFacts) -> str:
     return f"{text[0].upper()}{text[1:]}. The ranges hold 95% of what chance and what we do not know allow."
 
 
+def far(lead_days: int) -> str:
+    """What stands in for the score of a term that ends later than it is read: said beside every forecast that looks farther.
+
+    >>> far(90)
+    'learned from scores 90 days before the end; of a term that ends later than that, today’s score stands in, so take far months roughly'
+    """
+    return (
+        f"learned from scores {lead_days} days before the end; of a term that ends later than that, today’s score stands in, "
+        "so take far months roughly"
+    )
+
+
 def kept(forecast: ForecastFacts) -> str:
     """GRR and NRR of the next two quarters."""
     if forecast.kept.empty:

@@ -45,9 +45,10 @@ def trend(facts: ExecutiveFacts) -> str:
     old, new = (worst.loc[at, "arr"] / total.loc[at] for at in (days[0], days[-1]))
     way = "rose" if new - old > 0.005 else "fell" if old - new > 0.005 else "stood still"
     move = f"from {share(old)} to {share(new)}" if way != "stood still" else f"at {share(new)}"
+    before, now = (int(worst.loc[at, "accounts"]) for at in (days[0], days[-1]))
+    held = f"its accounts went from {count(before)} to {count(now)}" if before != now else f"it holds {counted(now, 'account')}, as then"
     return (
-        f"{upper_first(facts.bands[0])}'s share of ARR {way} {move} between {day(days[0])} and {day(days[-1])}; "
-        f"its accounts went from {count(worst.loc[days[0], 'accounts'])} to {count(worst.loc[days[-1], 'accounts'])}"
+        f"{upper_first(facts.bands[0])}'s share of ARR {way} {move} between {day(days[0])} and {day(days[-1])}; {held}"
         f"{_blind(facts, total, days)}."
     )
 
@@ -123,9 +124,12 @@ def migrated(facts: ExecutiveFacts) -> str:
     both = facts.migration[facts.migration["from"].isin(rank) & facts.migration["to"].isin(rank)]
     step = both["to"].map(rank).astype(float) - both["from"].map(rank).astype(float)
     down, up = both[step < 0], both[step > 0]
-    fell = f"{counted(down['accounts'].sum(), 'account')} ({_cash(facts, down['arr'].sum())})"
-    rose = f"{count(up['accounts'].sum())} ({_cash(facts, up['arr'].sum())})"
-    return f"Since {day(facts.context['month'])}, {fell} fell by a band or more and {rose} rose."
+    since = f"Since {day(facts.context['month'])}"
+    if both[step != 0].empty:
+        return f"{since} no account moved to another band."
+    fell = f"{counted(down['accounts'].sum(), 'account')} ({_cash(facts, down['arr'].sum())})" if len(down) else "no account"
+    rose = f"{count(up['accounts'].sum())} ({_cash(facts, up['arr'].sum())})" if len(up) else "none"
+    return f"{since}, {fell} fell by a band or more and {rose} rose."
 
 
 def movers(facts: ExecutiveFacts) -> str:

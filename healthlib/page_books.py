@@ -10,7 +10,7 @@ import pandas as pd
 from healthlib import claims_books as say
 from healthlib import report
 from healthlib.alert_rules import KINDS
-from healthlib.page_cells import as_is, chance, with_cells
+from healthlib.page_cells import as_is, chance, name_cell, with_cells
 from healthlib.report import Piece
 from healthlib.studies.book_changes import ASKED, ENDING
 from healthlib.studies.books import Own
@@ -24,7 +24,9 @@ MEANINGS = {
     "what seems to know the outcome.",
     "Why": "What keeps the score from 100; unfolded: the alert that holds, then value, date and age of the newest record (d: days), and in "
     "brackets the points it costs.",
-    "Next date": "The first of: the day the score is read before the renewal, the end of the term, the end of an override.",
+    "Next date": "The first of: an agreed step, the day the score is read before the renewal, the end of the term, the end of an override.",
+    "Order": "What to do today goes by ARR × chance of loss ÷ days left: what ends first comes first. Leadership’s list of risks goes by "
+    "ARR × chance of loss alone, renewals of the next 180 days before the others: the two lists agree on whom, not on the order.",
     "Last contact": "The last touchpoint on record; – where none is.",
     "Stayed although in the worst band": "Renewed, or still here, after standing in the worst band when the score was read. It does not "
     "say that anybody saved it: most accounts in the worst band stay.",
@@ -44,7 +46,7 @@ def _who(rows: pd.DataFrame, quiet: str = "") -> list[Piece]:
     """Names, with a link where the audit has a section, and a quiet line."""
     made = []
     for row in rows.to_dict("records"):
-        words = report.linked((row["name"], f"audit.html#{row['anchor']}" if row.get("anchor") else "")).html
+        words = name_cell(row["name"], f"audit.html#{row['anchor']}" if row.get("anchor") else "").html
         more = row.get(quiet)
         made.append(
             Piece(words + (f'<span class="quiet under">{report.escape(more)}</span>' if quiet and not unknown(more) and more else ""))
@@ -91,6 +93,8 @@ def bands(own: Own) -> Piece:
     shown |= {"d_arr": ("± month", f"money_change {_unit(own)}")} if known else {}
     since = f", and change since {day(own.context['month'])}" if known else ""
     head = report.heading("My accounts") + report.claim(say.bands(own))
+    if own.accounts.empty and not table["accounts_before"].any():
+        return head
     return head + report.table(table, shown, caption=f"Accounts and ARR by band{since}", n=len(own.accounts))
 
 
@@ -131,13 +135,20 @@ def work(own: Own) -> Piece:
         "last_contact": todo["last_contact"].notna().any(),
     }
     shown = {name: spec for name, spec in shown.items() if there.get(name, True)}
-    more = f"; the first {MANY} of {count(len(todo))}, all in scores.csv" if len(todo) > MANY else ""
-    return report.table(rows, shown, caption=f"{say.order(own)}{more}", layout="cards fold")
+    return report.table(rows, shown, caption=some(say.order(own), todo), layout="cards fold")
+
+
+def some(caption: str, rows: pd.DataFrame, most: int = MANY) -> str:
+    """A caption that says where a list stops: which ones of how many it shows."""
+    return f"{caption}; the first {most} of {count(len(rows))}" if len(rows) > most else caption
 
 
 def _spot(chip: Any, row: dict[Any, Any], starts: tuple[float, ...] = ()) -> Piece:
+    if unknown(row["score"]):
+        return chip(row["band"])
     moved = "" if unknown(row["change"]) else f' <span class="quiet">({change(row["change"])})</span>'
-    return Piece(f'<span class="nowrap">{chip(row["band"]).html} {banded(row["score"], starts)}{moved}</span>')
+    shown = f'<data value="{report.machine(row["score"])}">{banded(row["score"], starts)}</data>'
+    return Piece(f'<span class="nowrap">{chip(row["band"]).html} {shown}{moved}</span>')
 
 
 def _because(row: dict[Any, Any]) -> Piece:
@@ -161,7 +172,8 @@ def _next(row: dict[Any, Any]) -> Piece:
         if row["next_date"] != row["term_ends"] and not unknown(row["term_ends"])
         else ""
     )
-    first = f'<data value="{row["next_date"]:%Y-%m-%d}">{day(row["next_date"])}</data><span class="quiet under">{row["next_what"]}</span>'
+    what = f'<span class="quiet under">{report.escape(row["next_what"])}</span>'
+    first = f'<data value="{row["next_date"]:%Y-%m-%d}">{day(row["next_date"])}</data>{what}'
     return Piece(first + later)
 
 
@@ -184,7 +196,7 @@ def changed(own: Own) -> Piece:
         "change": ("±", "change"),
     }
     moved = (
-        report.table(rows, shown, caption=f"Since {day(own.context['month'])}, worst first", layout="cards fold")
+        report.table(rows, shown, caption=some(f"Since {day(own.context['month'])}, worst first", own.moves), layout="cards fold")
         if len(rows)
         else Piece("")
     )
@@ -209,13 +221,13 @@ def alerts(own: Own) -> Piece:
         return Piece("")
     rows = own.alerts.assign(told=own.alerts["kind"].map(KINDS).str.replace("the worst band", own.bands[0]))
     shown: dict[str, tuple[str, Any]] = {
-        "name": ("Account", "text"),
+        "name": ("Account", name_cell),
         "told": ("New alert", "text"),
         "arr": ("ARR", _money(own)),
         "reason": ("Why", "text"),
         "playbook": ("What to do", "text"),
     }
-    return report.table(rows.head(MANY), shown, caption="New alerts", n=len(rows), layout="cards fold")
+    return report.table(rows.head(MANY), shown, caption=some("New alerts", rows), n=len(rows), layout="cards fold")
 
 
 def overrides(own: Own) -> Piece:
@@ -231,7 +243,7 @@ def overrides(own: Own) -> Piece:
         ],
     )
     shown: dict[str, tuple[str, Any]] = {
-        "name": ("Account", "text"),
+        "name": ("Account", name_cell),
         "override_expires_on": ("Override ends", "date"),
         "score": ("Set to", "points"),
         "back": ("Then again", as_is),
@@ -251,14 +263,15 @@ def asked(own: Own) -> Piece:
         spot=[_spot(chip, {**row, "change": None}, own.band_starts) for row in own.asked.head(MANY).to_dict("records")],
     )
     shown: dict[str, tuple[str, Any]] = {
-        "name": ("Account", "text"),
+        "name": ("Account", name_cell),
         "label": ("Said", "text"),
         "value": ("Value", "points"),
         "points": ("Worth", "points"),
         "spot": ("Score", as_is),
         "arr": ("ARR", _money(own)),
     }
-    return report.table(rows, shown, caption="Is the score wrong, or the rating? Points of 100", layout="cards fold")
+    caption = some("Is the score wrong, or the rating? Points of 100", own.asked)
+    return report.table(rows, shown, caption=caption, layout="cards fold")
 
 
 def renewals(own: Own) -> Piece:
@@ -285,9 +298,8 @@ def renewals(own: Own) -> Piece:
     }
     there = {"risk": rows["loss"].notna().any(), "last_contact": rows["last_contact"].notna().any()}
     shown = {name: spec for name, spec in shown.items() if there.get(name, True)}
-    return report.table(
-        rows.head(2 * MANY), shown, caption=f"Terms that end within {say.AHEAD} days, by date", n=len(rows), layout="cards fold"
-    )
+    caption = some(f"Terms that end within {say.AHEAD} days, by date", rows, 2 * MANY)
+    return report.table(rows.head(2 * MANY), shown, caption=caption, n=len(rows), layout="cards fold")
 
 
 def gaps(own: Own) -> Piece:
@@ -321,7 +333,7 @@ def results(own: Own) -> Piece:
     then = [Piece(f"{chip(row['band']).html} {number(row['score'], 0)}" if row["band"] else NOTHING) for row in rows.to_dict("records")]
     rows = with_cells(rows.assign(what=rows["kind"].map(words)), then=then)
     shown: dict[str, tuple[str, Any]] = {
-        "name": ("Account", "text"),
+        "name": ("Account", name_cell),
         "what": ("What became of it", "text"),
         "on": ("On", "date"),
         "arr": ("ARR", _money(own)),
@@ -332,7 +344,7 @@ def results(own: Own) -> Piece:
     caption = (
         "Saves and losses of twelve months, for the CSM of the time; the score as tests use it, read before the renewal or 90 days before"
     )
-    return report.table(rows, shown, caption=caption, n=len(own.results), layout="cards fold")
+    return report.table(rows, shown, caption=some(caption, own.results, 2 * MANY), n=len(own.results), layout="cards fold")
 
 
 def foot(own: Own) -> Piece:

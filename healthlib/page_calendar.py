@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from healthlib import palette, report
+from healthlib.claims_forecast import far
 from healthlib.page_cells import as_is, chip, lost, money_kind, stacked, unit, who, with_cells
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
@@ -16,7 +17,7 @@ from healthlib.wording import money
 def calendar(facts: ExecutiveFacts) -> Piece:
     """A row a month: accounts, ARR by band as a bar and in figures, what may be lost; then the largest of each month, folded away."""
     months = facts.calendar.months
-    if months.empty:
+    if months.empty or not months["accounts"].any():
         return Piece("")
     whole = months[months["band"] == "all"].rename(columns={"lost": "expected_lost"}).reset_index(drop=True)
     arr = months[months["band"] != "all"].pivot(index="period", columns="band", values="arr").loc[whole["period"]]
@@ -38,6 +39,7 @@ def calendar(facts: ExecutiveFacts) -> Piece:
         shown["lost"] = ("Likely lost, 95% interval", as_is)
     table = with_cells(whole.assign(**{f"arr:{band}": arr[band].to_numpy() for band in bands}), **cells)
     caption = "Accounts whose term ends in each of the next twelve months, by band of today"
+    caption += f"; what may be lost is {far(facts.context['lead_days'])}" if "lost" in shown else ""
     return report.table(table, shown, caption=caption, n=int(whole["accounts"].sum())) + _largest(facts)
 
 

@@ -44,13 +44,21 @@ def chip(facts: ExecutiveFacts) -> Callable[[Any], Piece]:
     return lambda name: Piece(words[name]) if name in words else shown(name)
 
 
-def named(facts: ExecutiveFacts, account: str, name: Any) -> str:
-    """An account's name, a link where the audit tells of it; a very long one cut, whole for who points at it."""
-    whole = str(account if unknown(name) else name)
+def name_cell(name: Any, target: str = "") -> Piece:
+    """A column kind: a name, a link where there is a target; a very long one cut, whole for who points at it.
+
+    >>> name_cell("Ann & Co", "audit.html#a").html
+    '<a href="audit.html#a"><bdi>Ann &amp; Co</bdi></a>'
+    """
+    whole = "" if unknown(name) else str(name)
     words = report.escape(whole if len(whole) <= LONG else f"{whole[: LONG - 1]}…")
     words = words if len(whole) <= LONG else f'<span title="{html.escape(whole, quote=True)}">{words}</span>'
-    target = facts.links.get(account, "")
-    return f'<a href="{html.escape(target, quote=True)}">{words}</a>' if target else words
+    return Piece(f'<a href="{html.escape(target, quote=True)}">{words}</a>' if target else words)
+
+
+def named(facts: ExecutiveFacts, account: str, name: Any) -> str:
+    """An account's name, a link where the audit tells of it; its id where it has no name."""
+    return name_cell(account if unknown(name) else name, facts.links.get(account, "")).html
 
 
 def who(facts: ExecutiveFacts, row: dict[Any, Any], *columns: str) -> Piece:

@@ -91,7 +91,8 @@ def _odds(value: float, low: float, high: float) -> str:
 def steps(audit: AuditFacts) -> Piece:
     """Each onboarding step, on time, late or not done, and who left in the year after."""
     first = {"milestone": "Step", "done": "Done"}
-    table = rate_table(audit.steps, audit.kind, audit.currency, first=first, caption="Onboarding steps and who left within the year after")
+    rows = audit.steps.assign(whole=audit.steps["milestone"] == "all steps")
+    table = rate_table(rows, audit.kind, audit.currency, first=first, caption="Onboarding steps and who left within the year after")
     return report.details("Every onboarding step", table) if len(audit.steps) else table
 
 

@@ -125,6 +125,8 @@ def _outlook(facts: ExecutiveFacts) -> Piece:
 def strengths(facts: ExecutiveFacts) -> Piece:
     """Where we excel and where we must improve: groups of metrics by the largest segments, weighted by ARR, in the colours of the bands."""
     names = [name for name in facts.groups.columns if name.startswith("group:")]
+    if not facts.groups[names].notna().any(axis=None):
+        return _title(say.groups(facts))
     parts, whole = facts.groups.iloc[:-1], facts.groups.tail(1)
     chosen = pd.concat([whole, parts.sort_values("arr", ascending=False, kind="stable").head(SEGMENTS)], ignore_index=True)
     rows: list[dict[str, Any]] = [{"group": say.group_name(name), **{str(i): row[name] for i, row in chosen.iterrows()}} for name in names]
@@ -178,7 +180,9 @@ def first(facts: ExecutiveFacts) -> Piece:
 def groups(facts: ExecutiveFacts) -> Piece:
     """Groups of metrics by segment, in ARR-weighted points."""
     names = [name for name in facts.groups.columns if name.startswith("group:")]
-    rows = facts.groups.assign(worst=facts.groups["arr_worst"] / facts.groups["arr"])
+    if not facts.groups[names].notna().any(axis=None):
+        return Piece("")
+    rows = facts.groups.assign(worst=facts.groups["arr_worst"] / facts.groups["arr"], whole=facts.groups.index == facts.groups.index[-1])
     head = str(facts.context["segment_by"] or "part of the base").capitalize()
     shown: dict[str, tuple[str, Any]] = {
         "segment": (head, "text"),

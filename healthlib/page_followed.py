@@ -130,10 +130,11 @@ def saves(facts: FollowedFacts) -> Piece:
 def worked(facts: FollowedFacts, treatment: TreatmentFacts) -> Piece:
     """What was begun, by playbook, and whether it helped."""
     claim, table = report.claim(say.worked(facts)), facts.worked.playbooks
-    if table.empty:
-        return claim
+    if table.empty or not table["started"].any():
+        return claim + _helped(treatment) if len(table) else claim
     rows = table.assign(
         what=table["playbook"].where(table["playbook"] != "all", "All").str.replace("_", " "),
+        whole=table["playbook"] == "all",
         said=[wording.share_range(*row) for row in table[["rate", "low", "high"]].to_numpy(float)],
     )
     shown: Columns = {

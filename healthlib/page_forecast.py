@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from healthlib import report, wording
-from healthlib.claims_forecast import kept_range
+from healthlib.claims_forecast import far, kept_range
 from healthlib.page_audit import interval
 from healthlib.pieces import Columns, Piece
 
@@ -32,7 +32,8 @@ def ahead(forecast: ForecastFacts) -> Piece:
         "range": ("95% of what may come", "text"),
     }
     whole, parts = frame[frame["band"] == "all"], frame[frame["band"] != "all"]
-    caption = "ARR that comes up for renewal and what of it is expected to renew, the price it has today"
+    chances = f"; chances are {far(forecast.lead_days)}" if forecast.lead_days else ""
+    caption = f"ARR that comes up for renewal and what of it is expected to renew, the price it has today{chances}"
     return report.table(
         whole.drop(columns="band"), {k: v for k, v in columns.items() if k != "band"}, caption=caption, layout="cards"
     ) + report.details("The same by band of today", report.table(parts, columns, caption="By band of today", layout="cards fold"))

@@ -101,7 +101,10 @@ def causes(facts: ExecutiveFacts) -> Piece:
     if facts.causes.empty:
         return Piece("")
     words = {"behaviour": "Behaviour", "data": "Data", "configuration": "Scorecard", "override": "Override", "membership": "Who is in it"}
-    rows = facts.causes.assign(by=facts.causes["by"].map({"accounts": "accounts", "arr": "ARR"}))
+    rows = facts.causes.assign(by=facts.causes["by"].map({"accounts": "accounts", "arr": "ARR"}), whole=facts.causes["band"] == "all")
+    rows = rows[rows[["before", "now"]].notna().any(axis=1)]
+    if rows.empty:
+        return Piece("")
     still = [name for name in ("configuration", "override") if not (rows[name].abs() >= 0.05).any()]
     signed = {name: (word, _points_moved) for name, word in words.items() if name not in still}
     shown: dict[str, tuple[str, Any]] = {

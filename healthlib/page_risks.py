@@ -100,6 +100,8 @@ def _todo(row: dict[Any, Any]) -> Piece:
 def all_risks(facts: ExecutiveFacts) -> Piece:
     """The list of accounts below the best band: the first `LISTED`, then up to `MANY` folded away."""
     total = len(facts.risks)
+    if not total:
+        return Piece("")
     first = risk_table(facts, facts.risks.head(LISTED), some("Accounts below the best band", total, "scores.csv"))
     rest = facts.risks.iloc[LISTED:MANY]
     if rest.empty:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LONG_TABLE = 10
 """Rows a table shows before the rest folds away."""
+UNBROKEN = 30
+"""Letters of a word after each of which a line may break, where it is longer: no name pushes a table off a page or off paper."""
 WIDE = 24
 """Letters above which a text takes the whole width of a card."""
 SVG_LIMIT = 150_000
@@ -58,8 +60,15 @@ _FORMATS: dict[str, Callable[..., str]] = {
 
 
 def escape(text: Any) -> str:
-    """Any value as inert HTML text, its writing direction kept to itself; nothing for NaN."""
-    return f"<bdi>{html.escape(str(text))}</bdi>" if not wording.unknown(text) and str(text) else ""
+    """Any value as inert HTML text, its writing direction kept to itself, a very long word with places to break; nothing for NaN.
+
+    >>> escape("A & B"), escape("x" * 40)
+    ('<bdi>A &amp; B</bdi>', '<bdi>xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx<wbr>xxxxxxxxxx</bdi>')
+    """
+    if wording.unknown(text) or not str(text):
+        return ""
+    marked = re.sub(rf"\S{{{UNBROKEN}}}(?=\S)", "\\g<0>\0", str(text).replace("\0", "\N{REPLACEMENT CHARACTER}"))
+    return f"<bdi>{html.escape(marked).replace(chr(0), '<wbr>')}</bdi>"
 
 
 def linked(value: tuple[Any, str]) -> Piece:
@@ -199,6 +208,7 @@ def table(frame: pd.DataFrame, columns: Columns | None = None, *, caption: str, 
 
     Parameters
     ----------
+    frame : a row per row; those where a column `whole`, if there is one, holds sum up the others: they stay last, however it is sorted
     columns : which columns, under which headings, as which kind; all columns, guessed from their types, if not given
     caption : what the table shows
     n : the number of cases behind it, said in the caption
@@ -214,15 +224,18 @@ def table(frame: pd.DataFrame, columns: Columns | None = None, *, caption: str, 
     if frame.empty:
         return Piece(f'<p class="note">{title}: nothing to show.</p>')
     cards = "cards" in layout
-    rows = [
+    made = [
         _row([(name, *shown[name], record[i]) for i, name in enumerate(shown)], cards)
         for record in frame[list(shown)].itertuples(index=False, name=None)
     ]
+    sums = frame["whole"].to_numpy(dtype=bool) if "whole" in frame and "whole" not in shown else [False] * len(made)
+    rows, last = ([row for row, last in zip(made, sums, strict=True) if last == wanted] for wanted in (False, True))
+    rows, last = (rows, last) if rows else (last, [])
     head = "".join(
         f'<th scope="col"{_role("columnheader", cards)}{_look(_align(kind))}>{html.escape(label)}</th>' for label, kind in shown.values()
     )
     first, rest = (rows[:LONG_TABLE], rows[LONG_TABLE:]) if "fold" in layout else (rows, [])
-    body = _table(title, head, first, cards)
+    body = _table(title, head, first, cards, last)
     if rest:
         again = f'<span class="quiet">{title}, continued</span>'
         more = wording.counted(len(rest), "more row")
@@ -253,13 +266,14 @@ def _role(name: str, cards: bool) -> str:
     return f' role="{name}"' if cards else ""
 
 
-def _table(title: str, head: str, rows: list[str], cards: bool) -> str:
+def _table(title: str, head: str, rows: list[str], cards: bool, last: Collection[str] = ()) -> str:
     name = html.escape(re.sub(r"<[^>]+>", "", title), quote=True).replace("&amp;", "&")
     table, group, row = (_role(part, cards) for part in ("table", "rowgroup", "row"))
+    sums = f'<tbody class="whole"{group}>{"".join(last)}</tbody>' if last else ""
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table{table}{_look("cards" if cards else "")}>'
         f"<caption><span>{title}</span></caption><thead{group}><tr{row}>{head}</tr></thead>"
-        f"<tbody{group}>{''.join(rows)}</tbody></table></div>"
+        f"<tbody{group}>{''.join(rows)}</tbody>{sums}</table></div>"
     )
 
 

@@ -19,7 +19,7 @@ from healthlib.claims_glossary import MEANINGS
 from healthlib.report import Piece
 from healthlib.resample import NOTHING, Estimate
 from healthlib.spec import Measure, Metric
-from healthlib.studies import at_risk, belief, executive, movers, plainly
+from healthlib.studies import at_risk, belief, executive, movers, next_dates, plainly
 from healthlib.studies.book import book_of
 from healthlib.studies.executive_facts import ExecutiveFacts
 from healthlib.studies.renewal_calendar import calendar
@@ -261,7 +261,8 @@ def test_what_runs_and_what_is_due_next_is_what_was_known_that_day(tmp_path: Pat
     steps = "f1,training,2026-07-15,\nf1,audit,2026-09-01,\ns1,training,2026-08-01,2026-06-10\ns2,training,2026-05-01,\n"
     (tmp_path / "milestones.csv").write_text(f"account_id,milestone,due_at,completed_at\n{steps}s3,training,2026-07-20,2026-07-10\n")
     book = book_of(load_tables(workspace), workspace, test_accounts.THROUGH)
-    assert at_risk.coming(book).to_dict() == {"f1": "Training due 15 Jul 2026", "s3": "Training due 20 Jul 2026"}
+    rows = pd.DataFrame({"account_id": ["f1", "s1", "s3"], "term_ends": pd.NaT, "override_expires_on": pd.NaT})
+    assert next_dates.coming(book, rows).tolist() == ["Training due 15 Jul 2026", "", "Training due 20 Jul 2026"]
     assert at_risk.running(book).to_dict() == {"f1": "Call them, begun 1 May 2026"}, "on that day no end of any playbook was on record"
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from healthlib import changes, resample
 from healthlib.resample import Estimate
-from healthlib.studies import plainly, today
+from healthlib.studies import next_dates, plainly, today
+from healthlib.studies.book_work import named
 from healthlib.wording import day, upper_first
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ RISK_COLUMNS = (
 def profile(snapshot: pd.DataFrame) -> pd.DataFrame:
     """Who each account is: name, segment, csm by account_id; an account without a name goes by its id."""
     table = snapshot.reindex(columns=["name", "segment", "csm"]).astype("object")
-    return table.assign(name=table["name"].where(table["name"].notna(), snapshot["account_id"]))
+    return table.assign(name=named(snapshot))
 
 
 def moved(scored: today.Scored, book: Book, before: pd.Timestamp | None, previous: Scorecard | None = None) -> Changes | None:
@@ -94,8 +95,9 @@ def risks(scores: pd.DataFrame, snapshot: pd.DataFrame, book: Book) -> pd.DataFr
 def _in_words(rows: pd.DataFrame, snapshot: pd.DataFrame, book: Book) -> pd.DataFrame:
     """The rows with what is the matter in plain words (of the first `SPARKED`, "" below), what is being done and what is due next."""
     first = snapshot.loc[rows["account_id"].head(SPARKED)]
-    words = {"plain": plainly.told(book.scorecard, first, book.dated), "doing": running(book), "coming": coming(book)}
+    words = {"plain": plainly.told(book.scorecard, first, book.dated), "doing": running(book)}
     found = {name: rows["account_id"].map(said).astype("object") for name, said in words.items()}
+    found["coming"] = next_dates.coming(book, rows)
     return rows.assign(**{name: said.where(said.notna(), "") for name, said in found.items()})
 
 
@@ -112,13 +114,6 @@ def running(book: Book) -> pd.Series:
         for play, start in zip(still["playbook"], still["starts"], strict=True)
     ]
     return pd.Series(said, index=still["account_id"].to_numpy(), dtype="object")
-
-
-def coming(book: Book) -> pd.Series:
-    """The next agreed step of each account and its day, "" or absent where only the renewal is ahead; by account_id."""
-    due = book.diary.due.drop_duplicates("account_id")
-    said = [f"{upper_first(str(what))} due {day(on)}" for what, on in zip(due["what"], due["due_on"], strict=True)]
-    return pd.Series(said, index=due["account_id"].to_numpy(), dtype="object")
 
 
 def sparks(scored: today.Scored, accounts: pd.Series) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from healthlib.book_files import owner
-from healthlib.studies import plainly, today
+from healthlib.studies import next_dates, plainly, today
 from healthlib.wording import short_day
 
 if TYPE_CHECKING:
@@ -35,8 +35,17 @@ def owner_of(snapshot: pd.DataFrame) -> pd.Series:
 
 
 def named(rows: pd.DataFrame) -> pd.Series:
-    """The name of each row's account, its id where it has none."""
-    return rows["name"].astype("object").where(rows["name"].notna(), rows["account_id"]) if "name" in rows else rows["account_id"]
+    """The name of each row's account, its id where it has none that can be seen.
+
+    >>> rows = pd.DataFrame({"account_id": ["a", "b", "c"], "name": ["Ann Ltd", None, " \u200b"]})
+    >>> named(rows).tolist()
+    ['Ann Ltd', 'b', 'c']
+    """
+    if "name" not in rows:
+        return rows["account_id"]
+    names = rows["name"].astype("object")
+    seen = [isinstance(name, str) and any(letter.isprintable() and not letter.isspace() for letter in name) for name in names]
+    return names.where(seen, rows["account_id"])
 
 
 def accounts(book: Book, executive: ExecutiveFacts, snapshot: pd.DataFrame, anchors: Mapping[str, str]) -> pd.DataFrame:
@@ -55,7 +64,7 @@ def accounts(book: Book, executive: ExecutiveFacts, snapshot: pd.DataFrame, anch
     rows["last_contact"] = _last_contact(book, rows.index)
     rows["running"] = _running(book, rows.index)
     rows["alert"] = _alert(executive, rows.index)
-    rows["next_date"], rows["next_what"] = _next(book, rows)
+    rows["next_date"], rows["next_what"] = next_dates.first(book, rows)
     rows["anchor"] = pd.Series(rows.index, index=rows.index).map(lambda account: anchors.get(account, ""))
     rows["place"] = order(rows, executive.bands, book.workspace.outcome.horizon_days if book.workspace.kind == "churn_within" else FAR)
     wanted = rows["place"].notna()
@@ -128,19 +137,3 @@ def _alert(executive: ExecutiveFacts, ids: pd.Index) -> pd.Series:
         for reason, since, fresh in zip(first["reason"], first["since"], first["new"], strict=True)
     ]
     return pd.Series(told, index=first.index, dtype="object").reindex(ids).fillna("")
-
-
-def _next(book: Book, rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """The first day ahead on which something is due, and what: the reading before the renewal, the renewal, the end of an override."""
-    lead = pd.Timedelta(days=book.workspace.outcome.lead_days)
-    words = {"reading": f"{lead.days} days before renewal", "override": "override ends", "term": "term ends"}
-    dates = pd.DataFrame({
-        "reading": rows["term_ends"] - lead if book.workspace.kind == "renewal" else pd.Series(pd.NaT, index=rows.index),
-        "override": rows["override_expires_on"], "term": rows["term_ends"],
-    }).astype("datetime64[s]")  # fmt: skip
-    ahead = dates.where(dates > book.as_of)
-    first = ahead.min(axis=1)
-    what = pd.Series("", index=rows.index, dtype="object")
-    for name, said in reversed(words.items()):
-        what = what.mask(ahead[name].notna() & (ahead[name] == first), said)
-    return first.astype("datetime64[s]"), what

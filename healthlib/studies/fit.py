@@ -247,11 +247,11 @@ def _no_replay(lost: int, kept: int) -> str:
     missing = [f"{LEAST - n} more {what}" for n, what in ((lost, "lost"), (kept, "kept")) if n < LEAST]
     if missing:
         return (
-            f"{lost} lost and {kept} kept cases have finished; to fit and still test out of time takes at least {LEAST} of each: "
+            f"{lost:,} lost and {kept:,} kept cases have finished; to fit and still test out of time takes at least {LEAST} of each: "
             f"{' and '.join(missing)} to begin with."
         )
     return (
-        f"{lost} lost and {kept} kept cases have finished, but none was scored after the first {LEAST} of each had: "
+        f"{lost:,} lost and {kept:,} kept cases have finished, but none was scored after the first {LEAST} of each had: "
         "wait for later outcomes to test on."
     )
 

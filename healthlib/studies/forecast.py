@@ -45,6 +45,7 @@ class ForecastFacts:
     kept : `KEPT`: GRR and NRR of today's ARR over the next one and two quarters, 95 % prediction interval
     kept_track : `TRACK`: the same forecast made at each past quarter's end for the quarter after, and what came
     kept_coverage : share of past quarters inside, by measure
+    lead_days : days before the end of a term at which the score was read that the chances are learned from
     """
 
     needs: str
@@ -58,6 +59,7 @@ class ForecastFacts:
     kept: pd.DataFrame
     kept_track: pd.DataFrame
     kept_coverage: dict[str, Estimate] = field(default_factory=dict)
+    lead_days: int = 0
 
 
 def of(book: Book, done: dict[str, Any]) -> ForecastFacts:
@@ -90,6 +92,7 @@ def forecast_study(book: Book, *, replicates: int = 400, seed: int = 0) -> Forec
         float(np.median(likely.shocks)) if len(likely.shocks) else float("nan"),
         _kept(book, today, likely, seed) if kind == "renewal" else nothing.kept, past,
         {str(name): held(part["actual"], part["low"], part["high"]) for name, part in past.groupby("measure")},
+        book.workspace.outcome.lead_days,
     )  # fmt: skip
 
 

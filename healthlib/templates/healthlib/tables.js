@@ -1,5 +1,6 @@
 // Headings of tables of 8 rows or more sort; above more than 10 a field filters. Made here, so that without script nothing dead is shown.
-// A sort goes by the machine value of a cell (data, the figure before an interval, band, month), else by its words; unknown comes last.
+// A sort goes by the machine value of a cell (data, the figure before an interval, band, month), else by its words; unknown comes last,
+// and rows that sum up the others are no part of it: they stay last, and are hidden while only some of the others are shown.
 (() => {
 const make = (tag, props, ...inside) => { const made = Object.assign(document.createElement(tag), props); made.append(...inside); return made }
 const plain = text => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase()
@@ -24,6 +25,7 @@ for (const table of document.querySelectorAll(".scroll>table")) {
   const lay = () => {
     const found = rows.filter(fits), more = found.length - top
     for (const row of rows) row.hidden = !fits(row)
+    for (const sum of table.querySelectorAll(".whole")) sum.hidden = found.length < all
     bodies.forEach((body, i) => body.append(...i ? found.slice(top) : found.slice(0, top)))
     if (rest) rest.hidden = more < 1, rest.firstChild.textContent = `Show ${more} more row${more > 1 ? "s" : ""}`
     count.value = found.length < all ? `${found.length} of ${all}` : all + " rows"
