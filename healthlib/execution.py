@@ -12,16 +12,14 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import EvidenceError, Fault, FaultsError, nearest
+from . import given
+from .errors import EvidenceError, Fault
+from .given import ParameterError
 
 CELL_SECONDS = 900
 """A cell that runs longer than this has failed."""
 SOCKET_PATH = 100
 """Letters the path of a socket may have; a longer temporary folder means ports."""
-
-
-class ParameterError(FaultsError):
-    """A notebook was given a parameter it does not have, or one of the wrong type (exit 2)."""
 
 
 class NotebookError(EvidenceError):
@@ -66,15 +64,7 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     ParameterError
         With every such parameter at once.
     """
-    declared = declared_parameters(notebook)
-    faults = []
-    for name, value in parameters.items():
-        if name not in declared:
-            known = f"the notebook knows {', '.join(declared)}"
-            faults.append(Fault(str(notebook), None, name, "an unknown parameter", known, nearest(name, declared)))
-        elif type(value) is not type(declared[name]):
-            want, have = type(declared[name]).__name__, type(value).__name__
-            faults.append(Fault(str(notebook), None, name, f"{value!r} ({have})", f"give a {want} like {declared[name]!r}"))
+    faults = given.faults(parameters, declared_parameters(notebook), str(notebook))
     if faults:
         raise ParameterError(f"{notebook.name} cannot be run with these parameters", faults)
 
