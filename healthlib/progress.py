@@ -19,7 +19,7 @@ Tell = Callable[[str, int, int], None]
 WIDTH = 24
 """Characters of the bar itself."""
 ENOUGH = 0.15
-"""Share of a job after which its own pace says more about the time left than the last run does."""
+"""Share of a job that must be done before its pace says how long the rest takes."""
 SHORT = 0.3
 """Seconds a step is reckoned with that the last run did not time."""
 SECRET = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "ACCESS_KEY")
@@ -169,7 +169,7 @@ class Bar(Listener):
         spent, share = self.clock() - self.began, self.share()
         if len(self.ended) >= self.total > 0:
             return f"{lasting(spent)}"
-        return f"about {lasting(spent / share * (1 - share))} left" if share >= (ENOUGH if self.before else 1e-9) else ""
+        return f"about {lasting(spent / share * (1 - share))} left" if share >= ENOUGH else ""
 
     def line(self) -> str:
         """The line as it is now, no wider than the terminal."""
@@ -177,7 +177,7 @@ class Bar(Listener):
         filled = WIDTH if over else min(round(WIDTH * self.share()), WIDTH - 1)
         full, empty = ("█", "·") if (self.stream.encoding or "").lower().startswith("utf") else ("#", ".")
         rows = f"{self.rows:,} rows" if self.rows else ""
-        said = [f"{len(self.ended)}/{self.total} {'done' if over else self.step}", rows, self.left()]
+        said = [f"{len(self.ended)}/{self.total} {'done' if over else next(reversed(self.running), self.step)}", rows, self.left()]
         return f"[{full * filled}{empty * (WIDTH - filled)}] {', '.join(word for word in said if word)}"[: max(self.columns() - 1, 20)]
 
     def draw(self) -> None:
