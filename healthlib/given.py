@@ -51,7 +51,7 @@ def faults(given: Mapping[str, Any], declared: Mapping[str, Any], file: str = "p
         elif not _fits(value, declared[name]):
             expected, meant = _cure(name, value, declared[name])
             found.append(Fault(file, None, name, f"{value!r} ({_called(value)})", expected, meant))
-        elif name == "as_of" and value and not is_day(value):
+        elif name == "as_of" and isinstance(value, str) and value and not is_day(value):
             found.append(Fault(file, None, name, repr(value), A_DAY, _day_meant(value)))
     return found
 

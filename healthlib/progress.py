@@ -17,7 +17,7 @@ from .errors import HealthlibError
 Tell = Callable[[str, int, int], None]
 """Called with (what begins, steps begun before it, steps in all)."""
 WIDTH = 24
-"""Characters of the bar itself."""
+"""Characters of the bar itself, where the terminal has room for them."""
 ENOUGH = 0.15
 """Share of a job that must be done before its pace says how long the rest takes."""
 SHORT = 0.3
@@ -174,11 +174,14 @@ class Bar(Listener):
     def line(self) -> str:
         """The line as it is now, no wider than the terminal."""
         over = len(self.ended) >= self.total
-        filled = WIDTH if over else min(round(WIDTH * self.share()), WIDTH - 1)
-        full, empty = ("█", "·") if (self.stream.encoding or "").lower().startswith("utf") else ("#", ".")
         rows = f"{self.rows:,} rows" if self.rows else ""
-        said = [f"{len(self.ended)}/{self.total} {'done' if over else next(reversed(self.running), self.step)}", rows, self.left()]
-        return f"[{full * filled}{empty * (WIDTH - filled)}] {', '.join(word for word in said if word)}"[: max(self.columns() - 1, 20)]
+        words = [f"{len(self.ended)}/{self.total} {'done' if over else next(reversed(self.running), self.step)}", rows, self.left()]
+        text = ", ".join(word for word in words if word)
+        room = max(self.columns() - 1, 20)
+        wide = min(WIDTH, max(room - len(text) - 3, 4))
+        filled = wide if over else min(round(wide * self.share()), wide - 1)
+        full, empty = ("█", "·") if (self.stream.encoding or "").lower().startswith("utf") else ("#", ".")
+        return f"[{full * filled}{empty * (wide - filled)}] {text}"[:room]
 
     def draw(self) -> None:
         """Write the line over the one before."""
