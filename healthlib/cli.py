@@ -6,13 +6,12 @@ import argparse
 import getpass
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from . import __version__, progress
 from .adoptions import RECORD
 from .errors import HealthlibError
 
@@ -56,6 +55,12 @@ def parser() -> argparse.ArgumentParser:
         if name == "run":
             said = "a page per CSM, also where there are more than 50 (default: where at most 50); --no-books: none"
             sub.add_argument("--books", action=argparse.BooleanOptionalAction, default=None, help=said)
+            sub.add_argument("--log", type=Path, metavar="FILE", help="add what happens to FILE, a JSON object a line")
+    sub = _add(
+        commands, "doctor", doctor, "can it run here, and how did the last run end? versions, kernel, disk, lock, last run and its age"
+    )
+    _workspace_options(sub)
+    sub.add_argument("--json", action="store_true", help="for machines")
     sub = _add(commands, "suggest-scales", suggest, "worst and best of each metric, and band thresholds, as history suggests them")
     _workspace_options(sub)
     sub = _add(commands, "diff", diff, "two scorecards on the same data: who changes band, in accounts and ARR, and why")
@@ -116,9 +121,19 @@ def run(chosen: argparse.Namespace) -> int:
     """`healthlib run`."""
     from . import runner
 
-    done = runner.run(chosen.workspace, chosen.as_of, chosen.out, tell=teller(), books=chosen.books)
+    with progress.heard(teller(), *([progress.Log(chosen.log)] if chosen.log else [])) as tell:
+        done = runner.run(chosen.workspace, chosen.as_of, chosen.out, tell=tell, books=chosen.books)
     print(f"as of {done.as_of}: {done.folder}/executive.html  (all runs: {Path(chosen.out)}/index.html)")
     return 0
+
+
+def doctor(chosen: argparse.Namespace) -> int:
+    """`healthlib doctor`."""
+    from . import doctor as at
+
+    found = at.examine(Path(chosen.workspace), Path(chosen.out))
+    print(at.as_json(found) if chosen.json else at.as_text(found))
+    return 1 if found.verdict == "no" else 0
 
 
 def check(chosen: argparse.Namespace) -> int:
@@ -349,22 +364,11 @@ def _listing(frame: Any, columns: list[str]) -> str:
     return shown.to_string(index=False, na_rep="–")
 
 
-def teller() -> Callable[[str, int, int], None]:
+def teller() -> progress.Listener:
     """Progress on stderr: a bar that redraws on a terminal, timestamped plain lines in a log."""
-    began = time.monotonic()
-    terminal = sys.stderr.isatty()
-
-    def tell(step: str, done: int, total: int) -> None:
-        if not terminal:
-            print(f"{datetime.now(UTC).isoformat(timespec='seconds')} {min(done + 1, total)}/{total} {step}", file=sys.stderr, flush=True)
-            return
-        filled = round(24 * done / max(total, 1))
-        spent = time.monotonic() - began
-        left = f", about {spent / done * (total - done):.0f} s left" if done else ""
-        end = "\n" if done >= total - 1 else ""
-        print(f"\r\x1b[K[{'█' * filled}{'·' * (24 - filled)}] {step}{left}", end=end, file=sys.stderr, flush=True)
-
-    return tell
+    if not sys.stderr.isatty():
+        return progress.Lines(sys.stderr)
+    return progress.Bar(sys.stderr, lambda: os.get_terminal_size(sys.stderr.fileno()).columns or 80)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,14 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import EvidenceError, Fault, FaultsError, nearest
+from . import failed_cell, given
+from .errors import EvidenceError, Fault
+from .given import ParameterError
 
 CELL_SECONDS = 900
 """A cell that runs longer than this has failed."""
 SOCKET_PATH = 100
 """Letters the path of a socket may have; a longer temporary folder means ports."""
-
-
-class ParameterError(FaultsError):
-    """A notebook was given a parameter it does not have, or one of the wrong type (exit 2)."""
 
 
 class NotebookError(EvidenceError):
@@ -66,15 +64,7 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     ParameterError
         With every such parameter at once.
     """
-    declared = declared_parameters(notebook)
-    faults = []
-    for name, value in parameters.items():
-        if name not in declared:
-            known = f"the notebook knows {', '.join(declared)}"
-            faults.append(Fault(str(notebook), None, name, "an unknown parameter", known, nearest(name, declared)))
-        elif type(value) is not type(declared[name]):
-            want, have = type(declared[name]).__name__, type(value).__name__
-            faults.append(Fault(str(notebook), None, name, f"{value!r} ({have})", f"give a {want} like {declared[name]!r}"))
+    faults = given.faults(parameters, declared_parameters(notebook), str(notebook))
     if faults:
         raise ParameterError(f"{notebook.name} cannot be run with these parameters", faults)
 
@@ -115,24 +105,28 @@ def execute(
     from papermill.exceptions import PapermillException, PapermillExecutionError
 
     raw = out.with_suffix(".failed.ipynb")
-    cause = ""
+    cause, name, kept = "", "", []
     try:
         with kernel_environment() as sockets:
             executed = papermill.execute_notebook(
                 str(notebook), str(raw), dict(parameters), progress_bar=False, request_save_on_cell_execute=False,
-                execution_timeout=CELL_SECONDS, shutdown_kernel="immediate", config=sockets, **(kernel or {}),
+                execution_timeout=CELL_SECONDS, shutdown_kernel="immediate", config=sockets, engine_name=failed_cell.engine(), kept=kept,
+                **(kernel or {}),
             )  # fmt: skip
     except PapermillExecutionError as error:
-        cause = f"cell {error.cell_index} failed with {error.ename}: {_short(error.evalue)}"
-    except CellTimeoutError:
-        cause = f"a cell ran longer than {CELL_SECONDS} seconds"
-    except DeadKernelError:
-        cause = "its kernel died (out of memory, or killed)"
+        name, cell = error.ename, failed_cell.place(kept[0], error.cell_index)
+        cause = f"{cell} failed with {name}: {_short(error.evalue)}"
+    except (CellTimeoutError, DeadKernelError) as error:
+        name, late = type(error).__name__, isinstance(error, CellTimeoutError)
+        why = f"it ran longer than {CELL_SECONDS} seconds" if late else "its kernel died (out of memory, or killed)"
+        cell = failed_cell.mark(kept[0], name, why, raw) if kept else ""
+        cause = f"{cell}: {why}" if cell else why
     except (PapermillException, RuntimeError, OSError) as error:
-        cause = f"it could not be run: {type(error).__name__}: {_short(str(error))}"
+        name = type(error).__name__
+        cause = f"it could not be run: {name}: {_short(str(error))}"
     cause = cause or unproven(executed)
     if cause:
-        raise NotebookError(f"{notebook.name} did not finish: {cause}. The last good report is left as it was.")
+        raise NotebookError(failed_cell.paragraph(notebook.name, cause, name))
     settle(executed, {**parameters, **(shown or {})})
     raw.unlink(missing_ok=True)
     nbformat.write(executed, out)
@@ -143,10 +137,9 @@ def unproven(executed: Any) -> str:
     """Why an executed notebook may not be published; empty if it may."""
     code = [(i, cell) for i, cell in enumerate(executed.cells) if cell.cell_type == "code" and cell.source.strip()]
     idle = [str(i) for i, cell in code if not cell.execution_count]
-    if idle:
-        return f"cell {', '.join(idle)} never ran"
     failed = [(i, o) for i, cell in code for o in cell.outputs if o.output_type == "error"]
-    return f"cell {failed[0][0]} shows {failed[0][1].ename}: {_short(failed[0][1].evalue)}" if failed else ""
+    shown = [f"cell {i} shows {o.ename}: {_short(o.evalue)}" for i, o in failed[:1]]
+    return ", and ".join([*shown, *([f"cell {', '.join(idle)} never ran"] if idle else [])])
 
 
 def settle(executed: Any, parameters: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +20,9 @@ from typing import Any
 
 import pandas as pd
 
-from . import artifacts, book_files, catalogue, execution, fit_proposal, publish, series, steps, studies, workers
+from . import artifacts, book_files, catalogue, execution, fit_proposal, given, publish, series, status, steps, studies, workers
 from .errors import HealthlibError
+from .progress import Tell, listener
 
 BOOK = "book"
 NOTEBOOKS = {
@@ -33,9 +34,6 @@ PACKAGES = (
     "healthlib", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib", "duckdb", "pyarrow", "papermill", "nbconvert",
 )  # fmt: skip
 """Those whose version a run records."""
-
-Tell = Callable[[str, int, int], None]
-"""Called with (what begins, steps begun before it, steps in all)."""
 
 
 def silent(step: str, done: int, total: int) -> None:
@@ -59,6 +57,7 @@ class Clock:
     def took(self, name: str, seconds: float) -> None:
         """Note how long a step took."""
         self.seconds[name] = round(seconds, 3)
+        listener(self.tell).took(name, seconds)
 
     @contextmanager
     def step(self, name: str) -> Generator[None]:
@@ -119,19 +118,15 @@ def run(
         Whatever the workspace, the data or a notebook has wrong; the folder of the last good run is then as it was.
     """
     from .spec import load_workspace
-    from .studies.book import open_book
 
-    home = notebooks or find_notebooks()
-    check_notebooks(home)
-    workspace = load_workspace(Path(folder))
     shelf = Path(out) / workspace_name(Path(folder))
-    clock = Clock(tell, total=3 + len(studies.STUDIES) + len(NOTEBOOKS))
-    with publish.lock(shelf), publish.scratch(shelf) as scratch:
-        with clock.step("open the workspace"), ThreadPoolExecutor(1) as pool:
-            pool.submit(execution.warm_up)
-            pool.submit(workers.prepare)
-            book = open_book(workspace, pd.Timestamp(as_of) if as_of else None)
-            book.leaks  # noqa: B018 - made here, so that no worker makes it again
+    if not (shelf.is_dir() or Path(folder).is_dir()):
+        load_workspace(Path(folder))  # says that nothing is there; a misspelt name leaves no shelf
+    with publish.lock(shelf), status.kept(shelf, as_of, tell) as watch, publish.scratch(shelf) as scratch:
+        home = notebooks or find_notebooks()
+        check_notebooks(home)
+        clock = Clock(watch, total=3 + len(studies.STUDIES) + len(NOTEBOOKS))
+        book = _opened(load_workspace(Path(folder)), as_of, clock)
         wanted = _wanted(book, books)
         clock.total = 3 + len(wanted) + len({studies.REGISTRY[name].page for name in wanted})
         for path in shelf.glob("*.failed.ipynb"):
@@ -143,9 +138,23 @@ def run(
             with clock.step("write the tables"):
                 write_artifacts(book, facts, aside)
                 _write_manifest(book, clock.seconds, aside)
-    with clock.step("list the runs"):
-        write_index(Path(out))
+        with clock.step("list the runs"):
+            write_index(Path(out))
     return Run(shelf / day, day, clock.seconds)
+
+
+def _opened(workspace: Any, as_of: str | None, clock: Clock) -> Any:
+    """The book, while other threads import what notebooks and studies need."""
+    from .studies.book import open_book
+
+    given.check({"as_of": as_of})
+    with clock.step("open the workspace"), ThreadPoolExecutor(1) as pool:
+        pool.submit(execution.warm_up)
+        pool.submit(workers.prepare)
+        book = open_book(workspace, pd.Timestamp(as_of) if as_of else None)
+        book.leaks  # noqa: B018 - made here, so that no worker makes it again
+        listener(clock.tell).opens(artifacts.day(book.as_of), int(book.tables["rows_in"].sum()))
+    return book
 
 
 def workspace_name(folder: Path) -> str:

@@ -13,7 +13,7 @@ from healthlib import cli
 from healthlib.demo import make_demo
 from healthlib.spec import load_workspace
 
-COMMANDS = ("run", "check", "score", "fit", "backtest", "adopt", "demo", "init")
+COMMANDS = ("run", "doctor", "check", "score", "fit", "backtest", "adopt", "demo", "init")
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def test_unknown_names_and_wrong_types_are_refused_at_once(tmp_path: Path) -> No
     with pytest.raises(execution.ParameterError) as caught:
         execution.check_parameters(notebook(tmp_path), {"workspce": "x", "rows": "3"})
     assert "Did you mean 'workspace'?" in str(caught.value)
-    assert "rows: found '3' (str); give a int like 3" in str(caught.value)
+    assert "rows: found '3' (text); give a whole number like 3" in str(caught.value)
     assert caught.value.exit_code == 2
 
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 
-from healthlib import artifacts, catalogue, execution, publish, runner, studies, workers
+from healthlib import artifacts, catalogue, execution, publish, runner, status, studies, workers
 from healthlib.book_files import book_file, owner
 from healthlib.demo import make_demo
 from healthlib.studies import book as book_module
@@ -79,7 +79,8 @@ def again(done: Done, patch: pytest.MonkeyPatch) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock"}
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name not in (".lock", status.FILE))
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
 def test_the_scorecard_of_a_run_is_kept_word_for_word(done: Done) -> None:
@@ -99,7 +100,7 @@ def test_a_run_leaves_the_files_of_the_contract_and_no_others(done: Done) -> Non
     assert {"rejected/usage.csv", "rejected/tickets.csv"} <= found
     assert done.folder == done.out / "acme" / AS_OF
     assert sorted(p.name for p in done.out.iterdir()) == ["acme", "index.html"]
-    assert sorted(p.name for p in done.folder.parent.iterdir()) == [".lock", AS_OF]
+    assert sorted(p.name for p in done.folder.parent.iterdir()) == [".lock", AS_OF, status.FILE]
 
 
 def test_tables_have_the_columns_of_the_contract(done: Done) -> None:
@@ -278,8 +279,15 @@ def test_a_failed_notebook_leaves_the_last_good_folder(
     after = contents(done.out)
     marked = {name: after.pop(name) for name in list(after) if name.endswith(".failed.ipynb")}
     assert after == before
-    if "ValueError" in fault:
-        assert b"no such column" in marked["acme/backtest.failed.ipynb"]
+    notebook = nbformat.reads(marked["acme/backtest.failed.ipynb"].decode(), as_version=4)
+    errors = [output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "error"]
+    assert ["no such column" in output.evalue or "kernel died" in output.evalue for output in errors] == [True]
+    assert "An Exception was encountered at" in notebook.cells[0].source
+    told = status.read(done.folder.parent)
+    assert told is not None
+    assert (told["state"], told["exit_code"], told["folder"], told["last_good"]["as_of"]) == ("failed", 1, None, AS_OF)
+    assert re.search(rf"(?s){says}.*", told["message"])
+    assert "\n" not in told["message"]
     for name in marked:
         (done.out / name).unlink()
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from .. import given
 from ..errors import HealthlibError, nearest
 
 
@@ -76,6 +77,7 @@ def load(name: str, workspace: str, as_of: str = "", facts: str = "") -> Any:
     HealthlibError
         For an unknown study, and whatever the workspace has wrong.
     """
+    given.check({"workspace": workspace, "as_of": as_of, "facts": facts})
     known = (*REGISTRY, CHECK)
     if name not in known:
         raise HealthlibError(f"no study is called {name!r}; there are {', '.join(known)} (nearest: {nearest(name, known)})")

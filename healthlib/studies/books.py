@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from healthlib import given
 from healthlib.book_files import owner
 from healthlib.resample import NOTHING, Estimate
 from healthlib.studies import book_changes, book_gaps, book_results, book_work, renewals, today
@@ -170,6 +171,7 @@ def own(facts: BooksFacts, csm: str) -> Own:
     ----------
     csm : as in the exports
     """
+    given.check({"csm": csm})
     name = owner(csm)
     frames = ("accounts", "by_band", "moves", "alerts", "ending", "asked", "gaps", "results", "due")
     parts = {part: getattr(facts, part) for part in frames}
