@@ -116,7 +116,7 @@ def _summary(path: Path) -> tuple[dict[str, Any], str]:
 def _late(path: Path) -> str:
     """What the manifest says of late changes; nothing where it cannot be read: the figures do not hang on it."""
     found = _inside(_summary(path)[0], "since_last_run")
-    return _text(_inside(found, "said")) if _inside(found, "changed") is True else ""
+    return _text(_inside(found, "said"), 2000) if _inside(found, "changed") is True else ""
 
 
 def _inside(held: Any, *path: str) -> Any:
@@ -126,8 +126,8 @@ def _inside(held: Any, *path: str) -> Any:
     return held
 
 
-def _text(value: Any) -> str:
-    return value.strip()[:300] if isinstance(value, str) else ""
+def _text(value: Any, most: int = 300) -> str:
+    return value.strip()[:most] if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> float:
