@@ -61,6 +61,12 @@ def parser() -> argparse.ArgumentParser:
     )
     _workspace_options(sub)
     sub.add_argument("--json", action="store_true", help="for machines")
+    sub = _add(commands, "backfill", backfill, "a report for every month-end of a span, each from what was knowable then")
+    sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with the exports and the two YAML files (default {DEMO})")
+    sub.add_argument("--from", dest="first", type=_month, required=True, metavar="YYYY-MM", help="the first month")
+    sub.add_argument("--to", dest="last", type=_month, required=True, metavar="YYYY-MM", help="the last month, itself included")
+    sub.add_argument("--out", default="reports", metavar="DIR", help="receives DIR/<workspace>/<as_of>/ (default reports)")
+    sub.add_argument("--force", action="store_true", help="also months that are there, made from the same exports, configuration and code")
     sub = _add(commands, "suggest-scales", suggest, "worst and best of each metric, and band thresholds, as history suggests them")
     _workspace_options(sub)
     sub = _add(commands, "diff", diff, "two scorecards on the same data: who changes band, in accounts and ARR, and why")
@@ -117,12 +123,20 @@ def _day(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is not an ISO date like 2026-10-31") from None
 
 
+def _month(text: str) -> str:
+    try:
+        return f"{date.fromisoformat(f'{text}-01'):%Y-%m}"
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a month like 2026-10") from None
+
+
 def run(chosen: argparse.Namespace) -> int:
     """`healthlib run`."""
     from . import runner
 
     with progress.heard(teller(), *([progress.Log(chosen.log)] if chosen.log else [])) as tell:
         done = runner.run(chosen.workspace, chosen.as_of, chosen.out, tell=tell, books=chosen.books)
+    print("".join(f"{said}\n" for said in done.late), end="")
     print(f"as of {done.as_of}: {done.folder}/executive.html  (all runs: {Path(chosen.out)}/index.html)")
     return 0
 
@@ -134,6 +148,24 @@ def doctor(chosen: argparse.Namespace) -> int:
     found = at.examine(Path(chosen.workspace), Path(chosen.out))
     print(at.as_json(found) if chosen.json else at.as_text(found))
     return 1 if found.verdict == "no" else 0
+
+
+def backfill(chosen: argparse.Namespace) -> int:
+    """`healthlib backfill`."""
+    from .backfill import Wanted
+    from .backfill import backfill as months
+
+    failed = []
+    for month in months(Wanted(Path(chosen.workspace), Path(chosen.out), chosen.force), chosen.first, chosen.last, teller()):
+        told = {
+            "made": f"{month.folder}/executive.html ({month.seconds:.0f} s)",
+            "there": "already made from the same; --force makes it again",
+        }
+        print(f"{month.as_of}: {told.get(month.state, f'failed: {month.said}')}", flush=True)
+        failed += [month.as_of] if month.state == "failed" else []
+    if failed:
+        print(f"healthlib: {len(failed)} failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def check(chosen: argparse.Namespace) -> int:

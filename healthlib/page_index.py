@@ -82,7 +82,7 @@ def workspace(runs: Sequence[Left]) -> Piece:
         "verdict": ("Weights", as_is),
         "pages": ("Pages", as_is),
     }
-    problems = [f"{day(run.as_of)}: {run.problem}" for run in runs if run.problem]
+    notes = [f"{day(run.as_of)}: {said}" for run in runs for said in (run.problem, run.late) if said]
     return report.show(
         report.heading(f"{runs[0].workspace}{' (simulated)' if _unsaid(runs[0]) else ''}"),
         report.claim(say.compared(runs)),
@@ -93,7 +93,7 @@ def workspace(runs: Sequence[Left]) -> Piece:
             caption=f"{runs[0].workspace} month by month, with the change against the run before; 95% intervals",
             layout="cards fold",
         ),
-        report.bullets(problems),
+        report.bullets(notes),
     )
 
 

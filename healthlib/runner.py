@@ -6,6 +6,7 @@ it loads are known.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -14,13 +15,29 @@ from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from . import artifacts, book_files, catalogue, execution, fit_proposal, given, publish, series, status, steps, studies, workers
+from . import (
+    artifacts,
+    book_files,
+    catalogue,
+    claims_late,
+    execution,
+    fit_proposal,
+    given,
+    late,
+    publish,
+    series,
+    status,
+    steps,
+    studies,
+    workers,
+)
 from .errors import HealthlibError
 from .progress import Tell, listener
 
@@ -70,11 +87,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: the folder it left, the day it speaks of, seconds per step."""
+    """A finished run: the folder it left, the day it speaks of, seconds per step, and what changed in the past since the last run."""
 
     folder: Path
     as_of: str
     seconds: dict[str, float]
+    late: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +144,9 @@ def run(
         home = notebooks or find_notebooks()
         check_notebooks(home)
         clock = Clock(watch, total=3 + len(studies.STUDIES) + len(NOTEBOOKS))
-        book = _opened(load_workspace(Path(folder)), as_of, clock)
+        workspace = load_workspace(Path(folder))
+        past = late.Watch(shelf, workspace)
+        book = _opened(workspace, as_of, clock, past)
         wanted = _wanted(book, books)
         clock.total = 3 + len(wanted) + len({studies.REGISTRY[name].page for name in wanted})
         for path in shelf.glob("*.failed.ipynb"):
@@ -137,13 +157,15 @@ def run(
             facts = _facts_and_notebooks(book, _shown(Path(folder), day), places, clock, wanted)
             with clock.step("write the tables"):
                 write_artifacts(book, facts, aside)
-                _write_manifest(book, clock.seconds, aside)
+                past.keep(aside)
+                since = claims_late.told(past.found, workspace.currency)
+                _write_manifest(book, clock.seconds, aside, {"books": books, "since_last_run": since})
         with clock.step("list the runs"):
             write_index(Path(out))
-    return Run(shelf / day, day, clock.seconds)
+    return Run(shelf / day, day, clock.seconds, claims_late.lines(past.found, workspace.currency))
 
 
-def _opened(workspace: Any, as_of: str | None, clock: Clock) -> Any:
+def _opened(workspace: Any, as_of: str | None, clock: Clock, past: late.Watch) -> Any:
     """The book, while other threads import what notebooks and studies need."""
     from .studies.book import open_book
 
@@ -151,7 +173,7 @@ def _opened(workspace: Any, as_of: str | None, clock: Clock) -> Any:
     with clock.step("open the workspace"), ThreadPoolExecutor(1) as pool:
         pool.submit(execution.warm_up)
         pool.submit(workers.prepare)
-        book = open_book(workspace, pd.Timestamp(as_of) if as_of else None)
+        book = open_book(workspace, pd.Timestamp(as_of) if as_of else None, past.see)
         book.leaks  # noqa: B018 - made here, so that no worker makes it again
         listener(clock.tell).opens(artifacts.day(book.as_of), int(book.tables["rows_in"].sum()))
     return book
@@ -324,7 +346,7 @@ def write_artifacts(book: Any, facts: Mapping[str, Any], folder: Path) -> None:
     shutil.copyfile(book.workspace.folder / "scorecard.yaml", folder / "scorecard.yaml")
 
 
-def _write_manifest(book: Any, seconds: dict[str, float], folder: Path) -> None:
+def _write_manifest(book: Any, seconds: dict[str, float], folder: Path, more: dict[str, Any]) -> None:
     inputs = book.tables.drop(columns=["first_day", "last_day"], errors="ignore")
     manifest = {
         "workspace": book.workspace.name,
@@ -334,12 +356,29 @@ def _write_manifest(book: Any, seconds: dict[str, float], folder: Path) -> None:
         "workspace_sha256": book.workspace.sha256,
         "scorecard_sha256": book.scorecard.sha256,
         "catalogue_sha256": catalogue.sha256(),
-        "parameters": {"as_of": artifacts.day(book.as_of), "outcome": book.workspace.outcome.model_dump(mode="json")},
+        "code_sha256": code_sha256(find_notebooks()),
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "since_last_run": more["since_last_run"],
+        "parameters": {
+            "as_of": artifacts.day(book.as_of),
+            "books": more["books"],
+            "outcome": book.workspace.outcome.model_dump(mode="json"),
+        },
         "seed": SEED,
         "versions": artifacts.versions(PACKAGES),
         "seconds": {**seconds, "total": round(sum(seconds.values()), 3)},
     }
     artifacts.write_json(manifest, folder / "manifest.json")
+
+
+def code_sha256(home: Path) -> str:
+    """Of the package as it runs here and of the notebooks in `home`: what a report was made with, whatever the version says."""
+    package = Path(__file__).parent
+    files = [path for path in package.rglob("*") if path.suffix in (".py", ".yaml", ".j2", ".css", ".js", ".json")]
+    digest = hashlib.sha256()
+    for path in [*sorted(files), *(home / f"{name}.ipynb" for name in NOTEBOOKS.values())]:
+        digest.update(f"{path.name}:{artifacts.sha256(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def write_index(out: Path) -> Path:

@@ -39,6 +39,7 @@ class Left:
     figures : accounts, arr, worst_share, grr, nrr, loss and their _low and _high, loss_days; absent where not known
     currency, verdict, worst_band, scorecard : text, "" where not known
     problem : why figures are missing, as a sentence; "" where none are
+    late : what changed in the past since the run before, as a sentence; "" where nothing did
     """
 
     shelf: str
@@ -53,6 +54,7 @@ class Left:
     worst_band: str = ""
     scorecard: str = ""
     problem: str = ""
+    late: str = ""
 
 
 def found(out: Path) -> list[Left]:
@@ -94,6 +96,7 @@ def _left(folder: Path, out: Path) -> Left:
         worst_band=_worst(summary),
         scorecard=_text(summary.get("scorecard_sha256")),
         problem=problem,
+        late=_late(folder / "manifest.json"),
     )
 
 
@@ -110,6 +113,12 @@ def _summary(path: Path) -> tuple[dict[str, Any], str]:
     return (held, "") if isinstance(held, dict) else ({}, "summary.json is not what a run writes, so there are no figures to show.")
 
 
+def _late(path: Path) -> str:
+    """What the manifest says of late changes; nothing where it cannot be read: the figures do not hang on it."""
+    found = _inside(_summary(path)[0], "since_last_run")
+    return _text(_inside(found, "said"), 2000) if _inside(found, "changed") is True else ""
+
+
 def _inside(held: Any, *path: str) -> Any:
     """What lies at a path of keys; None where the path breaks off."""
     for key in path:
@@ -117,8 +126,8 @@ def _inside(held: Any, *path: str) -> Any:
     return held
 
 
-def _text(value: Any) -> str:
-    return value.strip()[:300] if isinstance(value, str) else ""
+def _text(value: Any, most: int = 300) -> str:
+    return value.strip()[:most] if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> float:

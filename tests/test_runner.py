@@ -65,7 +65,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
         compute, open_book = studies.compute, book_module.open_book
         patch.setattr(workers, "how_many", lambda: 1)
         patch.setattr(studies, "compute", lambda name, book, done: facts.setdefault(name, compute(name, book, done)))
-        patch.setattr(book_module, "open_book", lambda workspace, as_of=None: books.append(open_book(workspace, as_of)) or books[-1])
+        patch.setattr(book_module, "open_book", lambda *given: books.append(open_book(*given)) or books[-1])
         left = runner.run(home / "acme", None, home / "out", tell=lambda *said: told.append(said))
     assert left.as_of == AS_OF
     return Done(home / "acme", home / "out", left.folder, told, facts, books[0])
@@ -75,7 +75,7 @@ def again(done: Done, patch: pytest.MonkeyPatch) -> None:
     """Let the next run find its facts computed."""
     patch.setattr(workers, "how_many", lambda: 1)
     patch.setattr(studies, "compute", lambda name, book, before: done.facts[name])
-    patch.setattr(book_module, "open_book", lambda workspace, as_of=None: done.book)
+    patch.setattr(book_module, "open_book", lambda *given: done.book)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -91,7 +91,17 @@ def test_the_scorecard_of_a_run_is_kept_word_for_word(done: Done) -> None:
 
 def test_a_run_leaves_the_files_of_the_contract_and_no_others(done: Done) -> None:
     """PRODUCT.md section 4. The demo plants unusable rows in usage, tickets and surveys."""
-    expected = {*TABLES, "growth.csv", "alerts.json", "scores.csv", "summary.json", "summary.html", "manifest.json", "scorecard.yaml"}
+    expected = {
+        *TABLES,
+        "growth.csv",
+        "alerts.json",
+        "scores.csv",
+        "summary.json",
+        "summary.html",
+        "manifest.json",
+        "scorecard.yaml",
+        "inputs.parquet",
+    }
     expected |= {"red_list.csv", "saves.csv", "playbooks.csv", "csm_load.csv", "power_users.csv"}
     expected |= {book_file(name) for name in done.facts["books"].owners}
     expected |= {f"{page}.{kind}" for page in PAGES for kind in ("html", "ipynb")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -107,25 +108,40 @@ class Book:
         return replay_alerts(self.past, card, card.alerts)
 
 
-def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None) -> Book:
+Look = Callable[[Tables, pd.Timestamp], None]
+
+
+class BeyondError(EvidenceError):
+    """A day was asked for that the data do not reach (exit 1); `through` is the last that they cover."""
+
+    def __init__(self, message: str, through: pd.Timestamp):
+        super().__init__(message)
+        self.through = through
+
+
+def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None, look: Look | None = None) -> Book:
     """Load, validate and measure a workspace as known on `as_of`.
 
     Parameters
     ----------
     as_of : default: the last day the data cover. A later day is refused: nothing is known of it.
+    look : shown the loaded tables and the day before the tables are let go
 
     Raises
     ------
-    DataError, EvidenceError
+    DataError, EvidenceError, BeyondError
     """
     tables = load_tables(workspace)
     through = pd.Timestamp(tables.data_through)
     at = pd.Timestamp(as_of) if as_of is not None else through
     if at > through:
-        raise EvidenceError(
-            f"as of {at:%Y-%m-%d} was asked for, but the data end on {through:%Y-%m-%d}; ask for that day or bring newer exports"
+        raise BeyondError(
+            f"as of {at:%Y-%m-%d} was asked for, but the data end on {through:%Y-%m-%d}; ask for that day or bring newer exports", through
         )
-    return book_of(tables, workspace, at)
+    book = book_of(tables, workspace, at)
+    if look is not None:
+        look(tables, at)
+    return book
 
 
 def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
