@@ -167,15 +167,19 @@ def group_name(column: str) -> str:
     return name.upper() if len(name) <= 3 else name[:1].upper() + name[1:]
 
 
+FEW = 20
+"""Accounts below which a segment's points are marked and no segment is called the weakest: one large account would decide."""
+
+
 def groups(facts: ExecutiveFacts) -> str:
-    """Where we excel and where we must improve, in ARR-weighted points."""
+    """Where we excel and where we must improve, in ARR-weighted points; the weakest segment among those of `FEW` accounts or more."""
     names = {name: group_name(name) for name in facts.groups.columns if name.startswith("group:")}
     table = facts.groups.rename(columns=names)
     whole = table.iloc[-1][list(names.values())].astype(float).dropna()
     if len(whole) < 2:
         return "Too little is measured to compare groups of metrics."
     said = f"We excel at {whole.idxmax()} ({number(whole.max(), 0)} of 100) and must improve {whole.idxmin()} ({number(whole.min(), 0)})"
-    parts = table.iloc[:-1].set_index("segment")
+    parts = table.iloc[:-1].set_index("segment").query("accounts >= @FEW")
     cells = parts[list(names.values())].astype(float).stack().dropna() if len(parts) else pd.Series(dtype="float64")
     if len(cells):
         lowest = float(np.min(cells.to_numpy(dtype=float)))

@@ -132,12 +132,24 @@ def strengths(facts: ExecutiveFacts) -> Piece:
     rows: list[dict[str, Any]] = [{"group": say.group_name(name), **{str(i): row[name] for i, row in chosen.iterrows()}} for name in names]
     paint = _painted(facts)
     shown: dict[str, tuple[str, Any]] = {"group": ("Group", "text")}
-    shown |= {str(i): (f"{row['segment']}, {money(row['arr'], unit(facts))}", paint) for i, row in chosen.iterrows()}
+    shown |= {
+        str(i): (f"{row['segment']}{_few(row)}, n = {count(row['accounts'])}, {money(row['arr'], unit(facts))}", paint)
+        for i, row in chosen.iterrows()
+    }
     more = f"; the {SEGMENTS} largest of {count(len(parts))}, all below" if len(parts) > SEGMENTS else ""
     by = f" and {facts.context['segment_by']}" if len(parts) else ""
-    caption = f"Points of 100 by group of metrics{by}, weighted by ARR{more}"
+    caption = f"Points of 100 by group of metrics{by}, weighted by ARR{more}{_marked(chosen)}"
     grid = report.table(pd.DataFrame(rows), shown, caption=caption, n=len(facts.scores))
     return _title(say.groups(facts)) + Piece(f'<div class="heats">{grid.html}</div>')
+
+
+def _few(row: Any) -> str:
+    """A mark beside a part of the base of too few accounts for its points to say much."""
+    return "*" if row["accounts"] < say.FEW else ""
+
+
+def _marked(rows: pd.DataFrame) -> str:
+    return f"; * fewer than {say.FEW} accounts, of which one may decide" if (rows["accounts"] < say.FEW).any() else ""
 
 
 def _painted(facts: ExecutiveFacts) -> Any:
@@ -183,6 +195,7 @@ def groups(facts: ExecutiveFacts) -> Piece:
     if not facts.groups[names].notna().any(axis=None):
         return Piece("")
     rows = facts.groups.assign(worst=facts.groups["arr_worst"] / facts.groups["arr"], whole=facts.groups.index == facts.groups.index[-1])
+    rows["segment"] = [f"{row['segment']}{_few(row)}" for row in rows.to_dict("records")]
     head = str(facts.context["segment_by"] or "part of the base").capitalize()
     shown: dict[str, tuple[str, Any]] = {
         "segment": (head, "text"),
@@ -190,4 +203,6 @@ def groups(facts: ExecutiveFacts) -> Piece:
         "arr": ("ARR", money_kind(facts)),
         "worst": (f"ARR in {facts.bands[0]}", "share"),
     } | {name: (say.group_name(name), _painted(facts)) for name in names}
-    return report.table(rows, shown, caption=f"Points of 100 by group of metrics, weighted by ARR; {_legend(facts)}", n=len(facts.scores))
+    return report.table(
+        rows, shown, caption=f"Points of 100 by group of metrics, weighted by ARR; {_legend(facts)}{_marked(rows)}", n=len(facts.scores)
+    )

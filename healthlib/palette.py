@@ -24,6 +24,24 @@ TONES = {
 }
 """Fill colours from worst to best, for what has no score, and for what is not a band: (light, dark)."""
 
+
+def _inked(fill: str, share: float = 0.7) -> str:
+    """A fill colour darkened with ink, for words: a fill needs 3:1 against its ground, words 4.5:1 (WCAG 2.2, 1.4.3 and 1.4.11).
+
+    >>> _inked("#a87400")
+    '#7e5c0e'
+    """
+    parts = zip(_channels(fill), _channels(INK["ink"][0]), strict=True)
+    return "#" + "".join(f"{round(share * tone + (1 - share) * ink):02x}" for tone, ink in parts)
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+WORDS = {f"{name}-words": (_inked(light), dark) for name, (light, dark) in TONES.items()} | {"inside": ("#fefefe", "#12171d")}
+"""The colours of words in a tone, and of words inside a bar: (light, dark); at night the fills are light enough for words."""
+
 GLYPHS = {
     "tone0": "▼", "tone05": "◣", "tone1": "▽", "tone15": "◁", "tone2": "◆", "tone25": "◇", "tone3": "△", "tone35": "▷", "tone4": "▲",
     "unscored": "○",
@@ -73,19 +91,39 @@ def on(colour: str) -> str:
     >>> on("#ffee00"), on("#17785a")
     ('#000000', '#ffffff')
     """
-    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (x / 255 for x in _channels(colour))]
     return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"
+
+
+def inside(colour: str) -> str:
+    """Words inside a bar of this colour: as `on`, and dark at night where the bar turns light, which only our own tones do.
+
+    >>> inside("#c02b1d"), inside("#a87400"), inside("#004400")
+    ('#fefefe', '#000000', '#ffffff')
+    """
+    turns = any(light == colour.lower() for light, _ in TONES.values())
+    return WORDS["inside"][0] if turns and on(colour) == "#ffffff" else on(colour)
+
+
+def words(colour: str) -> str:
+    """The colour of words in a fill colour of ours; ink for a colour that is not ours.
+
+    >>> words("#a87400"), words("#ffee00")
+    ('#7e5c0e', '#1b2430')
+    """
+    return next((WORDS[f"{name}-words"][0] for name, (light, _) in TONES.items() if light == colour.lower()), INK["ink"][0])
 
 
 def css_variables(dark: bool = False) -> str:
     """The palette as CSS custom properties, for one colour scheme."""
-    return "".join(f"--{name}:{pair[dark]};" for name, pair in (INK | TONES).items())
+    return "".join(f"--{name}:{pair[dark]};" for name, pair in (INK | TONES | WORDS).items())
 
 
 def svg_dark_style() -> str:
     """A style element that turns a figure drawn in the light colours into its dark version where the reader prefers dark."""
     rules = "".join(
-        f'[style*="{part}: {light}"]{{{part}:{dark}!important}}' for light, dark in (INK | TONES).values() for part in ("fill", "stroke")
+        f'[style*="{part}: {light}"]{{{part}:{dark}!important}}'
+        for light, dark in (INK | TONES | WORDS).values()
+        for part in ("fill", "stroke")
     )
     return f"<style>@media (prefers-color-scheme:dark){{{rules}}}</style>"

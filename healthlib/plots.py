@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from healthlib import wording
-from healthlib.palette import INK, TONES, UNSCORED, colours, own_colours
+from healthlib.palette import INK, TONES, UNSCORED, colours, words
 
 SIZE = (4.9, 3.1)
 """Inches: at this size 11-point text stays readable on a phone."""
@@ -81,15 +81,13 @@ def band_trend(
         table = trend.pivot(index="as_of", columns="band", values=value).reindex(columns=list(bands)).fillna(0.0)
         table = table.loc[:, (table > 0).any()]
         foot, place = np.zeros(len(table)), np.arange(len(table))
-        tint, own = colours(bands), own_colours(bands)
+        tint = colours(bands)
         for band in table.columns:
             bars = ax.bar(place, table[band], bottom=foot, width=0.82, color=tint[band], edgecolor="white", linewidth=0.6)
             if band == UNSCORED:
                 for bar in bars:
                     bar.set_hatch("///")
-            _label_last(
-                ax, band, (foot[-1], table[band].iloc[-1]), float(table.sum(axis=1).max()), INK_COLOUR if band in own else tint[band]
-            )
+            _label_last(ax, band, (foot[-1], table[band].iloc[-1]), float(table.sum(axis=1).max()), words(tint[band]))
             foot = foot + table[band].to_numpy()
         _months(ax, table.index)
         _marks(ax, table.index, changed)
@@ -189,8 +187,8 @@ def arr_bridge(moves: pd.DataFrame, *, currency: str = "", ax: Axes | None = Non
         tint = np.where(level, ACCENT, np.where(arr < 0, TONES["tone0"][0], TONES["tone4"][0]))
         ax.bar(np.arange(len(arr)), ends - starts, bottom=starts, color=list(tint), width=0.68)
         for i, (value, low, high) in enumerate(zip(arr, starts, ends, strict=True)):
-            words = wording.money(value, wording.compact(currency)) if level[i] else wording.money_change(value, wording.compact(currency))
-            ax.annotate(words, (i, max(low, high)), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=9.5)
+            said = wording.money(value, wording.compact(currency)) if level[i] else wording.money_change(value, wording.compact(currency))
+            ax.annotate(said, (i, max(low, high)), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=9.5)
         ax.set_xticks(np.arange(len(arr)), ["a year ago", *moves["move"].iloc[1:]])
         ax.set_title(f"ARR {'grew' if arr[-1] > arr[0] else 'fell' if arr[-1] < arr[0] else 'stood still'} over twelve months")
         ax.tick_params(axis="x", length=0)
@@ -213,7 +211,7 @@ def forecast_track(forecast: pd.DataFrame, *, currency: str = "", ax: Axes | Non
             return _nothing(ax, "No month with a forecast has finished yet")
         place, base = np.arange(len(forecast)), forecast["renewing_arr"].to_numpy(dtype=float)
         low, mid, high, actual = (100 * forecast[name].to_numpy(dtype=float) / base for name in ("low", "expected", "high", "actual"))
-        ax.vlines(place, low, high, color=ACCENT, linewidth=7, alpha=0.3)
+        ax.vlines(place, low, high, color=ACCENT, linewidth=2)
         ax.plot(place, mid, "_", color=ACCENT, markersize=12, markeredgewidth=2)
         ax.plot(place, actual, "o", color=INK_COLOUR, markersize=5.5)
         inside = int(((actual >= low) & (actual <= high)).sum())

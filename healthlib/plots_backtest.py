@@ -77,7 +77,7 @@ def _stacked(ax: Axes, wide: pd.DataFrame, labels: Sequence[str], own: Mapping[s
     for band, row in wide.iterrows():
         values = row.fillna(0).to_numpy(float)
         colour = tint[str(band)]
-        ink = palette.on(colour) if own.get(str(band)) else PAPER
+        ink = palette.inside(colour)
         ax.barh(
             range(len(values)),
             values,

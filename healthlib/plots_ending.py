@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from healthlib.claims_ending import ago, fair, undatable
-from healthlib.plots_audit import BAD, GOOD, GREY, INK, LINE, blank, canvas, titled, wrapped
+from healthlib.plots_audit import BAD, GOOD, INK, LINE, MUTED, blank, canvas, titled, wrapped
 from healthlib.studies.ending import FELL, LOWER
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _panel(ax: Axes, part: pd.DataFrame, verdict: str, fell: float) -> None:
         ax.axvline(-fell, color=INK, lw=1, ls=":")
     words = f"fell away by month −{fell:.0f}" if fell > 0 else "fell away in the last month" if verdict == FELL else verdict
     ax.set_title(f"{wrapped(part['label'].iloc[0], 27)}\n", fontsize=10.5, loc="left", color=INK, fontweight="normal")
-    ax.text(0, 1.03, words, transform=ax.transAxes, fontsize=9.5, color=BAD if verdict in (FELL, LOWER) else GREY)
+    ax.text(0, 1.03, words, transform=ax.transAxes, fontsize=9.5, color=BAD if verdict in (FELL, LOWER) else MUTED)
     ax.grid(axis="y", color=LINE, lw=0.6)
     ax.set_axisbelow(True)
 

@@ -50,7 +50,7 @@ def _bar(ax: Axes, place: int, part: pd.DataFrame, column: str) -> None:
         hatch = "//" if row["band"] == palette.UNSCORED else None
         ax.barh(place, value, left=left, height=0.74, color=colour, edgecolor=PAPER, lw=1, hatch=hatch)
         said = next((text for text in (f"{row['band']} {value:.0%}", f"{value:.0%}") if value >= LETTER * (len(text) + 0.8)), "")
-        ax.text(left + value / 2, place, said, ha="center", va="center", color=PAPER, fontsize=9, fontweight="bold")
+        ax.text(left + value / 2, place, said, ha="center", va="center", color=palette.on(colour), fontsize=9, fontweight="bold")
         left += value
 
 

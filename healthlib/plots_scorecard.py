@@ -9,7 +9,7 @@ import pandas as pd
 
 from healthlib import wording
 from healthlib.drift import SHIFTED, SLIGHT
-from healthlib.palette import TONES
+from healthlib.palette import TONES, words
 from healthlib.palette import colours as band_colours
 from healthlib.plots_audit import ACCENT, BAD, GREY, LINE, MUTED, blank, canvas, dots, short, titled
 
@@ -36,7 +36,14 @@ def spread(found: Suggestion) -> Axes:
         top = float(found.spread[side].max()) or 1.0
         for start, end, name in zip(starts, [*starts[1:], 100.0], found.bands, strict=True):
             ax.text(
-                (start + end) / 2, 1.14 * top, short(name, 12), va="top", ha="center", fontsize=9.5, color=tint[name], fontweight="bold"
+                (start + end) / 2,
+                1.14 * top,
+                short(name, 12),
+                va="top",
+                ha="center",
+                fontsize=9.5,
+                color=words(tint[name]),
+                fontweight="bold",
             )
             if start > 0:
                 ax.axvline(start, color=MUTED, lw=1.2, ls=(0, (4, 3)))

@@ -1,7 +1,8 @@
-"""Every page of a run in a real browser: axe, no request, no error, nothing wider than its window, and whole on paper.
+"""Every page of a run in a real browser: axe, contrast, keyboard, no request, no error, nothing wider than its window, whole on paper.
 
 Needs Chromium (the system's; `.ci/run` installs it), playwright and axe-playwright-python; skipped with a word without them.
-Colours differ by theme and layout by width, so axe runs on a phone in the dark and on a desk in the light, the rest at every width in both.
+Axe opens executive.html at every width in both themes, the others on a phone in the dark and on a desk in the light. It does not judge
+the contrast of words over a gradient, which every table that scrolls has, nor in a picture: `contrast.js` measures both.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from healthlib import report, runner
+from healthlib import palette, parts, report, runner
 from healthlib.demo import make_demo
 from healthlib.page_audit import interval
 
 WIDTHS = (390, 768, 1280, 1920)
 AXE_AT = {(390, "dark"), (1280, "light")}
+"""Where axe opens a page; executive.html at every width in both themes."""
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+EDGES = {"rgb(255, 255, 255)", *(f"rgb{tuple(bytes.fromhex(tone[1:]))}" for tone in palette.INK["line"])}
+"""White edges between bars, and rules: no mark of a picture."""
+AXE = {"resultTypes": ["violations"], "runOnly": RULES, "rules": {"target-size": {"enabled": True}}}
 PAPER = (710, 1028)
 """CSS pixels between the margins of an A4 page: 188 x 272 mm."""
 SHEETS = 2
@@ -46,6 +52,22 @@ CLIPPED = """() => [...document.body.querySelectorAll('*')].filter(e => e.client
   && e.innerText && e.innerText.trim()).map(e => e.tagName + '.' + e.className)"""
 
 
+REACHED = """() => { window.met = [];
+  addEventListener('focusin', event => { const e = event.target, look = getComputedStyle(e), box = e.getBoundingClientRect();
+    const shown = [[.5, .5], [.1, .2], [.9, .8]].some(([x, y]) => {
+      const top = document.elementFromPoint(box.left + x * box.width, Math.min(box.top + y * box.height, innerHeight - 2));
+      return top && (e.contains(top) || top.contains(e)); });
+    met.push([e, e.matches('.skip') || shown, parseFloat(look.outlineWidth) >= 2 && look.outlineStyle !== 'none']); });
+}"""
+UNREACHED = """() => { const of = new Map(met.map(([e, ...rest]) => [e, rest]));
+  const said = e => e.tagName + ': ' + (e.textContent || e.getAttribute('aria-label') || '').trim().slice(0, 40);
+  const all = [...document.querySelectorAll('a[href], button, summary, input, select, [tabindex="0"]')]
+    .filter(e => e.checkVisibility({visibilityProperty: true, contentVisibilityAuto: true}));
+  return {missed: all.filter(e => !of.has(e)).map(said), hidden: all.filter(e => of.has(e) && !of.get(e)[0]).map(said),
+    unmarked: all.filter(e => of.has(e) && !of.get(e)[1]).map(said)};
+}"""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -65,11 +87,14 @@ def pages(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     home = tmp_path_factory.mktemp("browser")
     make_demo(home / "acme", accounts=40)
     left = runner.run(home / "acme", None, home / "out")
+    parts.check(home / "acme", None, home / "checked")
     kinds = {
-        re.sub(r"-.*", "", path.stem): path for path in sorted(home.glob("out/**/*.html"), reverse=True) if "rejected" not in path.parts
+        re.sub(r"-.*", "", path.stem): path
+        for path in sorted([*home.glob("out/**/*.html"), *home.glob("checked/**/*.html")], reverse=True)
+        if "rejected" not in path.parts
     }
     assert left is not None
-    assert {"executive", "audit", "weights", "backtest", "index"} <= set(kinds)
+    assert {"executive", "audit", "weights", "backtest", "index", "book", "summary", "check"} <= set(kinds)
     return list(kinds.values())
 
 
@@ -101,12 +126,49 @@ def test_no_page_asks_anything_of_the_network_overflows_or_shuts_anybody_out(bro
                 over = page.evaluate(OVERFLOW, width)
                 if over != [0]:
                     broken[f"{at}: wider than the window"] = over
-                if (width, theme) in AXE_AT:
-                    found = Axe().run(page, options={"resultTypes": ["violations"], "runOnly": RULES}).response["violations"]
+                if path.stem == "executive" or (width, theme) in AXE_AT:
+                    found = Axe().run(page, options=AXE).response["violations"]
                     if found:
                         broken[f"{at}: axe"] = [(one["id"], one["nodes"][0]["html"][:120]) for one in found]
         if outside := [url for url in heard.requests if not url.startswith(("file:", "data:"))] or heard.errors:
             broken[f"{path.name}: asked or complained"] = outside
+        page.close()
+    assert broken == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_words_and_marks_stand_out(browser: Any, pages: list[Path], theme: str) -> None:
+    """WCAG 2.2, 1.4.3 and 1.4.11: words 4.5:1 (large ones 3:1), marks of a picture 3:1 but for rules, the edges of bars and shades."""
+    broken: dict[str, Any] = {}
+    for path in pages:
+        page = browser.new_page(viewport={"width": 1280, "height": 1600}, color_scheme=theme)
+        page.goto(path.as_uri())
+        found = page.evaluate(CONTRAST)
+        pale = [
+            one
+            for one in found
+            if one[0] < one[1] or (not one[1] and one[0] < 3 and not set(one[3].split(" / ")) <= EDGES and "shade" not in one[3])
+        ]
+        if pale or not found:
+            broken[path.name] = pale[:5]
+        page.close()
+    assert broken == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_control_is_reached_by_tab_and_seen_when_it_is(browser: Any, pages: list[Path], width: int) -> None:
+    """WCAG 2.2, 2.1.1, 2.4.7 and 2.4.11: links, headings that sort, filters, folds and boxes that scroll."""
+    broken: dict[str, Any] = {}
+    for path in pages:
+        page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce")
+        page.goto(path.as_uri())
+        page.evaluate(REACHED)
+        for _ in range(page.locator('a[href], button, summary, input, select, [tabindex="0"]').count() + 1):
+            page.keyboard.press("Tab")
+        if any((found := page.evaluate(UNREACHED)).values()):
+            broken[path.name] = {kind: (len(which), which[:4]) for kind, which in found.items() if which}
         page.close()
     assert broken == {}
 
@@ -242,7 +304,7 @@ def test_a_list_is_sorted_and_filtered_with_the_keyboard(browser: Any, list_page
     assert not page.locator("details.rest").is_visible()
     field.fill("COMPANY €")
     assert len(column(page, 0)) == 9
-    assert Axe().run(page, options={"resultTypes": ["violations"], "runOnly": RULES}).response["violations"] == []
+    assert Axe().run(page, options=AXE).response["violations"] == []
     assert page.evaluate(OVERFLOW, width) == [0]
     field.press("Escape")
     assert field.input_value() == ""
