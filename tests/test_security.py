@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import re
+import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure
 
+from healthlib import cli, csvfile, report, store, yamlfile
 from healthlib.engine import Engine, QueryError
 from healthlib.errors import DataError
-from healthlib.spec import Metric, TableSource
+from healthlib.spec import Metric, SpecError, TableSource, load_workspace
 from healthlib.tables import Tables, load_tables
 from tests.test_tables import workspace
 
@@ -122,6 +129,87 @@ def test_no_key_of_a_scorecard_lets_a_query_in(tmp_path: Path, keys: dict[str, s
         open_book(space.model_copy(update={"scorecard": card}))
 
 
+@pytest.mark.parametrize(("text", "said"), [
+    ("a: !!python/object/apply:os.system ['touch /tmp/healthlib-never']", "the tag tag:yaml.org,2002:python/object/apply:os.system"),
+    ("a: !!python/name:os.system x", "the tag tag:yaml.org,2002:python/name:os.system"),
+    ("a: !!python/object:os.x {b: c}", "the tag tag:yaml.org,2002:python/object:os.x"),
+    ("a: " + "[" * 2000 + "]" * 2000, "values nested too deeply"), ("a: &a [*a]", "itself"), ("a: " + "x" * 600_000, "600,004 bytes"),
+    ("a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)), "more than 1000 values"),
+])  # fmt: skip
+def test_yaml_makes_plain_values_and_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
+    monkeypatch.setattr(yamlfile, "MAX_NODES", 1000)
+    (tmp_path / "x.yaml").write_text(text + "\n")
+    faults = yamlfile.read_yaml(tmp_path / "x.yaml", "write it").faults
+    assert len(faults) == 1
+    assert said in str(faults[0])
+    assert not Path("/tmp/healthlib-never").exists()
+
+
+@pytest.mark.parametrize("name", ["usage.csv.gz", "usage.xlsx"])
+def test_an_archive_that_swells_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(csvfile, "BOMB_BYTES", 1 << 20)
+    swollen = b"account_id,occurred_at\n" + b"0" * (1 << 23)
+    if name.endswith("gz"):
+        (tmp_path / name).write_bytes(gzip.compress(swollen))
+    else:
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("xl/worksheets/sheet1.xml", swollen)
+    with pytest.raises(DataError, match="unpacks to more than 200 times its size"):
+        load_tables(workspace(tmp_path, {"usage.csv": ""}))
+
+
+@pytest.mark.parametrize(
+    "kind", ["os:system", "healthlib.cli:main", "healthlib.runner:Path", "healthlib.engine:Engine", "healthlib.cli:no"]
+)
+def test_stored_facts_call_nothing(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "facts.json").write_text(json.dumps({"$": "dataclass", "type": kind, "fields": {}}))
+    with pytest.raises(store.StoreError):
+        store.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a/b", "a;b", 'a"b', "..", "a b"])
+def test_a_table_of_a_strange_name_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "scorecard.yaml").write_text("groups: [a]\nmetrics: {}\nbands: [{name: red, from: 0}]\n")
+    (tmp_path / "workspace.yaml").write_text(f"name: x\ntables: {json.dumps({name: {'file': 'x.csv', 'time': 'at'}})}\n")
+    with pytest.raises(SpecError, match="expected a table name of letters, digits and _"):
+        load_workspace(tmp_path)
+
+
+def test_a_column_of_a_strange_name_is_only_a_name(tmp_path: Path) -> None:
+    odd = '"x""); drop table data.accounts; --"'
+    found = load_tables(
+        workspace(
+            tmp_path, {"accounts.csv": f"account_id,name,segment,{odd}\n001,a,b,c\n002,a,b,c\n003,a,b,'; drop table data.contracts\n"}
+        )
+    )
+    assert found.engine.count("data.accounts") == 3
+    assert found.engine.count("data.contracts") == 3
+    assert 'x"); drop table data.accounts; --' in found.columns["accounts"]
+
+
+@pytest.mark.parametrize("day", ["../../x", "/etc", "2026-10-31/../..", "tomorrow"])
+def test_a_day_is_a_day_and_no_path(day: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["run", "data/demo", "--as-of", day])
+    assert left.value.code == 2
+    assert "is not an ISO date" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["$\\frac", "$x^2$", "a $5 & b $6", "</text><script>alert(1)</script>", "<img src=x onerror=alert(1)>"])
+def test_a_name_in_a_picture_is_only_text(name: str) -> None:
+    drawn = Figure()
+    at = drawn.add_subplot()
+    at.set_title(name)
+    at.barh([name], [1], label=name)
+    at.legend()
+    page = report.figure(drawn, alt=name, caption=name).html
+    svg = base64.b64decode(re.findall(r"base64,([^\"]+)", page)[0]).decode()
+    texts = ["".join(part.itertext()).strip() for part in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert texts.count(name) == 3
+    assert "<script" not in page + svg
+    assert "<img src=x" not in page + svg
+
+
 def test_no_module_unpickles_or_evaluates() -> None:
     text = {path: path.read_text() for path in (ROOT / "healthlib").rglob("*.py")}
     banned = (
@@ -129,3 +217,13 @@ def test_no_module_unpickles_or_evaluates() -> None:
         r"|yaml\.(?:unsafe_load|full_load|load\((?!.*Loader=_Loader))"
     )
     assert {path.name: found for path, body in text.items() if (found := re.findall(banned, body))} == {}
+
+
+def test_the_threat_table_names_tests_that_exist() -> None:
+    rows = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("|") and not line.startswith("| ---")][1:]
+    assert len(rows) >= 15
+    for row in rows:
+        named = re.findall(r"`(test_\w+)\.py::(test_\w+)`", row)
+        assert named, f"no test named: {row}"
+        for file, test in named:
+            assert f"def {test}(" in (ROOT / "tests" / f"{file}.py").read_text(), f"{file}.py has no {test}"
