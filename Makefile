@@ -21,7 +21,7 @@ export MPLBACKEND ?= agg
 # Compiled modules are a third of every notebook's start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install report test lint format bench fuzz study picture lock clean
+.PHONY: help install report test lint format bench fuzz study picture lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/'
@@ -86,6 +86,9 @@ picture: $(STAMP) ## docs/executive.png from the last report of the demo company
 
 lock: $(STAMP) ## requirements.lock from requirements.in: names and versions only
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate requirements.in -o requirements.lock
+
+audit: $(STAMP) ## known vulnerabilities of requirements.lock (fetches pip-audit, asks the advisory database: needs a network)
+	@$(BIN)/uv tool run pip-audit --strict --no-deps --disable-pip -r requirements.lock
 
 clean: ## generated reports, caches and the environment
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

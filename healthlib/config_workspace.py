@@ -146,6 +146,7 @@ class WorkspaceHead(Frozen):
     name: str = Field(min_length=1)
     currency: str = Field("USD", min_length=1)
     database: str | None = None
+    reads: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     data_through: date | None = None
     outcome: OutcomeSpec = OutcomeSpec()
     success: SuccessSpec = SuccessSpec()

@@ -19,6 +19,10 @@ UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
+BOMB_BYTES, BOMB_RATIO = 1 << 28, 200
+"""What unpacks to more than so many bytes and so many times its size is no export; these pack 5 to 50 times."""
+
+
 class UnreadableError(ValueError):
     """The bytes are not a table of text; the message says what was found."""
 
@@ -90,7 +94,14 @@ def _unpacked(path: Path, scratch: Path) -> tuple[Path, str]:
         else:
             for block in iter(lambda: stream.read(BLOCK), b""):
                 copy.write(block.replace(b"\r", b"\n") if mac else block)
+                refuse_bomb(copy.tell(), path)
     return target, digest
+
+
+def refuse_bomb(unpacked: int, path: Path) -> None:
+    """Raise UnreadableError where a packed file has come to more than an export ever does."""
+    if unpacked > max(BOMB_BYTES, BOMB_RATIO * path.stat().st_size):
+        raise UnreadableError(f"a packed file that unpacks to more than {BOMB_RATIO} times its size")
 
 
 def records_at(file: CsvFile, lines: Sequence[int]) -> Iterator[list[str]]:

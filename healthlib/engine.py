@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import glob
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -26,26 +30,52 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _listed(paths: Iterable[Path]) -> str:
+    """An SQL list of paths, absolute and free of links; one with a bracket or star also as a pattern spells it."""
+    names = [str(Path(path).resolve()) for path in paths]
+    return f"[{', '.join(literal(name) for name in dict.fromkeys([*names, *map(glob.escape, names)]))}]"
+
+
+def _parts(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping of a parsed statement."""
+    if isinstance(tree, dict):
+        yield tree
+    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _parts(item)
+
+
 class QueryError(ValueError):
     """The database refused a statement; the first line says why."""
 
 
+UNSAID = frozenset({"current_setting", "getenv", "getvariable", "write_log"})
+"""Functions that speak of the session, not of a row."""
+
+
 class Engine:
-    """One embedded DuckDB session. UTC, two threads, nothing fetched from anywhere.
+    """One embedded DuckDB session. UTC, two threads, nothing fetched from anywhere, and no file of the machine but those named here.
 
     Parameters
     ----------
-    folder : relative paths in a workspace's `sql:` are read from here
+    folders : whose files, at any depth, a statement may read
+    files : further single files; symbolic links count as what they lead to, here and there
     """
 
-    def __init__(self, folder: Path | str = "."):
+    def __init__(self, folders: Iterable[Path] = (), files: Iterable[Path] = ()):
         self.connection = duckdb.connect(":memory:")
         self.run("SET TimeZone = 'UTC'")
         self.run("SET autoinstall_known_extensions = false")
+        self.run("SET python_enable_replacements = false")
         self.run("SET threads = 2")
         self.run("SET enable_progress_bar = false")
-        self.run(f"SET file_search_path = {literal(str(folder))}")
+        self.run(f"SET allowed_directories = {_listed(folders)}")
+        self.run(f"SET allowed_paths = {_listed(files)}")
+        self.run("SET enable_external_access = false")
         self.run("CREATE SCHEMA IF NOT EXISTS data")
+
+    def lock(self) -> None:
+        """Let no statement change a setting any more."""
+        self.run("SET lock_configuration = true")
 
     def run(self, sql: str, parameters: list | None = None) -> None:
         """Execute a statement; no result. Raises QueryError."""
@@ -81,6 +111,27 @@ class Engine:
         except duckdb.Error as error:
             raise QueryError(str(error)) from error
         return len(statements) == 1 and statements[0].type.name == "SELECT"
+
+    def strange(self, sql: str) -> str | None:
+        """What a text has that one expression over a row has not, in words; None where it is one and no more.
+
+        It is parsed, never run: in brackets, so that it is one expression, and bare, so that it does not close the brackets it will stand
+        in. Then no part of it may be a query of its own or ask for a setting.
+        """
+        asked = [f"SELECT (\n{sql}\n)", f"SELECT {sql}\n"]
+        trees = [json.loads(tree) for tree in self.first("SELECT json_serialize_sql(?), json_serialize_sql(?)", asked) or ()]
+        for tree in trees:
+            if tree["error"]:
+                return str(tree.get("error_message", "no SQL")).splitlines()[0]
+        if len(trees[1]["statements"]) != 1 or len(trees[1]["statements"][0]["node"]["select_list"]) != 1:
+            return "more than one expression"
+        if any(kind.name == "comment" for _, kind in duckdb.tokenize(sql)):
+            return "a comment, which would hide what follows"
+        parts = list(_parts(trees[0]))
+        if any(part.get("class") == "SUBQUERY" for part in parts):
+            return "a query inside the expression"
+        name = next((name for part in parts if (name := str(part.get("function_name", "")).lower()) in UNSAID), None)
+        return f"the function {name}()" if name else None
 
     def drop(self, table: str) -> None:
         """Remove data.<table>, be it a table, or a view over the rows it was read into. Nothing happens where there is none."""

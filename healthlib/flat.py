@@ -11,6 +11,7 @@ from healthlib import levels
 from healthlib.asof import refers_to
 from healthlib.engine import QueryError, quote
 from healthlib.errors import DataError, Fault, nearest
+from healthlib.expressions import strange_expressions
 from healthlib.rules import kind_of
 from healthlib.schema import FLAG, NUMBER, TEXT
 from healthlib.spec import FlatSpec, Metric, Workspace
@@ -32,6 +33,8 @@ def cases(tables: Tables, workspace: Workspace, flat: FlatSpec) -> pd.DataFrame:
     ------
     DataError : metrics that read columns the sheet does not have, or no row with an outcome of the kind that counts as churn
     """
+    if strange := strange_expressions(workspace.scorecard, tables.columns, tables.engine):
+        raise DataError("scorecard.yaml asks for what an expression may not do", strange)
     frame = _rows(tables, flat, pd.Timestamp(tables.data_through))
     values, faults = {}, [*_outcome_faults(frame, flat, tables)]
     for metric in workspace.scorecard.metrics.values():

@@ -93,7 +93,7 @@ def workspace_text(
         f"currency: {scalar(currency)}",
     ]
     lines += [*comment(said), f"data_through: {through}"] if through else comment(f"data_through is left out: {said}")
-    lines += ["tables:"]
+    lines += _reads(remarks["exports"][0]) + ["tables:"]
     for name, parts in tables.items():
         lines += [f"  {name}:", *_table(parts, folder)]
     lines += _left(remarks["left"])
@@ -148,6 +148,12 @@ def scorecard_text(metrics: Sequence[Guess], *, title: str) -> str:
     lines += [*BANDS.splitlines(), "min_coverage: 0.5"]
     lines += ["playbooks:", f"  red: {scalar(plays)}"] if plays else []
     return "\n".join([*lines, ""])
+
+
+def _reads(exports: str) -> list[str]:
+    """The folder of exports, where it lies outside the workspace: queries read no other."""
+    outside = exports.startswith("..")
+    return ["# queries read files of this folder and of those named here, and no others", f"reads: {scalar([exports])}"] if outside else []
 
 
 def _left(left: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from . import asof
 from .cells import Atom, atom_values
 from .engine import literal, quote
 from .errors import DataError, Fault, nearest
+from .expressions import strange_expressions
 from .schema import CASE_COLUMNS
 from .spec import MEASURES, Metric, Workspace
 from .tables import Tables
@@ -40,6 +41,8 @@ def measure(tables: Tables, workspace: Workspace, state: pd.DataFrame) -> pd.Dat
         a metric reads a column that is not there, its SQL does not run, or its peers share no such attribute; all such metrics at once
     """
     metrics = workspace.scorecard.metrics
+    if strange := strange_expressions(workspace.scorecard, tables.columns, tables.engine):
+        raise DataError("scorecard.yaml asks for what an expression may not do", strange)
     if state.empty:
         return state[["account_id", "as_of"]].assign(**{name: pd.Series(dtype=float) for name in metrics})
     result: dict[str, np.ndarray] = {}

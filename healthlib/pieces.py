@@ -331,6 +331,8 @@ def figure(drawing: Figure | Axes, *, alt: str, caption: str = "") -> Piece:
     import matplotlib as mpl
 
     fig: Any = drawing if hasattr(drawing, "savefig") else getattr(drawing, "figure")  # noqa: B009
+    for text in fig.findobj(lambda part: hasattr(part, "set_parse_math")):
+        text.set_parse_math(False)  # names with $ in them are names, whoever drew them
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "healthlib", "text.parse_math": False}):
         fig.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None, "Creator": None})

@@ -67,7 +67,7 @@ def blank(message: str) -> Axes:
 
 def titled(ax: Axes, text: str, *, width: int = 56) -> None:
     """A left-aligned title that wraps, ending flush with the figure, not the plot area."""
-    ax.figure.suptitle(textwrap.fill(text, width).replace("$", r"\$"), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+    ax.figure.suptitle(textwrap.fill(text, width), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
 
 
 def dots(ax: Axes, frame: pd.DataFrame, labels: Sequence[str], *, colours: Sequence[str], reference: float | None = None) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from healthlib import reach
 from healthlib.address import read_address
 from healthlib.csvfile import CsvFile, UnreadableError, file_sha256, open_csv
 from healthlib.csvrecords import Broken
@@ -91,6 +91,11 @@ def find_sources(workspace: Workspace, engine: Engine, scratch: Path) -> tuple[l
     return sources, faults
 
 
+def file_names(workspace: Workspace) -> tuple[str, ...]:
+    """The names under which a table may lie in the workspace's folder."""
+    return tuple(name + ending for name in dict.fromkeys((*TABLES, *workspace.tables)) for ending in ENDINGS)
+
+
 def csv_relation(path: Path, delimiter: str, types: Mapping[str, str], formats: str = "") -> str:
     """SQL that reads a CSV under its header, every cell as it stands, refusing what is not of the given width.
 
@@ -153,7 +158,7 @@ def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path, databa
             )
         ]
     if given.sql is not None:
-        return _from_sql(name, given, schema, engine, (workspace.folder, scratch))
+        return _from_sql(name, schema, workspace, engine, scratch)
     if database is not None and (given.table or given.query):
         return _from_database(name, given, schema, database)
     path, label, fault = _locate(name, given, workspace, database)
@@ -304,21 +309,25 @@ def _from_database(name: str, given: TableSource, schema: TableSchema, database:
     return Source(name, label, schema, columns, fetched.relation, None, fetched.sha256)
 
 
-def _from_sql(name: str, given: TableSource, schema: TableSchema, engine: Engine, places: tuple[Path, Path]) -> Source | list[Fault]:
+def _from_sql(name: str, schema: TableSchema, workspace: Workspace, engine: Engine, scratch: Path) -> Source | list[Fault]:
     """Run the query once, on one thread: with two, an aggregate's rows would come in an order that depends on timing."""
-    (folder, scratch), label = places, f"workspace.yaml (tables.{name}.sql)"
-    where, sql = f"tables.{name}.sql", str(given.sql)
+    given, folder, allowed = workspace.tables[name], Path(workspace.folder), reach.folders(workspace)
+    label, where, sql = f"workspace.yaml (tables.{name}.sql)", f"tables.{name}.sql", str(given.sql)
     relation = f"raw.{quote(name)}"
     try:
         if not engine.is_one_select(sql):
             return [Fault("workspace.yaml", None, where, _shorten(sql), "one SELECT statement and nothing else")]
         engine.run("CREATE SCHEMA IF NOT EXISTS raw")
         engine.run("SET threads = 1")
-        engine.run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM ({in_utf8(sql, folder, scratch).strip().rstrip(';')}\n)")
+        run = in_utf8(reach.written_out(sql, folder), allowed, scratch)
+        engine.run(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM ({run.strip().rstrip(';')}\n)")
         types = engine.columns(f"SELECT * FROM {relation}")
         rows = engine.count(relation)
     except QueryError as error:
-        return [Fault("workspace.yaml", None, where, _first_line(error), "a query the embedded database can run")]
+        said, refused = reach.told(str(error), folder)
+        if refused is not None:
+            return [Fault("workspace.yaml", None, where, f"{refused}, which a query of this workspace may not read", reach.DENIED)]
+        return [Fault("workspace.yaml", None, where, _first_line(said), "a query the embedded database can run")]
     finally:
         engine.run("SET threads = 2")
     if rows == 0:
@@ -326,30 +335,17 @@ def _from_sql(name: str, given: TableSource, schema: TableSchema, engine: Engine
     columns = map_columns(label, given, schema, {column: (column, native) for column, native in types.items()}, by_content=False)
     if isinstance(columns, list):
         return columns
-    return Source(name, label, schema, columns, relation, None, _sql_sha256(sql, folder), said=guesses(label, sql, folder, engine))
+    digest = sha256(sql.encode())
+    for path in reach.named_files(sql, folder, allowed):
+        digest.update(file_sha256(path).encode())
+    return Source(name, label, schema, columns, relation, None, digest.hexdigest(), said=guesses(label, sql, folder, engine))
 
 
 def _unreadable(label: str, table: str, found: str) -> Fault:
     return Fault(label, None, table, found, f"{FILES} with at least one row")
 
 
-def _sql_sha256(sql: str, folder: Path) -> str:
-    """Of the query, then of each file it names in quotes, as far as they can be found."""
-    digest = sha256(sql.encode())
-    for pattern in sorted(set(re.findall(r"'((?:[^'\n]|'')*)'", sql))):
-        pattern = pattern.replace("''", "'")
-        anchor = Path(pattern).anchor
-        try:
-            paths = sorted(Path(anchor or folder).glob(pattern.removeprefix(anchor)))
-        except (ValueError, NotImplementedError, OSError, IndexError):  # what is no path: an empty text, a lone dot
-            continue
-        for path in paths:
-            if path.is_file():
-                digest.update(file_sha256(path).encode())
-    return digest.hexdigest()
-
-
-def _first_line(error: BaseException) -> str:
+def _first_line(error: BaseException | str) -> str:
     return _shorten(str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__)
 
 

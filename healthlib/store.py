@@ -165,7 +165,13 @@ def _find_type(name: str) -> Any:
     module, _, qualname = name.partition(":")
     if module.split(".")[0] != "healthlib":
         raise StoreError(f"facts name a class from outside healthlib: {name}")
-    return getattr(importlib.import_module(module), qualname)
+    found = getattr(importlib.import_module(module), qualname, None)
+    plain = (
+        isinstance(found, type) and found.__module__ == module and (dataclasses.is_dataclass(found) or hasattr(found, "model_dump_json"))
+    )
+    if not plain:
+        raise StoreError(f"facts name what is no kind of facts: {name}")
+    return found
 
 
 def _decode(tree: Any, folder: Path) -> Any:

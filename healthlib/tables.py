@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from healthlib import reach
 from healthlib.engine import Engine, QueryError, quote
 from healthlib.errors import DataError, EvidenceError, Fault
 from healthlib.loading import Loaded, load_source
 from healthlib.schema import WHEN, TableSchema
 from healthlib.sheet import NO_DAY, load_sheet, sheet_warnings
-from healthlib.sources import Source, find_sources
+from healthlib.sources import Source, file_names, find_sources
 from healthlib.spec import Workspace
 from healthlib.wording import counted
 
@@ -72,12 +73,13 @@ def load_tables(workspace: Workspace) -> Tables:
     DataError : tables missing, empty or unreadable, columns missing, queries that fail: all of them at once
     RejectedError : more than `max_rejected` of a table's rows broke a rule
     """
-    engine = Engine(workspace.folder)
     with tempfile.TemporaryDirectory(prefix="healthlib-") as scratch:
+        engine = Engine((*reach.folders(workspace), Path(scratch)), reach.files(workspace, file_names(workspace)))
         sources, faults = find_sources(workspace, engine, Path(scratch))
         if faults:
             raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
         loaded = _load_all(workspace, sources, engine, Path(scratch))
+        engine.lock()
     columns = {each.source.table: each.kinds for each in loaded}
     schemas = {each.source.table: _full_schema(each) for each in loaded}
     report = pd.DataFrame([_report_row(each, engine) for each in loaded])

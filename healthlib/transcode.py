@@ -9,6 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from healthlib.reach import within
+
 BLOCK = 1 << 20
 SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz")
 
@@ -48,19 +50,22 @@ def _byte(byte: int) -> str:
     return chr(byte) if byte in UNDEFINED else bytes([byte]).decode("cp1252")
 
 
-def in_utf8(sql: str, folder: Path, scratch: Path) -> str:
+def in_utf8(sql: str, allowed: tuple[Path, ...], scratch: Path) -> str:
     """The query, with each CSV it names in quotes that is not UTF-8 replaced by a UTF-8 copy in `scratch`.
 
-    The embedded database reads UTF-8; an export from a German or French spreadsheet is often something else.
+    The embedded database reads UTF-8; an export from a German or French spreadsheet is often something else. Paths are absolute
+    (`reach.written_out`); a file outside the `allowed` folders is left for the database to refuse.
     """
-    return re.sub(r"'((?:[^'\n]|'')*)'", lambda found: _copied(found, folder, scratch), sql)
+    return re.sub(r"'((?:[^'\n]|'')*)'", lambda found: _copied(found, allowed, scratch), sql)
 
 
-def _copied(found: re.Match[str], folder: Path, scratch: Path) -> str:
+def _copied(found: re.Match[str], allowed: tuple[Path, ...], scratch: Path) -> str:
     name = re.sub(r"\[([*?\[])\]", r"\1", found[1].replace("''", "'"))
     if not name.lower().endswith(SUFFIXES):
         return found[0]
-    path = folder / name
+    path = Path(name)
+    if not path.is_absolute() or not within(path, allowed):
+        return found[0]
     try:
         encoding = encoding_of(path) if path.is_file() else "utf-8"
         if encoding.startswith("utf-8"):

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from healthlib.csvfile import UnreadableError
+from healthlib.csvfile import UnreadableError, refuse_bomb
 from healthlib.csvrecords import Broken
 
 ENDINGS = (".xlsx", ".xlsm")
@@ -70,6 +70,8 @@ def open_sheet(path: Path, wanted: str, table: str, target: Path) -> Sheet:
     from openpyxl import load_workbook
 
     try:
+        with zipfile.ZipFile(path) as archive:
+            refuse_bomb(sum(part.file_size for part in archive.infolist()), path)
         book = load_workbook(path, read_only=True, data_only=True)
         try:
             name = _choose(book, wanted, table)

@@ -22,6 +22,9 @@ Place = tuple[str | int, ...]
 MAX_NODES = 200_000
 """Values a file may hold after its anchors are written out; more is a mistake or an attack."""
 
+MAX_BYTES = 500_000
+"""Bytes of a file; the demo's is 10,000."""
+
 TAG = "tag:yaml.org,2002:"
 PLAIN = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -112,6 +115,8 @@ def read_yaml(path: Path, cure: str) -> Document:
         found = "no such file" if isinstance(error, FileNotFoundError) else f"a file that cannot be read ({error.strerror})"
         return Document(name, {}, {}, (Fault(name, None, "", found, cure),))
     digest = hashlib.sha256(raw).hexdigest()
+    if len(raw) > MAX_BYTES:
+        return Document(name, {}, {}, (Fault(name, None, "", f"{len(raw):,} bytes", f"a file of at most {MAX_BYTES:,} bytes"),), digest)
     try:
         node = yaml.compose(raw.decode("utf-8-sig"), Loader=_Loader)
         reader = _Reader(name)
@@ -186,6 +191,8 @@ class _Reader:
                 self.fault(node, path, f"more than {MAX_NODES} values", "a smaller file with fewer repeated anchors")
             return None
         self.open.add(id(node))
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in (f"{TAG}map", f"{TAG}seq"):
+            self.fault(node, path, f"the tag {node.tag}", "plain text, numbers, lists and mappings only")
         try:
             if isinstance(node, yaml.MappingNode):
                 return self.mapping(node, path)

@@ -248,7 +248,7 @@ def test_headers_cannot_break_out_of_their_comment_or_quotes(tmp_path: Path) -> 
         "account_id,start date,end date,arr,cancelled\n" + "".join(f"a{i},2023-01-0{i + 1},,9,\n" for i in range(9))
     )
     draft, written, tables = started(tmp_path, folder)
-    assert set(written) == {"name", "currency", "tables", "outcome"}
+    assert set(written) == {"name", "currency", "reads", "tables", "outcome"}
     assert tables.report["rows_used"].tolist() == [9, 9]
     assert draft.told["contracts"].startswith("subs [1].csv")
 
