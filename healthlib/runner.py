@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import artifacts, book_files, catalogue, execution, fit_proposal, publish, series, steps, studies, workers
+from . import artifacts, book_files, catalogue, execution, fit_proposal, machine, publish, series, steps, studies, workers
 from .errors import HealthlibError
 
 BOOK = "book"
@@ -215,6 +215,9 @@ def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock
         try:
             with workers.outlived():
                 steps.follow(graph, lanes, clock.hear)
+        except KeyboardInterrupt:
+            machine.end_children()
+            raise
         except execution.NotebookError as error:
             raise execution.NotebookError(f"{error}{_keep_failed(places.scratch, places.shelf)}") from error
     _no_dead_links(places.aside)
