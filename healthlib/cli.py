@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from . import __version__, progress
+from . import __version__, machine, progress
 from .adoptions import RECORD
 from .errors import HealthlibError
 
@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     chosen = parser().parse_args(argv)
     try:
-        return chosen.command(chosen)
+        with machine.stoppable():
+            return chosen.command(chosen)
     except HealthlibError as error:
         print(f"healthlib: {error}", file=sys.stderr)
         return error.exit_code
@@ -36,6 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("healthlib: stopped; the last good report is left as it was", file=sys.stderr)
         return 1
+    except (OSError, MemoryError) as error:
+        if (said := machine.refused(error)) is None:
+            raise
+        print(f"healthlib: {said}", file=sys.stderr)
+        return said.exit_code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -41,6 +41,7 @@ class CsvFile:
     plain : whether the header is line 1 and every line ends in the same way, so that a reader that finds `lines` records
         and no fault has found one record a line
     sha256 : of the file's bytes as delivered
+    ended : whether its last line ends as lines do; that of a file that was cut off does not
     """
 
     path: Path
@@ -50,6 +51,7 @@ class CsvFile:
     lines: int
     plain: bool
     sha256: str
+    ended: bool = True
 
 
 def open_csv(path: Path, scratch: Path) -> CsvFile:
@@ -66,11 +68,11 @@ def open_csv(path: Path, scratch: Path) -> CsvFile:
     """
     try:
         readable, digest = _unpacked(path, scratch)
-        newlines, plain, blank_end = _count_lines(readable)
+        newlines, plain, blank_end, ended = _count_lines(readable)
         header_line, header, delimiter, first = _header(readable)
     except (OSError, EOFError, UnicodeError, zlib.error, csv.Error) as error:
         raise UnreadableError(f"a file that cannot be read ({type(error).__name__}: {error})") from error
-    return CsvFile(readable, delimiter, header, first, newlines - blank_end - header_line, plain and header_line == 1, digest)
+    return CsvFile(readable, delimiter, header, first, newlines - blank_end - header_line, plain and header_line == 1, digest, ended)
 
 
 def _unpacked(path: Path, scratch: Path) -> tuple[Path, str]:
@@ -129,8 +131,8 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _count_lines(path: Path) -> tuple[int, bool, int]:
-    """Lines in all, whether every carriage return belongs to a line end, and how many lines at the end are blank."""
+def _count_lines(path: Path) -> tuple[int, bool, int, bool]:
+    """Lines in all, whether every carriage return belongs to a line end, how many lines at the end are blank, whether the last one ends."""
     newlines = returns = pairs = 0
     tail = b""
     with path.open("rb") as stream:
@@ -142,7 +144,7 @@ def _count_lines(path: Path) -> tuple[int, bool, int]:
             pairs += tail.endswith(b"\r") and block.startswith(b"\n")
             tail = (tail + block)[-4096:]
     ending = tail[len(tail.rstrip(b"\r\n")) :].count(b"\n")
-    return int(newlines) + (ending == 0), returns == pairs, max(ending - 1, 0)
+    return int(newlines) + (ending == 0), returns == pairs, max(ending - 1, 0), ending > 0
 
 
 def _header(path: Path) -> tuple[int, tuple[str, ...], str, tuple[str, ...]]:

@@ -196,7 +196,7 @@ class Postgres:
                 count = cursor.rowcount
         except (self.error, UnicodeError) as error:
             raise DatabaseError(_told(error)) from error
-        relation = self._store(text, len(described), count, table) if count else ""
+        relation = self._store(text, len(described), count, table)
         natives = tuple(TYPES.get(column.type_code, "VARCHAR") for column in described)
         return Fetched(relation, tuple(column.name for column in described), natives, True, count, digest.hexdigest())
 

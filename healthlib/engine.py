@@ -88,6 +88,8 @@ class Engine:
     def _execute(self, sql: str, parameters: list | None) -> duckdb.DuckDBPyConnection:
         try:
             return self.connection.execute(sql, parameters)
+        except duckdb.OutOfMemoryException as error:
+            raise MemoryError(str(error)) from error
         except duckdb.Error as error:
             raise QueryError(str(error)) from error
 

@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from . import failed_cell, given
 from .errors import EvidenceError, Fault
 from .given import ParameterError
+from .machine import passing
 
 CELL_SECONDS = 900
 """A cell that runs longer than this has failed."""
@@ -170,9 +170,10 @@ def kernel_environment() -> Generator[Any]:
     wanted = {"JUPYTER_PREFER_ENV_PATH": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
-    with tempfile.TemporaryDirectory(prefix="hl-") as folder:
-        short = len(folder) < SOCKET_PATH - 5
-        yield Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/k"}} if short else {})
+    with passing("hl-") as folder:
+        short = len(str(folder)) < SOCKET_PATH - 5
+        through = {"transport": "ipc", "ip": f"{folder}/k"} if short else {}
+        yield Config({"KernelManager": {"connection_file": f"{folder}/c.json", **through}})
 
 
 def _short(text: str, length: int = 400) -> str:

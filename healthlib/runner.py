@@ -31,6 +31,7 @@ from . import (
     fit_proposal,
     given,
     late,
+    machine,
     publish,
     series,
     status,
@@ -246,6 +247,9 @@ def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock
         try:
             with workers.outlived():
                 steps.follow(graph, lanes, clock.hear)
+        except KeyboardInterrupt:
+            machine.end_children()
+            raise
         except execution.NotebookError as error:
             raise execution.NotebookError(f"{error}{_keep_failed(places.scratch, places.shelf)}") from error
     _no_dead_links(places.aside)

@@ -242,7 +242,7 @@ def _from_csv(name: str, given: TableSource, schema: TableSchema, scratch: Path,
         file = open_csv(path, scratch)
     except UnreadableError as error:
         return [_unreadable(label, name, str(error))]
-    if file.lines < 1:
+    if file.lines < 1 and not _may_be_empty(name):
         return [_unreadable(label, name, "a header and no row")]
     raws = [f"c{position}" for position in range(len(file.header))]
     headed = {raw: (cell, "VARCHAR") for raw, cell in zip(raws, file.header, strict=True)}
@@ -250,7 +250,8 @@ def _from_csv(name: str, given: TableSource, schema: TableSchema, scratch: Path,
     if isinstance(columns, list):
         return columns
     relation = csv_relation(file.path, file.delimiter, dict.fromkeys(raws, "VARCHAR"))
-    return Source(name, label, schema, columns, relation, file, file.sha256)
+    cut = f"{label} ends in the middle of a line, as an export does that was cut off; see whether its last row is whole"
+    return Source(name, label, schema, columns, relation, file, file.sha256, said=() if file.ended else (cut,))
 
 
 def _from_parquet(name: str, given: TableSource, schema: TableSchema, engine: Engine, place: tuple[Path, str]) -> Source | list[Fault]:
@@ -261,7 +262,7 @@ def _from_parquet(name: str, given: TableSource, schema: TableSchema, engine: En
         rows = engine.count(relation)
     except (QueryError, OSError) as error:
         return [_unreadable(label, name, f"a file that cannot be read ({_first_line(error)})")]
-    if rows == 0:
+    if rows == 0 and not _may_be_empty(name):
         return [_unreadable(label, name, "no row")]
     columns = map_columns(label, given, schema, {column: (column, native) for column, native in types.items()}, by_content=False)
     return columns if isinstance(columns, list) else Source(name, label, schema, columns, relation, None, file_sha256(path))
@@ -273,7 +274,7 @@ def _from_workbook(name: str, given: TableSource, schema: TableSchema, scratch: 
         sheet = open_sheet(path, label.partition("#")[2], name, scratch / f"{name}.sheet.parquet")
     except UnreadableError as error:
         return [_unreadable(label, name, str(error))]
-    if not sheet.rows and not sheet.broken:
+    if not sheet.rows and not sheet.broken and not _may_be_empty(name):
         return [_unreadable(label, name, "a header and no row")]
     headed = {f"c{position}": (cell, "VARCHAR") for position, cell in enumerate(sheet.header)}
     columns = map_columns(label, given, schema, headed, by_content=True)
@@ -297,7 +298,7 @@ def _from_database(name: str, given: TableSource, schema: TableSchema, database:
         fetched = database.fetch(found, name, ordered=given.query is not None)
     except DatabaseError as error:
         return [Fault("workspace.yaml", None, where, _shorten(str(error)), "one SELECT the database can run, read-only")]
-    if not fetched.rows:
+    if not fetched.rows and not _may_be_empty(name):
         return [Fault("workspace.yaml", None, where, "no row", "a table or query with at least one row")]
     pairs = zip(fetched.names, fetched.natives, strict=True)
     headed = {(f"c{i}" if fetched.as_text else column): (column, native) for i, (column, native) in enumerate(pairs)}
@@ -330,7 +331,7 @@ def _from_sql(name: str, schema: TableSchema, workspace: Workspace, engine: Engi
         return [Fault("workspace.yaml", None, where, _first_line(said), "a query the embedded database can run")]
     finally:
         engine.run("SET threads = 2")
-    if rows == 0:
+    if rows == 0 and not _may_be_empty(name):
         return [Fault("workspace.yaml", None, where, "no row", "a query that returns the rows of the table")]
     columns = map_columns(label, given, schema, {column: (column, native) for column, native in types.items()}, by_content=False)
     if isinstance(columns, list):
@@ -339,6 +340,11 @@ def _from_sql(name: str, schema: TableSchema, workspace: Workspace, engine: Engi
     for path in reach.named_files(sql, folder, allowed):
         digest.update(file_sha256(path).encode())
     return Source(name, label, schema, columns, relation, None, digest.hexdigest(), said=guesses(label, sql, folder, engine))
+
+
+def _may_be_empty(table: str) -> bool:
+    """Whether a header without a row is no data yet, as before the first survey; nobody has no account and no contract."""
+    return table not in REQUIRED_TABLES
 
 
 def _unreadable(label: str, table: str, found: str) -> Fault:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -12,9 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from healthlib import reach
+from healthlib.doubts import mixed_currencies, renamed
 from healthlib.engine import Engine, QueryError, quote
 from healthlib.errors import DataError, EvidenceError, Fault
 from healthlib.loading import Loaded, load_source
+from healthlib.machine import passing
 from healthlib.schema import WHEN, TableSchema
 from healthlib.sheet import NO_DAY, load_sheet, sheet_warnings
 from healthlib.sources import Source, file_names, find_sources
@@ -73,14 +74,16 @@ def load_tables(workspace: Workspace) -> Tables:
     DataError : tables missing, empty or unreadable, columns missing, queries that fail: all of them at once
     RejectedError : more than `max_rejected` of a table's rows broke a rule
     """
-    with tempfile.TemporaryDirectory(prefix="healthlib-") as scratch:
-        engine = Engine((*reach.folders(workspace), Path(scratch)), reach.files(workspace, file_names(workspace)))
-        sources, faults = find_sources(workspace, engine, Path(scratch))
+    with passing("healthlib-") as scratch:
+        engine = Engine((*reach.folders(workspace), scratch), reach.files(workspace, file_names(workspace)))
+        sources, faults = find_sources(workspace, engine, scratch)
         if faults:
             raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
-        loaded = _load_all(workspace, sources, engine, Path(scratch))
+        loaded = _load_all(workspace, sources, engine, scratch)
         engine.lock()
     columns = {each.source.table: each.kinds for each in loaded}
+    if faults := mixed_currencies(engine, columns, {each.source.table: each.source.label for each in loaded}):
+        raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
     schemas = {each.source.table: _full_schema(each) for each in loaded}
     report = pd.DataFrame([_report_row(each, engine) for each in loaded])
     report = report.astype({"first_day": "datetime64[s]", "last_day": "datetime64[s]"})
@@ -91,6 +94,12 @@ def load_tables(workspace: Workspace) -> Tables:
         if through is None:
             warnings.append("no row of any table has a date, so nothing says how far the exports reach")
         warnings += _contract_warnings(engine, columns["contracts"])
+        warnings += renamed(engine, columns, pd.Timestamp(through)) if through is not None else []
+        warnings += [
+            f"{each.source.table}: {each.source.label} has a header and no row, which counts as no data yet: what rests on it is unmeasured"
+            for each in loaded
+            if not each.rows_in
+        ]
     warnings += [said for each in loaded for said in each.source.said]
     rejected = {each.source.table: each.rejected for each in loaded if len(each.rejected)}
     broken = {each.source.table: dict(each.rules) for each in loaded if each.rules}

@@ -22,6 +22,7 @@ from typing import Any
 
 from . import store, studies
 from .errors import EvidenceError
+from .machine import NO_MEMORY
 
 MOST = 2
 """Studies computed at a time: more take memory, and the longest chain of studies is half of their time."""
@@ -117,10 +118,7 @@ def outlived() -> Generator[None]:
     try:
         yield
     except BrokenProcessPool:
-        raise EvidenceError(
-            "a process that computed studies was killed, most likely because memory ran out. The last good report is left as it was. "
-            "Give the machine more memory, or cut the history of the exports."
-        ) from None
+        raise EvidenceError(f"a process that computed studies was killed, most likely because {NO_MEMORY}") from None
 
 
 def _compute(name: str) -> float:
@@ -136,6 +134,7 @@ def _compute(name: str) -> float:
 def _die_with(parent: int) -> None:
     """A worker dies with the run, however that dies: it would hold the run's lock and its memory for ever. An interrupt is the run's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,0 +1,97 @@
+"""What only the tables as a whole give away: money of several currencies, and accounts that went on under another id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import SequenceMatcher
+
+import pandas as pd
+
+from healthlib.engine import Engine, quote
+from healthlib.errors import Fault
+from healthlib.wording import counted
+
+MONEY = {"contracts": "arr", "invoices": "amount"}
+"""Tables that hold money, and the column that does."""
+CURRENCIES = re.compile(r"(arr_|amount_|invoice_|contract_)?currency(_?(iso)?_?code)?", re.IGNORECASE)
+"""What a column that says the currency is called."""
+NEAR_DAYS, NEAR_ARR, ALIKE = 31, 0.25, 0.8
+"""An account goes on under another id where the names are so alike, and its ARR and day of beginning differ by no more."""
+SAME_DAYS, SAME_ARR = 1, 0.01
+"""What they may differ by where the names tell nothing, and no other account fits."""
+NAMED = 3
+"""Pairs that are named."""
+
+
+def mixed_currencies(engine: Engine, columns: Mapping[str, Mapping[str, str]], files: Mapping[str, str]) -> list[Fault]:
+    """Every column that says its table's money is of several currencies: such sums mean nothing.
+
+    Parameters
+    ----------
+    columns : table -> its columns
+    files : table -> the file as the user knows it
+    """
+    faults = []
+    for table, money in MONEY.items():
+        for name in (name for name in columns.get(table, {}) if CURRENCIES.fullmatch(name)):
+            cell = f"upper(trim(CAST({quote(name)} AS VARCHAR)))"
+            found = engine.query(
+                f"SELECT {cell} AS c, count(*) AS rows FROM data.{quote(table)} WHERE {cell} <> '' GROUP BY c ORDER BY rows DESC, c"
+            )
+            if len(found) > 1:
+                said = ", ".join(f"{c} ({counted(rows, 'row')})" for c, rows in zip(found["c"][:4], found["rows"][:4], strict=True))
+                cure = f"{money} in one currency; convert it in the export, or in a query under `sql:`"
+                faults.append(Fault(files[table], None, f"{table}.{name}", f"{len(found)} currencies: {said}", cure))
+    return faults
+
+
+def renamed(engine: Engine, columns: Mapping[str, Mapping[str, str]], through: pd.Timestamp) -> list[str]:
+    """A warning where accounts end and others begin in their place: a merged or renamed account counts as lost and as won.
+
+    A pair fits by name (`ALIKE`, within `NEAR_DAYS` and `NEAR_ARR`), or by day and ARR alone (`SAME_DAYS`, `SAME_ARR`) where the
+    names are not given and each is the other's only match.
+
+    Parameters
+    ----------
+    columns : table -> its columns
+    through : the last day the exports cover; what ends or begins later is not looked at
+    """
+    name = "a.name" if "name" in columns["accounts"] else "NULL"
+    spans = f"""SELECT c.account_id, lower(coalesce(CAST(any_value({name}) AS VARCHAR), '')) AS name,
+        min(start_date) AS starts, arg_min(arr, start_date) AS first_arr,
+        CASE WHEN count(*) = count(end_date) THEN max(end_date) END AS ends, arg_max(arr, start_date) AS last_arr
+        FROM data.contracts c LEFT JOIN data.accounts a USING (account_id) GROUP BY c.account_id"""
+    pairs = engine.query(
+        f"""WITH spans AS ({spans}) SELECT o.account_id AS old, n.account_id AS new, o.name AS old_name, n.name AS new_name,
+            abs(date_diff('day', o.ends, n.starts)) AS days, abs(n.first_arr / o.last_arr - 1) AS moved, n.starts AS begins
+            FROM spans o JOIN spans n ON o.account_id <> n.account_id AND o.last_arr > 0
+            AND n.starts BETWEEN o.ends - INTERVAL {NEAR_DAYS} DAY AND o.ends + INTERVAL {NEAR_DAYS} DAY AND n.starts > o.starts
+            WHERE o.ends <= ? AND n.starts <= ? AND abs(n.first_arr / o.last_arr - 1) <= {NEAR_ARR} ORDER BY begins, old, new""",
+        [through, through],
+    )
+    if pairs.empty:
+        return []
+    alike = [_alike(one, two) for one, two in zip(pairs["old_name"], pairs["new_name"], strict=True)]
+    nameless = (pairs["old_name"] == "") & (pairs["new_name"] == "")
+    same = pairs[(pairs["days"] <= SAME_DAYS) & (pairs["moved"] <= SAME_ARR) & nameless]
+    alone = same[~same["old"].duplicated(keep=False) & ~same["new"].duplicated(keep=False)].index
+    found = pairs[pd.Series(alike, index=pairs.index) | pairs.index.isin(alone)]
+    if found.empty:
+        return []
+    shown = [f"{row.old} and {row.new} ({row.begins:%Y-%m-%d})" for row in found.head(NAMED).itertuples()]
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    what = "account ends where another begins" if len(found) == 1 else "accounts end where others begin"
+    return [
+        f"contracts: {len(found)} {what} with like name and ARR: {', '.join(shown)}{more}. If an account was renamed or merged, it counts "
+        "as lost and as won: give both the same account_id in every table"
+    ]
+
+
+def _alike(one: str, two: str) -> bool:
+    """Whether two names may be of the same company: equal or nearly so, or one holds all words of the other."""
+    words = [set(re.findall(r"\w+", name)) for name in (one, two)]
+    if not all(words):
+        return False
+    longest = [max(map(len, each)) for each in words]
+    return (min(longest) >= 4 and (words[0] <= words[1] or words[1] <= words[0])) or SequenceMatcher(None, one, two).ratio() >= ALIKE
