@@ -56,6 +56,8 @@ def tiles(facts: ExecutiveFacts) -> Piece:
 
 def bands(facts: ExecutiveFacts) -> Piece:
     """Accounts and ARR by band, against last month and last year."""
+    if facts.scores.empty:
+        return _title("No account is a customer today")
     table, currency = facts.by_band, unit(facts)
     table = table[(table["band"] != UNSCORED) | (table[["accounts", "accounts_before", "accounts_year"]].sum(axis=1) > 0)]
     rows = table.assign(

@@ -124,6 +124,8 @@ def _points_moved(points: float) -> Piece:
 
 def moves(facts: ExecutiveFacts) -> Piece:
     """From the ARR of a year ago to today's."""
+    if facts.moves.empty:
+        return Piece("")
     rows = facts.moves.assign(step=facts.moves["move"].map(STEPS))
     return report.table(
         rows,
