@@ -58,7 +58,8 @@ REACHED = """() => { window.met = [];
     const shown = [[.5, .5], [.1, .2], [.9, .8]].some(([x, y]) => {
       const top = document.elementFromPoint(box.left + x * box.width, Math.min(box.top + y * box.height, innerHeight - 2));
       return top && (e.contains(top) || top.contains(e)); });
-    met.push([e, e.matches('.skip') || shown, look.outlineStyle === 'auto' || (parseFloat(look.outlineWidth) >= 2 && look.outlineStyle !== 'none')]); });
+    met.push([e, e.matches('.skip') || shown,
+      look.outlineStyle === 'auto' || (parseFloat(look.outlineWidth) >= 2 && look.outlineStyle !== 'none')]); });
 }"""
 UNREACHED = """() => { const of = new Map(met.map(([e, ...rest]) => [e, rest]));
   const said = e => e.tagName + ': ' + (e.textContent || e.getAttribute('aria-label') || '').trim().slice(0, 40);
