@@ -77,7 +77,7 @@ def _stacked(ax: Axes, wide: pd.DataFrame, labels: Sequence[str], own: Mapping[s
     for band, row in wide.iterrows():
         values = row.fillna(0).to_numpy(float)
         colour = tint[str(band)]
-        ink = palette.inside(colour)
+        ink = PAPER if band in hatches else palette.inside(colour)  # a hatched bar does not turn at night
         ax.barh(
             range(len(values)),
             values,

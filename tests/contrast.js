@@ -62,7 +62,7 @@
         const stack = root.elementsFromPoint(place.left + at * place.width, place.top + place.height / 2);
         const marks = stack.slice(stack.indexOf(text) + 1).filter(e => /^(path|rect|use|circle|polygon|ellipse)$/.test(e.tagName));
         return marks.reverse().reduce((below, e) => { const s = getComputedStyle(e);
-          return s.fill === 'none' || s.fill.startsWith('url') ? below : over(parsed(s.fill), below, +s.fillOpacity * +s.opacity); }, page);
+          /* a hatch: unscored */ return s.fill.startsWith('url') ? parsed('#6b7685') : s.fill === 'none' ? below : over(parsed(s.fill), below, +s.fillOpacity * +s.opacity); }, page);
       });
       for (const under of unders) judge(text, text.textContent, look, parsed(look.fill), under, +look.fillOpacity * +look.opacity);
     }

@@ -52,12 +52,14 @@ CLIPPED = """() => [...document.body.querySelectorAll('*')].filter(e => e.client
   && e.innerText && e.innerText.trim()).map(e => e.tagName + '.' + e.className)"""
 
 
+# "auto" is the browser's own ring, which summary.html keeps: a mail has no style sheet
 REACHED = """() => { window.met = [];
   addEventListener('focusin', event => { const e = event.target, look = getComputedStyle(e), box = e.getBoundingClientRect();
     const shown = [[.5, .5], [.1, .2], [.9, .8]].some(([x, y]) => {
       const top = document.elementFromPoint(box.left + x * box.width, Math.min(box.top + y * box.height, innerHeight - 2));
       return top && (e.contains(top) || top.contains(e)); });
-    met.push([e, e.matches('.skip') || shown, parseFloat(look.outlineWidth) >= 2 && look.outlineStyle !== 'none']); });
+    met.push([e, e.matches('.skip') || shown,
+      look.outlineStyle === 'auto' || (parseFloat(look.outlineWidth) >= 2 && look.outlineStyle !== 'none')]); });
 }"""
 UNREACHED = """() => { const of = new Map(met.map(([e, ...rest]) => [e, rest]));
   const said = e => e.tagName + ': ' + (e.textContent || e.getAttribute('aria-label') || '').trim().slice(0, 40);
