@@ -49,9 +49,12 @@ def test_a_run_leaves_no_trace_of_time_or_place_and_is_the_same_twice(tmp_path: 
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("1 / 0", "cell 2 failed with ZeroDivisionError: division by zero"),
-        ("import os; os.kill(os.getpid(), 9)", "its kernel died"),
-        ("import sys; sys.exit(0)", "never ran"),
+        (
+            "1 / 0",
+            "cell 2 (below “Toy”) failed with ZeroDivisionError: division by zero. The last good report is left as it was. If the cell",
+        ),
+        ("import os; os.kill(os.getpid(), 9)", "cell 2 (below “Toy”): its kernel died (out of memory, or killed). The last good"),
+        ("import sys; sys.exit(0)", "cell 2 shows SystemExit: 0, and cell 3 never ran"),
         ("get_ipython().kernel.do_shutdown(False); raise SystemExit(0)", ""),
     ],
 )
@@ -62,6 +65,19 @@ def test_what_did_not_run_to_its_end_is_not_a_run(source: str, says: str, tmp_pa
     assert says in str(caught.value)
     assert caught.value.exit_code == 1
     assert not (tmp_path / "out.ipynb").exists()
+    if says:  # the cell is marked in what is left of it
+        left = nbformat.read(tmp_path / "out.failed.ipynb", as_version=4)
+        wrong = [cell for cell in left.cells if any(output.output_type == "error" for output in cell.get("outputs", []))]
+        assert [cell.source for cell in wrong] == [source]
+
+
+def test_a_cell_that_takes_too_long_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "CELL_SECONDS", 2)
+    with pytest.raises(
+        execution.NotebookError, match=r"cell 2 \(below “Toy”\): it ran longer than 2 seconds.* run again when it is less busy"
+    ):
+        execution.execute(notebook(tmp_path, "import time; time.sleep(30)"), tmp_path / "out.ipynb", {})
+    assert "CellTimeoutError: it ran longer than 2 seconds" in (tmp_path / "out.failed.ipynb").read_text()
 
 
 def test_a_cell_that_never_ran_or_shows_an_error_is_named() -> None:
