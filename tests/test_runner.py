@@ -90,7 +90,17 @@ def test_the_scorecard_of_a_run_is_kept_word_for_word(done: Done) -> None:
 
 def test_a_run_leaves_the_files_of_the_contract_and_no_others(done: Done) -> None:
     """PRODUCT.md section 4. The demo plants unusable rows in usage, tickets and surveys."""
-    expected = {*TABLES, "growth.csv", "alerts.json", "scores.csv", "summary.json", "summary.html", "manifest.json", "scorecard.yaml", "inputs.parquet"}
+    expected = {
+        *TABLES,
+        "growth.csv",
+        "alerts.json",
+        "scores.csv",
+        "summary.json",
+        "summary.html",
+        "manifest.json",
+        "scorecard.yaml",
+        "inputs.parquet",
+    }
     expected |= {"red_list.csv", "saves.csv", "playbooks.csv", "csm_load.csv", "power_users.csv"}
     expected |= {book_file(name) for name in done.facts["books"].owners}
     expected |= {f"{page}.{kind}" for page in PAGES for kind in ("html", "ipynb")}
