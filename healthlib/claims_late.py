@@ -68,8 +68,7 @@ def _contracts(late: Late, currency: str) -> str:
     moved = late.arr_now - late.arr_then
     if abs(moved) < 0.5:
         return f"{named}; ARR on {day(late.as_of)} as before, {money(late.arr_now, currency)})"
-    ends = f"{money(late.arr_now, currency)}, was {money(late.arr_then, currency)}"
-    return f"{named}; ARR on {day(late.as_of)} {money_change(moved, currency)}: {ends})"
+    return f"{named}; ARR on {day(late.as_of)} {money_change(moved, currency)}, now {money(late.arr_now, currency)})"
 
 
 def _table(row: Mapping[Any, Any]) -> str:

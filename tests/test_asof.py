@@ -65,6 +65,8 @@ def same(left: Book, right: Book) -> None:
     assert left.began.recorded == right.began.recorded
     for name in ("leavers", "rows", "accounts"):
         pd.testing.assert_frame_equal(getattr(left.traces, name), getattr(right.traces, name), obj=f"traces.{name}")
+    reach = ["table", "first_day", "last_day"]
+    pd.testing.assert_frame_equal(left.tables[reach], right.tables[reach], obj="tables")
     assert left.scorecard == right.scorecard
 
 

@@ -96,7 +96,7 @@ def test_changes_are_counted_and_named_with_their_arr(tmp_path: Path) -> None:
     assert (found.arr_then, found.arr_now) == (10_000, 7_600)
     assert claims_late.lines(found, "EUR") == (
         "Since the last run of this day, made on 2 Nov 2026, 1 contract changed, 1 added and 1 removed (3 accounts; ARR on 31 Oct 2026 "
-        "−€2.40k: €7.60k, was €10.0k); accounts: 1 row removed; usage: 1 row added.",
+        "−€2.40k, now €7.60k); accounts: 1 row removed; usage: 1 row added.",
         "contracts of =d, b and c",
     )  # fmt: skip
 
@@ -120,7 +120,7 @@ def test_without_a_run_of_the_day_the_newest_before_it_is_compared_on_its_own_da
     assert (later.as_of, later.same_day) == ("2026-10-31", False)
     assert claims_late.said(later) == (
         "Since the last run (31 Oct 2026, made on 2 Nov 2026), of what was known on that day 1 contract changed (1 account; "
-        "ARR on 31 Oct 2026 −$100: $9.90k, was $10.0k)."
+        "ARR on 31 Oct 2026 −$100, now $9.90k)."
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from .. import asof, feedback, flat, interventions, levels, metrics, outcomes, overrides, peers, recency
 from ..beginnings import NEVER, Beginnings, beginnings
+from ..engine import quote
 from ..errors import EvidenceError
 from ..schema import CASE_COLUMNS
 from ..scoring import resolve_scales
@@ -33,7 +34,7 @@ class Book:
     Attributes
     ----------
     scorecard : the workspace's scorecard with quantile scales resolved from `history`
-    tables : DataFrame table, file, rows_in, rows_used, rows_rejected, first_day, last_day, sha256
+    tables : DataFrame table, file, rows_in, rows_used, rows_rejected (of the exports), first_day, last_day (known on `as_of`), sha256
     rejected : table -> rows set aside
     cases : the outcome's cases with as_of <= `as_of`, one row per (account_id, as_of), labelled; unfinished ones are open; of a flat sheet
         also `fold`, which takes the place of time
@@ -159,7 +160,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         scorecard=resolve_scales(workspace.scorecard, history),
         as_of=at,
         data_through=pd.Timestamp(tables.data_through),
-        tables=tables.report,
+        tables=_reach(tables, at),
         rejected=tables.rejected,
         warnings=(*tables.warnings, *overrides.warning(tables, at)),
         cases=cases,
@@ -175,6 +176,20 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         terms=contract_terms.contract_terms(tables, workspace, at),
         use=breadth.use_today(tables, workspace, history[history["as_of"] == at]),
         **_judgements(tables, workspace, history, cases, at),
+    )
+
+
+def _reach(tables: Tables, at: pd.Timestamp) -> pd.DataFrame:
+    """The report of the tables, each with the first and last day that was known on `at`: a later row does not make an old report fresh."""
+    dated = [name for name in tables.columns if name != "accounts" and tables.schemas[name].time in tables.columns[name]]
+    day = f"DATE '{at:%Y-%m-%d}'"
+    spans = {
+        name: tables.engine.first(f"SELECT min(day), max(day) FROM known.{quote(name)} WHERE known <= {day} AND day <= {day}")
+        for name in dated
+    }
+    ends = [[pd.Timestamp(end or "NaT") for end in spans.get(name) or (None, None)] for name in tables.report["table"]]
+    return tables.report.assign(
+        **{c: pd.Series([pair[n] for pair in ends], dtype="datetime64[s]") for n, c in enumerate(("first_day", "last_day"))}
     )
 
 
