@@ -84,7 +84,6 @@ def test_a_sheet_by_name_and_rows_by_their_place(tmp_path):
         ({"a": USAGE, "b": USAGE}, "x.xlsx", "the sheets a, b; name one, as in `file: usage.xlsx#a`"),
         ({"a": USAGE}, "x.xlsx#b", "no sheet 'b' among a"),
         ({"a": [], "b": [[]]}, "x.xlsx", "no sheet holds anything"),
-        ({"a": USAGE[:1]}, "x.xlsx", "a header and no row"),
         ({"a": [["account_id", "=1"], ["001", 1]]}, "x.xlsx", "a header with a formula"),
         ({"a": USAGE}, "y.xlsx", "y.xlsx, which is no file"),
         ({}, "x.xlsx", "a workbook that cannot be read"),
