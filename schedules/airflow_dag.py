@@ -5,14 +5,14 @@ For the second DAG install the kernel where Airflow's workers find it, and the p
 `.venv/bin/python -m ipykernel install --prefix PREFIX_OF_AIRFLOW --name healthlib`, `pip install apache-airflow-providers-papermill`.
 A database's password is HEALTHLIB_DB_PASSWORD in the workers' environment.
 
-A retry is safe: a run publishes in one step or not at all, and a second run at the same time leaves with exit code 2. What failed with 1 (the
+A retry is safe: a run publishes in one step or not at all, and a second one at a time leaves with exit code 2. What failed with 1 (the
 exports are late, memory) is tried again; 2 (wrong configuration) fails at once, as no retry mends it. To make an older month, trigger with
 the parameter `as_of`, an ISO date.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
@@ -25,7 +25,7 @@ OUT = "/srv/healthlib/reports"
 AS_OF = "{{ params.as_of or (dag_run.run_after.replace(day=1) - macros.timedelta(days=1)).strftime('%Y-%m-%d') }}"
 MONTHLY = {
     "schedule": "30 6 2 * *",
-    "start_date": datetime(2026, 1, 1, tzinfo=timezone.utc),
+    "start_date": datetime(2026, 1, 1, tzinfo=UTC),
     "catchup": False,
     "max_active_runs": 1,
     "params": {"as_of": ""},
@@ -42,7 +42,7 @@ def judged(last_line: str) -> str:
     return last_line
 
 
-with DAG("healthlib_monthly", description="the whole monthly job", **MONTHLY):
+with DAG("healthlib_monthly", description="the whole monthly job", **MONTHLY) as monthly:
     BashOperator(
         task_id="run",
         cwd=HEALTHLIB,
@@ -58,7 +58,7 @@ except ImportError:  # the first DAG needs no provider
     PapermillOperator = None
 
 if PapermillOperator is not None:
-    with DAG("healthlib_notebook", description="one notebook, executed", **MONTHLY):
+    with DAG("healthlib_notebook", description="one notebook, executed", **MONTHLY) as notebook:
         execute = PapermillOperator(
             task_id="execute",
             input_nb=f"{HEALTHLIB}/notebooks/04_executive_report.ipynb",
