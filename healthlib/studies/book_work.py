@@ -45,7 +45,7 @@ def named(rows: pd.DataFrame) -> pd.Series:
         return rows["account_id"]
     names = rows["name"].astype("object")
     seen = [isinstance(name, str) and any(letter.isprintable() and not letter.isspace() for letter in name) for name in names]
-    return names.where(seen, rows["account_id"])
+    return names.where(pd.Series(seen, index=rows.index), rows["account_id"])
 
 
 def accounts(book: Book, executive: ExecutiveFacts, snapshot: pd.DataFrame, anchors: Mapping[str, str]) -> pd.DataFrame:
