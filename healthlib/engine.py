@@ -119,7 +119,7 @@ class Engine:
         in. Then no part of it may be a query of its own or ask for a setting.
         """
         asked = [f"SELECT (\n{sql}\n)", f"SELECT {sql}\n"]
-        trees = [json.loads(tree) for tree in self.first("SELECT json_serialize_sql(?), json_serialize_sql(?)", asked) or ()]
+        trees = [json.loads(tree) for tree in self._execute("SELECT json_serialize_sql(?), json_serialize_sql(?)", asked).fetchall()[0]]
         for tree in trees:
             if tree["error"]:
                 return str(tree.get("error_message", "no SQL")).splitlines()[0]
