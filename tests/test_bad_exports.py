@@ -248,7 +248,7 @@ def test_next_to_nothing_is_scored_with_a_word(kind: str, home: Path, capsys: Ca
         (home / "usage.csv").write_text(USAGE + (home / "usage.csv").read_text() + "\n")
     else:
         card.write_text(SCORECARD.replace("bands:", "  nps: {group: care, table: surveys, measure: mean score, window_days: 90, worst: 0, "
-                                          "best: 10, weight: 6}\nbands:"))  # fmt: skip
+                                          "best: 10, weight: 2}\nbands:"))  # fmt: skip
     for command in ("score", "fit", "backtest"):
         said = Said(home, capsys, command)
         assert (said.code, said.err) == (0, ""), command
