@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from . import artifacts, catalogue, runner
-from .engine import Engine
 from .errors import DataError, HealthlibError
+from .machine import passing
 from .runner import Tell, silent
-from .sources import find_sources
+from .sources import find_sources, session
 from .spec import Workspace, load_workspace
 from .studies.book import BeyondError
 
@@ -103,8 +102,8 @@ def origin(workspace: Workspace) -> dict[str, Any]:
     DataError
         Where a table is not found.
     """
-    with tempfile.TemporaryDirectory(prefix="healthlib-") as scratch:
-        sources, faults = find_sources(workspace, Engine(workspace.folder), Path(scratch))
+    with passing("healthlib-") as scratch:
+        sources, faults = find_sources(workspace, session(workspace, scratch), scratch)
     if faults:
         raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
     return {

@@ -17,7 +17,7 @@ from typing import Any
 from . import execution
 
 LEAST_MEMORY, SCANT_MEMORY = 0.5e9, 1.5e9
-"""Bytes below which a run most likely dies, and below which a large one may: the demo (600 accounts, 0.5 million rows) peaks at 0.9 GB."""
+"""Bytes below which a run most likely dies, and below which a large one may."""
 KERNEL_SECONDS = 30
 KEY = ("healthlib", "pandas", "numpy", "duckdb", "papermill", "nbconvert", "ipykernel")
 """Packages whose place is looked at."""

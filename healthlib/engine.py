@@ -94,8 +94,9 @@ class Engine:
             raise QueryError(str(error)) from error
 
     def first(self, sql: str, parameters: list | None = None) -> tuple | None:
-        """The first row of a query's result, None where it has none: a count or a yes or no costs a frame otherwise. Raises QueryError."""
-        return self._execute(sql, parameters).fetchone()
+        """The first of the few rows of a query, None where it has none: a count or a yes or no costs a frame otherwise. Raises QueryError."""
+        rows = self._execute(sql, parameters).fetchall()  # a result that is not read to its end keeps the session busy
+        return rows[0] if rows else None
 
     def count(self, rows: str) -> int:
         """How many rows a table, or a SELECT in brackets, has. Raises QueryError."""
@@ -121,7 +122,7 @@ class Engine:
         in. Then no part of it may be a query of its own or ask for a setting.
         """
         asked = [f"SELECT (\n{sql}\n)", f"SELECT {sql}\n"]
-        trees = [json.loads(tree) for tree in self._execute("SELECT json_serialize_sql(?), json_serialize_sql(?)", asked).fetchall()[0]]
+        trees = [json.loads(tree) for tree in self.first("SELECT json_serialize_sql(?), json_serialize_sql(?)", asked) or ()]
         for tree in trees:
             if tree["error"]:
                 return str(tree.get("error_message", "no SQL")).splitlines()[0]

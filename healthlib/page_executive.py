@@ -135,7 +135,7 @@ def strengths(facts: ExecutiveFacts) -> Piece:
     paint = _painted(facts)
     shown: dict[str, tuple[str, Any]] = {"group": ("Group", "text")}
     shown |= {
-        str(i): (f"{row['segment']}{_few(row)}, n = {count(row['accounts'])}, {money(row['arr'], unit(facts))}", paint)
+        str(i): (f"{row['segment']}{_few(row)}, n\u00a0=\u00a0{count(row['accounts'])}, {money(row['arr'], unit(facts))}", paint)
         for i, row in chosen.iterrows()
     }
     more = f"; the {SEGMENTS} largest of {count(len(parts))}, all below" if len(parts) > SEGMENTS else ""

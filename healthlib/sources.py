@@ -91,6 +91,11 @@ def find_sources(workspace: Workspace, engine: Engine, scratch: Path) -> tuple[l
     return sources, faults
 
 
+def session(workspace: Workspace, scratch: Path) -> Engine:
+    """A database session that may read what the workspace may, and `scratch`."""
+    return Engine((*reach.folders(workspace), scratch), reach.files(workspace, file_names(workspace)))
+
+
 def file_names(workspace: Workspace) -> tuple[str, ...]:
     """The names under which a table may lie in the workspace's folder."""
     return tuple(name + ending for name in dict.fromkeys((*TABLES, *workspace.tables)) for ending in ENDINGS)

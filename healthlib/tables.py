@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from healthlib import reach
 from healthlib.doubts import mixed_currencies, renamed
 from healthlib.engine import Engine, QueryError, quote
 from healthlib.errors import DataError, EvidenceError, Fault
@@ -18,7 +17,7 @@ from healthlib.loading import Loaded, load_source
 from healthlib.machine import passing
 from healthlib.schema import WHEN, TableSchema
 from healthlib.sheet import NO_DAY, load_sheet, sheet_warnings
-from healthlib.sources import Source, file_names, find_sources
+from healthlib.sources import Source, find_sources, session
 from healthlib.spec import Workspace
 from healthlib.wording import counted
 
@@ -75,7 +74,7 @@ def load_tables(workspace: Workspace) -> Tables:
     RejectedError : more than `max_rejected` of a table's rows broke a rule
     """
     with passing("healthlib-") as scratch:
-        engine = Engine((*reach.folders(workspace), scratch), reach.files(workspace, file_names(workspace)))
+        engine = session(workspace, scratch)
         sources, faults = find_sources(workspace, engine, scratch)
         if faults:
             raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
