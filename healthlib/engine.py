@@ -94,7 +94,7 @@ class Engine:
             raise QueryError(str(error)) from error
 
     def first(self, sql: str, parameters: list | None = None) -> tuple | None:
-        """The first of the few rows of a query, None where it has none: a count or a yes or no costs a frame otherwise. Raises QueryError."""
+        """The first of a few rows, None where there is none: a count or a yes or no costs a frame otherwise. Raises QueryError."""
         rows = self._execute(sql, parameters).fetchall()  # a result that is not read to its end keeps the session busy
         return rows[0] if rows else None
 

@@ -390,7 +390,6 @@ def test_all_structural_faults_at_once(tmp_path):
         ("accounts.csv", ""): "account.csv",
         ("contracts.csv", "start_date"): "start",
         ("usage.csv", "usage"): None,
-        ("tickets.csv", "tickets"): None,
         ("surveys.parquet", "surveys"): None,
         ("workspace.yaml", "tables.touchpoints.file"): None,
         ("ratings.csv", "ratings"): None,
