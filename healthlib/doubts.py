@@ -20,6 +20,9 @@ NEAR_DAYS, NEAR_ARR, ALIKE = 31, 0.25, 0.8
 """An account goes on under another id where the names are so alike, and its ARR and day of beginning differ by no more."""
 SAME_DAYS, SAME_ARR = 1, 0.01
 """What they may differ by where the names tell nothing, and no other account fits."""
+RARE = 20
+"""Accounts up to which a word of a name, or a day on which accounts begin, tells one from another; only these are paired, so that the
+pairs grow with the accounts and not with their square."""
 NAMED = 3
 """Pairs that are named."""
 
@@ -50,7 +53,7 @@ def renamed(engine: Engine, columns: Mapping[str, Mapping[str, str]], through: p
     """A warning where accounts end and others begin in their place: a merged or renamed account counts as lost and as won.
 
     A pair fits by name (`ALIKE`, within `NEAR_DAYS` and `NEAR_ARR`), or by day and ARR alone (`SAME_DAYS`, `SAME_ARR`) where the
-    names are not given and each is the other's only match.
+    names are not given and each is the other's only match. Names are compared where they share a word that is `RARE`.
 
     Parameters
     ----------
@@ -63,11 +66,23 @@ def renamed(engine: Engine, columns: Mapping[str, Mapping[str, str]], through: p
         CASE WHEN count(*) = count(end_date) THEN max(end_date) END AS ends, arg_max(arr, start_date) AS last_arr
         FROM data.contracts c LEFT JOIN data.accounts a USING (account_id) GROUP BY c.account_id"""
     pairs = engine.query(
-        f"""WITH spans AS ({spans}) SELECT o.account_id AS old, n.account_id AS new, o.name AS old_name, n.name AS new_name,
+        f"""WITH spans AS ({spans}),
+            words AS (SELECT account_id, unnest(list_distinct(list_append(regexp_extract_all(name, '[\\p{{L}}\\p{{N}}]{{2,}}'), name)))
+                AS word
+                FROM spans WHERE name <> ''),
+            rare AS (SELECT word FROM words GROUP BY word HAVING count(*) <= {RARE}),
+            days AS (SELECT starts FROM spans GROUP BY starts HAVING count(*) <= {RARE}),
+            begun AS (SELECT account_id, starts FROM spans JOIN days USING (starts) WHERE name = ''),
+            ended AS (SELECT account_id, unnest([ends - INTERVAL {SAME_DAYS} DAY, ends, ends + INTERVAL {SAME_DAYS} DAY]) AS starts
+                FROM spans WHERE name = ''),
+            near AS (SELECT one.account_id AS old, two.account_id AS new FROM words one JOIN rare USING (word) JOIN words two USING (word)
+                UNION SELECT e.account_id, b.account_id FROM ended e JOIN begun b ON b.starts = e.starts)
+            SELECT o.account_id AS old, n.account_id AS new, o.name AS old_name, n.name AS new_name,
             abs(date_diff('day', o.ends, n.starts)) AS days, abs(n.first_arr / o.last_arr - 1) AS moved, n.starts AS begins
-            FROM spans o JOIN spans n ON o.account_id <> n.account_id AND o.last_arr > 0
-            AND n.starts BETWEEN o.ends - INTERVAL {NEAR_DAYS} DAY AND o.ends + INTERVAL {NEAR_DAYS} DAY AND n.starts > o.starts
-            WHERE o.ends <= ? AND n.starts <= ? AND abs(n.first_arr / o.last_arr - 1) <= {NEAR_ARR} ORDER BY begins, old, new""",
+            FROM near JOIN spans o ON o.account_id = near.old JOIN spans n ON n.account_id = near.new
+            WHERE near.old <> near.new AND o.last_arr > 0 AND o.ends <= ? AND n.starts <= ? AND n.starts > o.starts
+            AND n.starts BETWEEN o.ends - INTERVAL {NEAR_DAYS} DAY AND o.ends + INTERVAL {NEAR_DAYS} DAY
+            AND abs(n.first_arr / o.last_arr - 1) <= {NEAR_ARR} ORDER BY begins, old, new""",
         [through, through],
     )
     if pairs.empty:
