@@ -62,8 +62,8 @@ def renamed(engine: Engine, columns: Mapping[str, Mapping[str, str]], through: p
     """
     name = "a.name" if "name" in columns["accounts"] else "NULL"
     spans = f"""SELECT c.account_id, lower(coalesce(CAST(any_value({name}) AS VARCHAR), '')) AS name,
-        min(start_date) AS starts, arg_min(arr, start_date) AS first_arr,
-        CASE WHEN count(*) = count(end_date) THEN max(end_date) END AS ends, arg_max(arr, start_date) AS last_arr
+        min(c.start_date) AS starts, arg_min(c.arr, c.start_date) AS first_arr,
+        CASE WHEN count(*) = count(c.end_date) THEN max(c.end_date) END AS ends, arg_max(c.arr, c.start_date) AS last_arr
         FROM data.contracts c LEFT JOIN data.accounts a USING (account_id) GROUP BY c.account_id"""
     pairs = engine.query(
         f"""WITH spans AS ({spans}),

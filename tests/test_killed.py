@@ -126,5 +126,5 @@ def test_killed_at_any_moment_the_last_report_is_whole_and_nothing_survives(tiny
         assert process.returncode in (-signal.SIGKILL, 0), where
     assert tiny.run() == (0, "")
     assert tiny.report() == good
-    assert sorted(path.name for path in tiny.shelf.iterdir()) == [".lock", "2026-08-31"]
+    assert sorted(path.name for path in tiny.shelf.iterdir()) == [".lock", "2026-08-31", "status.json"]
     assert sorted(path.name for path in tiny.out.iterdir()) == ["index.html", "tiny"]
