@@ -29,12 +29,29 @@ FAR = "DATE '9999-12-31'"
 def open_door(tables: Tables, workspace: Workspace) -> None:
     """Create ``known.<table>`` for every loaded table. Idempotent; contracts first, because tables without a clock borrow theirs."""
     tables.engine.run("CREATE SCHEMA IF NOT EXISTS known")
+    tables.engine.surveys.clear()
     tables.engine.run(_door(tables, "contracts", _lag(workspace, "contracts")))
     first = "SELECT account_id, min(known) AS visible_from FROM known.contracts GROUP BY account_id"
     tables.engine.run(f"CREATE OR REPLACE VIEW known.first_contract AS {first}")
     for name in tables.columns:
         if name not in ("contracts", "accounts"):
             tables.engine.run(_door(tables, name, _lag(workspace, name)))
+
+
+def survey(tables: Tables, name: str) -> pd.DataFrame:
+    """What is to be had of an event table, by the day it came to be known: one reading of its clocks, remembered by the engine.
+
+    Returns known, first_day, last_day (datetime64[s]), late (whether any of these rows happened before that day); rows without a clock are
+    not among them.
+    """
+    if name not in tables.engine.surveys:
+        found = tables.engine.query(
+            f"""SELECT known, min(day) AS first_day, max(day) AS last_day, max(CASE WHEN known <> day THEN 1 ELSE 0 END) AS late
+            FROM known.{quote(name)} WHERE known IS NOT NULL GROUP BY known ORDER BY known"""
+        )
+        days = {column: pd.to_datetime(found[column]).astype("datetime64[s]") for column in ("known", "first_day", "last_day")}
+        tables.engine.surveys[name] = pd.DataFrame(days).assign(late=found["late"].astype(bool))
+    return tables.engine.surveys[name]
 
 
 def _lag(workspace: Workspace, name: str) -> int:

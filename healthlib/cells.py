@@ -59,24 +59,35 @@ Found = list[tuple[pd.DataFrame, dict[Atom, str]]]
 """Frames with `place` and, for each atom, the column that holds it."""
 
 
-def atom_values(tables: Tables, table: str, atoms: list[Atom], length: int) -> dict[Atom, np.ndarray]:
+def atom_values(tables: Tables, table: str, atoms: list[Atom], days: pd.Series) -> dict[Atom, np.ndarray]:
     """Each atom's value at each place of the spine put by `asof.put_spine`; NaN where no row qualifies.
 
     Parameters
     ----------
-    length : rows of the spine
+    days : the spine's as_of, in its order
     """
     later = asof.later_filled(tables, table)
     dated = [*later, *_of_the_day(tables, table)]
     slow = [a for a in atoms if a.kind == "open" or asof.refers_to(a.of, dated) or asof.refers_to(a.where, dated)]
     fast = [a for a in atoms if a not in slow]
-    found: Found = [_row_by_row(tables, table, atom, later) for atom in slow]
+    dates = pd.Series(np.unique(days.to_numpy("datetime64[s]")))
+    found: Found = [_row_by_row(tables, table, atom, dates, later) for atom in slow]
     if fast:
-        clocks = _cut(tables, table, fast)
+        clocks = _cut(tables, table, fast, dates)
         found += _additive(tables, table, [a for a in fast if a.kind not in ("distinct", "last")], clocks)
         found += _distinct(tables, table, [a for a in fast if a.kind == "distinct"], clocks)
         found += [_last(tables, table, a, clocks) for a in fast if a.kind == "last"]
-    return {atom: asof.at_places(frame, name, length) for frame, held in found for atom, name in held.items()}
+    return {atom: _placed(frame, name, atom, days) for frame, held in found for atom, name in held.items()}
+
+
+def _placed(found: pd.DataFrame, name: str, atom: Atom, days: pd.Series) -> np.ndarray:
+    """What was found, at its places; days since the latest row are worked out here, so that no engine's idea of dates matters."""
+    if atom.kind != "since":
+        return asof.at_places(found, name, len(days))
+    latest = pd.to_datetime(found[name]).to_numpy("datetime64[D]")
+    until = days.to_numpy("datetime64[D]")[found["place"].to_numpy(int)] - np.timedelta64(atom.shift, "D")
+    since = np.where(np.isnat(latest), np.nan, (until - latest).astype(float))
+    return asof.at_places(found.assign(**{name: since}), name, len(days))
 
 
 def _of_the_day(tables: Tables, table: str) -> list[str]:
@@ -86,9 +97,11 @@ def _of_the_day(tables: Tables, table: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Clocks:
-    """SQL of the second clock: `column` of the roll-up, `join` that finds it, `test` that lets a cell through. Empty with one clock."""
+    """SQL that keeps to the days in reach (`raw`), and of the second clock: `column` of the roll-up, `join` that finds it, `test` that lets
+    a cell through. The latter are empty with one clock."""
 
-    column: str = "0"
+    raw: str = ""
+    column: str = ""
     join: str = ""
     test: str = ""
 
@@ -97,24 +110,38 @@ class _Clocks:
         return bool(self.join)
 
 
-def _cut(tables: Tables, table: str, atoms: list[Atom]) -> _Clocks:
+def _cut(tables: Tables, table: str, atoms: list[Atom], dates: pd.Series) -> _Clocks:
     """Cut the calendar at every window edge. Puts tables `days` (day -> cell), `spans` and `window_cells` into the engine."""
-    engine, view = tables.engine, f"known.{quote(table)}"
-    dates = engine.query("SELECT DISTINCT CAST(as_of AS TIMESTAMP) AS as_of FROM spine ORDER BY 1")["as_of"].astype("datetime64[s]")
     spans = _spans(dates, sorted({(a.window_days or 0, a.shift) for a in atoms}))
     edges = np.unique(np.concatenate([spans["since"].to_numpy("datetime64[D]"), spans["until"].to_numpy("datetime64[D]") + 1]))
-    ends = engine.query(
-        f"""SELECT CAST(min(day) AS TIMESTAMP) AS first, CAST(max(day) AS TIMESTAMP) AS last,
-            coalesce(max(CASE WHEN known <> day THEN 1 ELSE 0 END), 0) AS late FROM {view}"""
-    ).iloc[0]
-    calendar = _calendar(ends["first"], ends["last"], dates)
-    engine.put("days_in", pd.DataFrame({"day": calendar.astype("datetime64[s]"), "cell": np.searchsorted(edges, calendar, side="right")}))
-    engine.run("CREATE OR REPLACE TABLE days AS SELECT CAST(day AS DATE) AS calendar_day, cell FROM days_in")
+    survey = asof.survey(tables, table)
+    calendar = _calendar(survey["first_day"].min(), survey["last_day"].max(), dates)
+    cell = np.searchsorted(edges, calendar, side="right")
+    _put_dated(tables, "days", pd.DataFrame({"calendar_day": calendar.astype("datetime64[s]"), "cell": cell}))
     spans["first_cell"] = np.searchsorted(edges, spans["since"].to_numpy("datetime64[D]"), side="right")
     spans["last_cell"] = np.searchsorted(edges, spans["until"].to_numpy("datetime64[D]"), side="right")
     spans["known_cell"] = np.searchsorted(dates.to_numpy(), spans["as_of"].to_numpy(), side="left")
-    _put_spans(tables, spans)
-    return _second_clock(tables, view, dates) if ends["late"] else _Clocks()
+    _put_dated(tables, "spans", spans[["as_of", "w", "s", "first_cell", "last_cell", "known_cell"]])
+    _put_dated(tables, "window_cells", _window_cells(spans))
+    opened = None if any(a.window_days is None for a in atoms) else spans["since"].min()
+    raw = _raw_days(tables, table, opened, dates.max())
+    return _second_clock(tables, survey, dates, raw) if survey["late"].any() else _Clocks(raw)
+
+
+def _raw_days(tables: Tables, table: str, first: pd.Timestamp | None, last: pd.Timestamp) -> str:
+    """SQL that keeps to the days that any window can reach, in terms of the stored time: what an engine skips whole files by."""
+    time = tables.schemas[table].time
+    if not time or time not in tables.columns[table]:
+        return ""
+    since = f" AND v.{quote(time)} >= TIMESTAMP '{first:%Y-%m-%d} 00:00:00'" if first is not None else ""
+    return f" WHERE v.{quote(time)} < TIMESTAMP '{last + pd.Timedelta(days=1):%Y-%m-%d} 00:00:00'{since}"
+
+
+def _put_dated(tables: Tables, name: str, frame: pd.DataFrame) -> None:
+    """Store a frame whose first column is a day: as a DATE, however the engine takes a moment in."""
+    day, *others = frame.columns
+    tables.engine.put(f"{name}_in", frame)
+    tables.engine.make(name, f"SELECT CAST({day} AS DATE) AS {day}{''.join(f', {other}' for other in others)} FROM {name}_in")
 
 
 def _spans(dates: pd.Series, windows: list[tuple[int, int]]) -> pd.DataFrame:
@@ -131,33 +158,34 @@ def _calendar(first: pd.Timestamp, last: pd.Timestamp, dates: pd.Series) -> np.n
     return np.arange(np.datetime64(first, "D"), np.datetime64(min(last, dates.max()), "D") + 1)
 
 
-def _put_spans(tables: Tables, spans: pd.DataFrame) -> None:
-    """`spans`, and `window_cells`: one row for every cell of every bounded window, so that a window is an equality join."""
+def _window_cells(spans: pd.DataFrame) -> pd.DataFrame:
+    """One row for every cell of every bounded window, so that a window is an equality join."""
     bounded = spans[spans["w"] > 0]
     lengths = (bounded["last_cell"] - bounded["first_cell"] + 1).to_numpy()
     rows = bounded.loc[bounded.index.repeat(lengths), ["as_of", "w", "s", "first_cell", "known_cell"]]
     steps = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    for name, frame in (("spans", spans), ("window_cells", rows.assign(cell=rows["first_cell"] + steps))):
-        tables.engine.put(f"{name}_in", frame)
-        tables.engine.run(f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (CAST(as_of AS DATE) AS as_of) FROM {name}_in")
+    return rows.assign(cell=rows["first_cell"] + steps)
 
 
-def _second_clock(tables: Tables, view: str, dates: pd.Series) -> _Clocks:
+def _second_clock(tables: Tables, survey: pd.DataFrame, dates: pd.Series, raw: str) -> _Clocks:
     """Number each `known` day by the first date that could see it."""
-    tables.engine.put("dates_in", pd.DataFrame({"as_of": dates, "known_cell": np.arange(len(dates))}))
-    tables.engine.run(
-        f"""CREATE OR REPLACE TABLE known_days AS SELECT k.known AS known_day, min(e.known_cell) AS known_cell
-        FROM (SELECT DISTINCT known FROM {view}) k JOIN dates_in e ON CAST(e.as_of AS DATE) >= k.known GROUP BY k.known"""
-    )
-    return _Clocks("kd.known_cell", " JOIN known_days kd ON kd.known_day = v.known", " AND c.known_cell <= p.known_cell")
+    known = survey["known"].dropna()
+    cell = np.searchsorted(dates.to_numpy(), known.to_numpy("datetime64[s]"), side="left")
+    seen = pd.DataFrame({"known_day": known, "known_cell": cell})[cell < len(dates)]
+    _put_dated(tables, "known_days", seen)
+    return _Clocks(raw, "kd.known_cell", " JOIN known_days kd ON kd.known_day = v.known", " AND c.known_cell <= p.known_cell")
 
 
 def _rolled(table: str, clocks: _Clocks, picked: str, *, value: str = "", where: str | None = None) -> str:
     """The roll-up: account × cell (× known cell) (× value) with the aggregates `picked`. Reads the table once."""
+    keys = ["v.account_id", "d.cell", *([clocks.column] if clocks.two else []), *([value] if value else [])]
+    named = [
+        "v.account_id", "d.cell", *([f"{clocks.column} AS known_cell"] if clocks.two else []), *([f"{value} AS value"] if value else []),
+    ]  # fmt: skip
+    kept = f"{clocks.raw} AND ({where})" if clocks.raw and where else clocks.raw or (f" WHERE {where}" if where else "")
     return (
-        f"SELECT v.account_id, d.cell, {clocks.column} AS known_cell{f', {value} AS value' if value else ''}, {picked} "
-        f"FROM known.{quote(table)} v JOIN days d ON d.calendar_day = v.day{clocks.join}"
-        f"{f' WHERE {where}' if where else ''} GROUP BY 1, 2, 3{', 4' if value else ''}"
+        f"SELECT {', '.join([*named, picked])} FROM known.{quote(table)} v JOIN days d ON d.calendar_day = v.day{clocks.join}{kept} "
+        f"GROUP BY {', '.join(keys)}"
     )
 
 
@@ -171,13 +199,15 @@ def _window(source: str, clocks: _Clocks, atom: Atom) -> str:
 
 
 def _aggregate(kind: str, of: str | None, where: str | None) -> str:
-    kept = f" FILTER ({where})" if where else ""
+    def kept(cell: str) -> str:
+        return f"CASE WHEN {where} THEN {cell} END" if where else cell
+
     return {
-        "rows": f"count(*){kept}",
-        "filled": f"count({of}){kept}",
-        "sum": f"coalesce(sum(CAST({of} AS {EXACT})){kept}, 0)",
-        "max": f"max(CAST({of} AS DOUBLE)){kept}",
-        "since": f"max(v.day){kept}",
+        "rows": f"count({kept('1')})",
+        "filled": f"count({kept(f'({of})')})",
+        "sum": f"coalesce(sum({kept(f'CAST({of} AS {EXACT})')}), 0)",
+        "max": f"max({kept(f'CAST({of} AS DOUBLE)')})",
+        "since": f"max({kept('v.day')})",
     }[kind]
 
 
@@ -187,7 +217,7 @@ def _additive(tables: Tables, table: str, atoms: list[Atom], clocks: _Clocks) ->
         return []
     whats = {what: f"x{i}" for i, what in enumerate(dict.fromkeys((a.kind, a.of, a.where) for a in atoms))}
     picked = [f"{_aggregate(*what)} AS {name}, {_aggregate('rows', None, what[2])} AS n{name}" for what, name in whats.items()]
-    tables.engine.run(f"CREATE OR REPLACE TABLE cells AS {_rolled(table, clocks, ', '.join(picked))}")
+    tables.engine.make("cells", _rolled(table, clocks, ", ".join(picked)))
     found: Found = []
     for window in dict.fromkeys((a.window_days, a.shift) for a in atoms):
         held = {a: whats[a.kind, a.of, a.where] for a in atoms if (a.window_days, a.shift) == window}
@@ -197,9 +227,7 @@ def _additive(tables: Tables, table: str, atoms: list[Atom], clocks: _Clocks) ->
 
 
 def _over_cells(atom: Atom, name: str) -> str:
-    if atom.kind == "since":
-        return f"CAST(max(s.as_of) - {atom.shift} - max(c.{name}) AS DOUBLE) AS {name}"
-    if atom.kind == "max":
+    if atom.kind in ("max", "since"):
         return f"max(c.{name}) AS {name}"
     return f"CASE WHEN sum(c.n{name}) > 0 THEN CAST(sum(c.{name}) AS DOUBLE) END AS {name}"
 
@@ -214,14 +242,14 @@ def _distinct(tables: Tables, table: str, atoms: list[Atom], clocks: _Clocks) ->
     for of, where in dict.fromkeys((a.of, a.where) for a in atoms):
         rolled = _rolled(table, clocks, "1 AS one", value=of or "", where=where)
         if clocks.two:
-            seen, counted = f"SELECT * FROM ({rolled}) r", "count(DISTINCT c.value)"
+            seen, counted = rolled, "count(DISTINCT c.value)"
         elif of == "day":
             seen, counted = f"SELECT account_id, cell, count(*) AS n FROM ({rolled}) r GROUP BY account_id, cell", "sum(c.n)"
         else:
             before = "coalesce(lag(cell) OVER (PARTITION BY account_id, value ORDER BY cell), -1) AS before"
             seen = f"SELECT account_id, cell, value, {before} FROM ({rolled}) r"
             counted = "sum(CASE WHEN c.before < p.first_cell AND c.value IS NOT NULL THEN 1 ELSE 0 END)"
-        tables.engine.run(f"CREATE OR REPLACE TABLE values_seen AS {seen}")
+        tables.engine.make("values_seen", seen)
         for atom in (a for a in atoms if (a.of, a.where) == (of, where)):
             sql = f"SELECT s.place, CAST({counted} AS DOUBLE) AS x {_window('values_seen', clocks, atom)} GROUP BY s.place"
             found.append((tables.engine.query(sql), {atom: "x"}))
@@ -232,12 +260,14 @@ def _last(tables: Tables, table: str, atom: Atom, clocks: _Clocks) -> tuple[pd.D
     """The value in the latest visible row; ties by time, then by when it was known, then by the larger value: a total order."""
     time = _time(tables, table, "v.")
     order = f"{time} DESC, v.known DESC, CAST({atom.of} AS DOUBLE) DESC NULLS LAST"
-    latest = f"""SELECT * FROM (
-        SELECT v.account_id, d.cell, {clocks.column} AS known_cell, {time} AS at_time, v.known, CAST({atom.of} AS DOUBLE) AS value,
-            row_number() OVER (PARTITION BY v.account_id, d.cell, {clocks.column} ORDER BY {order}) AS nth
-        FROM known.{quote(table)} v JOIN days d ON d.calendar_day = v.day{clocks.join}{f" WHERE {atom.where}" if atom.where else ""}
+    second = f", {clocks.column} AS known_cell" if clocks.two else ""
+    kept = f"{clocks.raw} AND ({atom.where})" if clocks.raw and atom.where else clocks.raw or (f" WHERE {atom.where}" if atom.where else "")
+    latest = f"""SELECT account_id, cell{", known_cell" if second else ""}, at_time, known, value FROM (
+        SELECT v.account_id, d.cell{second}, {time} AS at_time, v.known, CAST({atom.of} AS DOUBLE) AS value,
+            row_number() OVER (PARTITION BY v.account_id, d.cell{f", {clocks.column}" if second else ""} ORDER BY {order}) AS nth
+        FROM known.{quote(table)} v JOIN days d ON d.calendar_day = v.day{clocks.join}{kept}
         ) r WHERE nth = 1"""
-    tables.engine.run(f"CREATE OR REPLACE TABLE latest AS {latest}")
+    tables.engine.make("latest", latest)
     frame = tables.engine.query(
         f"""SELECT place, value AS x FROM (
             SELECT s.place, c.value, row_number() OVER (
@@ -253,36 +283,42 @@ def _time(tables: Tables, table: str, prefix: str = "") -> str:
     return prefix + (quote(time) if time and time in tables.columns[table] else "day")
 
 
-def _row_by_row(tables: Tables, table: str, atom: Atom, later: dict[str, str]) -> tuple[pd.DataFrame, dict[Atom, str]]:
+def _row_by_row(
+    tables: Tables, table: str, atom: Atom, dates: pd.Series, later: dict[str, str]
+) -> tuple[pd.DataFrame, dict[Atom, str]]:
     """Atoms over columns that are filled in later: each row is read as it stood on the last day of the window."""
+    spans = _spans(dates, [(atom.window_days or 0, atom.shift)])
+    tables.engine.put("looks_in", spans[["as_of", "since", "until"]])
+    cast = ", ".join(f"CAST({name} AS DATE) AS {name}" for name in ("as_of", "since", "until"))
+    tables.engine.make("looks", f"SELECT {cast} FROM looks_in")
     columns = [c for c in tables.columns[table] if c != "account_id"]
-    until = f"(s.as_of - {atom.shift})"
     seen = [
-        f"CASE WHEN CAST(v.{quote(later[c])} AS DATE) <= {until} THEN v.{quote(c)} END AS {quote(c)}" if c in later else f"v.{quote(c)}"
+        f"CASE WHEN CAST(v.{quote(later[c])} AS DATE) <= k.until THEN v.{quote(c)} END AS {quote(c)}" if c in later else f"v.{quote(c)}"
         for c in columns
     ]
-    seen += [{"as_of": f"{until} AS as_of", "term_ends": "s.term_ends"}[name] for name in _of_the_day(tables, table)]
+    seen += [{"as_of": "k.until AS as_of", "term_ends": "s.term_ends"}[name] for name in _of_the_day(tables, table)]
     kept = f" WHERE {atom.where}" if atom.where else ""
-    since = f" AND v.day > {until} - {atom.window_days}" if atom.window_days else ""
-    tables.engine.run(
-        f"""CREATE OR REPLACE TABLE seen AS SELECT * FROM (
-            SELECT s.place, {until} AS until, v.day, v.known, {", ".join(seen)} FROM spine s JOIN known.{quote(table)} v
-            ON v.account_id = s.account_id AND v.known <= s.as_of AND v.day <= {until}{since}) v{kept}"""
+    since = " AND v.day >= k.since" if atom.window_days else ""
+    tables.engine.make(
+        "seen",
+        f"""SELECT v.* FROM (
+            SELECT s.place, v.day, v.known, {", ".join(seen)} FROM spine s JOIN looks k ON k.as_of = s.as_of
+            JOIN known.{quote(table)} v ON v.account_id = s.account_id AND v.known <= s.as_of AND v.day <= k.until{since}) v{kept}""",
     )
     if atom.kind == "last":
         order = f"{_time(tables, table)} DESC, known DESC, CAST({atom.of} AS DOUBLE) DESC NULLS LAST"
         ranked = f"SELECT place, CAST({atom.of} AS DOUBLE) AS x, row_number() OVER (PARTITION BY place ORDER BY {order}) AS nth FROM seen"
         return tables.engine.query(f"SELECT place, x FROM ({ranked}) r WHERE nth = 1"), {atom: "x"}
-    return tables.engine.query(f"SELECT place, CAST({_over_rows(atom, later)} AS DOUBLE) AS x FROM seen v GROUP BY place"), {atom: "x"}
+    over = _over_rows(atom, later)
+    figure = over if atom.kind == "since" else f"CAST({over} AS DOUBLE)"
+    return tables.engine.query(f"SELECT place, {figure} AS x FROM seen v GROUP BY place"), {atom: "x"}
 
 
 def _over_rows(atom: Atom, later: dict[str, str]) -> str:
     if atom.kind == "open":
         if not later:
             raise ValueError("`open` needs a table with a closing date (closed_at, completed_at, achieved_at, paid_at, ended_at)")
-        return f"count(*) FILTER ({quote(next(iter(later.values())))} IS NULL)"
+        return f"count(CASE WHEN {quote(next(iter(later.values())))} IS NULL THEN 1 END)"
     if atom.kind == "distinct":
         return f"count(DISTINCT {atom.of})"
-    if atom.kind == "since":
-        return "max(until) - max(day)"
     return _aggregate(atom.kind, atom.of, None)

@@ -63,6 +63,7 @@ class Engine:
 
     def __init__(self, folders: Iterable[Path] = (), files: Iterable[Path] = ()):
         self.connection = duckdb.connect(":memory:")
+        self.surveys: dict[str, pd.DataFrame] = {}
         self.run("SET TimeZone = 'UTC'")
         self.run("SET autoinstall_known_extensions = false")
         self.run("SET python_enable_replacements = false")
@@ -143,6 +144,10 @@ class Engine:
         for name in names:
             for kind in found.loc[found["table_name"] == name, "table_type"]:
                 self.run(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} data.{quote(name)}")
+
+    def make(self, name: str, select: str) -> None:
+        """Store a query's rows as a table, replacing one of that name. Raises QueryError."""
+        self.run(f"CREATE OR REPLACE TABLE {name} AS {select}")
 
     def put(self, name: str, frame: pd.DataFrame) -> None:
         """Store a frame as a table (replacing one of that name) so that SQL can join it."""

@@ -95,21 +95,18 @@ def _blame(tables: Tables, table: str, wanted: list[Metric], state: pd.DataFrame
 def _measure_table(tables: Tables, table: str, wanted: list[Metric], state: pd.DataFrame) -> dict[str, np.ndarray]:
     recipes = [_recipe(tables, table, metric) for metric in wanted]
     atoms = list(dict.fromkeys(atom for recipe in recipes for atom in recipe.atoms()))
-    values = atom_values(tables, table, atoms, len(state)) if atoms else {}
+    values = atom_values(tables, table, atoms, state["as_of"]) if atoms else {}
     start = recording_since(tables, table, state) if table else state["as_of"]
     return {recipe.metric.name: recipe.value(values, state, start) for recipe in recipes}
 
 
 def recording_since(tables: Tables, table: str, state: pd.DataFrame) -> pd.Series:
     """From which day no rows means zero: the later of the table's first visible day and the account's first contract; NaT if never."""
-    days = tables.engine.query(
-        f"""SELECT CAST(s.as_of AS TIMESTAMP) AS as_of, CAST(min(v.first_day) AS TIMESTAMP) AS first_day
-        FROM (SELECT DISTINCT as_of FROM spine) s
-        LEFT JOIN (SELECT known, min(day) AS first_day FROM known.{quote(table)} GROUP BY known) v ON v.known <= s.as_of GROUP BY s.as_of"""
-    )
-    first = pd.Series(days["first_day"].astype("datetime64[s]").to_numpy(), index=days["as_of"].astype("datetime64[s]"))
+    survey = asof.survey(tables, table)
+    visible = np.searchsorted(survey["known"].to_numpy(), state["as_of"].to_numpy("datetime64[s]"), side="right")
+    first = np.concatenate([[np.datetime64("NaT")], survey["first_day"].cummin().to_numpy()])
+    table_start = pd.Series(first[visible], index=state.index, dtype="datetime64[s]")
     started = state["as_of"] - pd.to_timedelta(state["age_days"], unit="D")
-    table_start = state["as_of"].map(first)
     return table_start.where(table_start > started, started).where(table_start.notna() & started.notna())
 
 

@@ -74,7 +74,7 @@ def latest_answers(tables: Tables, workspace: Workspace, spine: pd.DataFrame) ->
     for metric in wanted:
         asof.put_spine(tables, spine)
         value, since = Atom("last", metric.measure.of, metric.where, None), Atom("since", None, metric.where, None)
-        found = atom_values(tables, metric.table or "", [value, since], len(spine))
+        found = atom_values(tables, metric.table or "", [value, since], spine["as_of"])
         frame = spine[["account_id", "as_of"]].assign(metric=metric.name, value=found[value], age_days=found[since])
         parts.append(frame[frame["value"].notna()])
     return pd.concat(parts, ignore_index=True)[list(ANSWER_COLUMNS)] if parts else NO_ANSWERS.copy()
@@ -89,7 +89,7 @@ def _ages(tables: Tables, spine: pd.DataFrame, metrics: list[Metric]) -> list[tu
             continue
         asof.put_spine(tables, spine)
         atoms = {m.name: _clocks(tables, m) for m in metrics if m.table == table}
-        values = atom_values(tables, table, list(dict.fromkeys(atom for held in atoms.values() for atom in held)), len(spine))
+        values = atom_values(tables, table, list(dict.fromkeys(atom for held in atoms.values() for atom in held)), spine["as_of"])
         for metric in (m for m in metrics if m.name in atoms):
             since, *filled = (values[atom] for atom in atoms[metric.name])
             for day in filled:
