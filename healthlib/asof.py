@@ -20,7 +20,7 @@ import pandas as pd
 from .engine import quote
 from .schema import CASE_COLUMNS, WHEN
 from .spec import Workspace
-from .tables import Tables
+from .tables import Rows, Tables
 
 FAR = "DATE '9999-12-31'"
 """Stands for "never": the end of an evergreen contract."""
@@ -30,15 +30,30 @@ def open_door(tables: Tables, workspace: Workspace) -> None:
     """Create ``known.<table>`` for every loaded table. Idempotent; contracts first, because tables without a clock borrow theirs."""
     tables.engine.run("CREATE SCHEMA IF NOT EXISTS known")
     tables.engine.surveys.clear()
-    tables.engine.run(_door(tables, "contracts", _lag(workspace, "contracts")))
+    tables.engine.view("known.contracts", _door(tables, "contracts", _lag(workspace, "contracts")))
     first = "SELECT account_id, min(known) AS visible_from FROM known.contracts GROUP BY account_id"
-    tables.engine.run(f"CREATE OR REPLACE VIEW known.first_contract AS {first}")
+    tables.engine.view("known.first_contract", first)
     for name in tables.columns:
         if name not in ("contracts", "accounts"):
-            tables.engine.run(_door(tables, name, _lag(workspace, name)))
+            tables.engine.view(f"known.{quote(name)}", _door(tables, name, _lag(workspace, name)))
 
 
-def survey(tables: Tables, name: str) -> pd.DataFrame:
+def open_door_there(there: Rows, workspace: Workspace, rows: dict[str, str], first_contract: pd.DataFrame) -> None:
+    """The same for tables that stay where they are.
+
+    Parameters
+    ----------
+    there : their engine, columns and schemas
+    rows : table -> SQL of its sound rows, under the contract's names
+    first_contract : account_id, visible_from, of all accounts
+    """
+    there.engine.put("first_contract_in", first_contract[["visible_from", "account_id"]])
+    there.engine.make("first_contract", "SELECT CAST(visible_from AS DATE) AS visible_from, account_id FROM first_contract_in")
+    for name, relation in rows.items():
+        there.engine.view(f"known.{name}", _door(there, name, _lag(workspace, name), relation, "first_contract"))
+
+
+def survey(tables: Rows, name: str) -> pd.DataFrame:
     """What is to be had of an event table, by the day it came to be known: one reading of its clocks, remembered by the engine.
 
     Returns known, first_day, last_day (datetime64[s]), late (whether any of these rows happened before that day); rows without a clock are
@@ -59,8 +74,11 @@ def _lag(workspace: Workspace, name: str) -> int:
     return source.lag_days if source else 0
 
 
-def _door(tables: Tables, name: str, lag_days: int) -> str:
-    """The view of one table with its two clocks. A row without a time of its own is visible from the account's first contract."""
+def _door(tables: Rows, name: str, lag_days: int, rows: str = "", first: str = "known.first_contract") -> str:
+    """SELECT of one table with its two clocks. A row without a time of its own is visible from the account's first contract.
+
+    `rows` is SQL of the table where it is not data.<name> (which alone has `_line`), `first` the table of first contracts.
+    """
     columns, time = tables.columns[name], tables.schemas[name].time
     own = f"CAST(t.{quote(time)} AS DATE)" if time and time in columns else "CAST(NULL AS DATE)"
     borrows = name != "contracts" and (name in ("milestones", "goals") or not time)
@@ -75,9 +93,9 @@ def _door(tables: Tables, name: str, lag_days: int) -> str:
     plain = [_column(name, column) for column in columns]
     if name == "usage" and "quantity" not in columns:
         plain.append("1 AS quantity")
-    join = " LEFT JOIN known.first_contract f ON f.account_id = t.account_id" if borrows else ""
-    picked = f"SELECT {', '.join(plain)}, t._line, {day} AS day, {known} AS known FROM data.{quote(name)} t{join}"
-    return f"CREATE OR REPLACE VIEW known.{quote(name)} AS {picked}"
+    join = f" LEFT JOIN {first} f ON f.account_id = t.account_id" if borrows else ""
+    line = "" if rows else ", t._line"
+    return f"SELECT {', '.join(plain)}{line}, {day} AS day, {known} AS known FROM {rows or f'data.{quote(name)}'} t{join}"
 
 
 def _column(table: str, column: str) -> str:
@@ -86,7 +104,7 @@ def _column(table: str, column: str) -> str:
     return f"t.{quote(column)}"
 
 
-def later_filled(tables: Tables, name: str) -> dict[str, str]:
+def later_filled(tables: Rows, name: str) -> dict[str, str]:
     """Columns of a table that are empty until a date in another column: column -> that date column, both present.
 
     A contract without `decided_on` counts as decided when it ends.
@@ -133,7 +151,7 @@ def active_spine(tables: Tables, dates: Iterable[pd.Timestamp]) -> pd.DataFrame:
     )
 
 
-def put_spine(tables: Tables, spine: pd.DataFrame) -> None:
+def put_spine(tables: Rows, spine: pd.DataFrame) -> None:
     """Hand the (account_id, as_of) pairs to the engine as table ``spine`` (place, account_id, as_of DATE, term_ends DATE).
 
     `place` is the row in `spine`; term_ends is empty where `spine`, not being the frame of `state`, does not say it.
@@ -145,7 +163,7 @@ def put_spine(tables: Tables, spine: pd.DataFrame) -> None:
     ends = "term_ends" in spine
     tables.engine.put("spine_in", spine[["account_id", "as_of", *(["term_ends"] if ends else [])]].assign(place=range(len(spine))))
     term = f"CAST({'term_ends' if ends else 'NULL'} AS DATE) AS term_ends"
-    tables.engine.run(f"CREATE OR REPLACE TABLE spine AS SELECT place, account_id, CAST(as_of AS DATE) AS as_of, {term} FROM spine_in")
+    tables.engine.make("spine", f"SELECT place, account_id, CAST(as_of AS DATE) AS as_of, {term} FROM spine_in")
 
 
 def at_places(found: pd.DataFrame, column: str, length: int) -> np.ndarray:

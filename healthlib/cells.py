@@ -25,7 +25,7 @@ import pandas as pd
 
 from . import asof
 from .engine import quote
-from .tables import Tables
+from .tables import Rows
 
 EXACT = "DECIMAL(38, 9)"
 LONG_AGO = pd.Timestamp("1677-10-01")
@@ -59,7 +59,7 @@ Found = list[tuple[pd.DataFrame, dict[Atom, str]]]
 """Frames with `place` and, for each atom, the column that holds it."""
 
 
-def atom_values(tables: Tables, table: str, atoms: list[Atom], days: pd.Series) -> dict[Atom, np.ndarray]:
+def atom_values(tables: Rows, table: str, atoms: list[Atom], days: pd.Series) -> dict[Atom, np.ndarray]:
     """Each atom's value at each place of the spine put by `asof.put_spine`; NaN where no row qualifies.
 
     Parameters
@@ -90,7 +90,7 @@ def _placed(found: pd.DataFrame, name: str, atom: Atom, days: pd.Series) -> np.n
     return asof.at_places(found.assign(**{name: since}), name, len(days))
 
 
-def _of_the_day(tables: Tables, table: str) -> list[str]:
+def _of_the_day(tables: Rows, table: str) -> list[str]:
     """Those of `OF_THE_DAY` that are not columns of the table itself."""
     return [name for name in OF_THE_DAY if name not in tables.columns[table]]
 
@@ -110,7 +110,7 @@ class _Clocks:
         return bool(self.join)
 
 
-def _cut(tables: Tables, table: str, atoms: list[Atom], dates: pd.Series) -> _Clocks:
+def _cut(tables: Rows, table: str, atoms: list[Atom], dates: pd.Series) -> _Clocks:
     """Cut the calendar at every window edge. Puts tables `days` (day -> cell), `spans` and `window_cells` into the engine."""
     spans = _spans(dates, sorted({(a.window_days or 0, a.shift) for a in atoms}))
     edges = np.unique(np.concatenate([spans["since"].to_numpy("datetime64[D]"), spans["until"].to_numpy("datetime64[D]") + 1]))
@@ -128,7 +128,7 @@ def _cut(tables: Tables, table: str, atoms: list[Atom], dates: pd.Series) -> _Cl
     return _second_clock(tables, survey, dates, raw) if survey["late"].any() else _Clocks(raw)
 
 
-def _raw_days(tables: Tables, table: str, first: pd.Timestamp | None, last: pd.Timestamp) -> str:
+def _raw_days(tables: Rows, table: str, first: pd.Timestamp | None, last: pd.Timestamp) -> str:
     """SQL that keeps to the days that any window can reach, in terms of the stored time: what an engine skips whole files by."""
     time = tables.schemas[table].time
     if not time or time not in tables.columns[table]:
@@ -137,7 +137,7 @@ def _raw_days(tables: Tables, table: str, first: pd.Timestamp | None, last: pd.T
     return f" WHERE v.{quote(time)} < TIMESTAMP '{last + pd.Timedelta(days=1):%Y-%m-%d} 00:00:00'{since}"
 
 
-def _put_dated(tables: Tables, name: str, frame: pd.DataFrame) -> None:
+def _put_dated(tables: Rows, name: str, frame: pd.DataFrame) -> None:
     """Store a frame whose first column is a day: as a DATE, however the engine takes a moment in."""
     day, *others = frame.columns
     tables.engine.put(f"{name}_in", frame)
@@ -167,7 +167,7 @@ def _window_cells(spans: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(cell=rows["first_cell"] + steps)
 
 
-def _second_clock(tables: Tables, survey: pd.DataFrame, dates: pd.Series, raw: str) -> _Clocks:
+def _second_clock(tables: Rows, survey: pd.DataFrame, dates: pd.Series, raw: str) -> _Clocks:
     """Number each `known` day by the first date that could see it."""
     known = survey["known"].dropna()
     cell = np.searchsorted(dates.to_numpy(), known.to_numpy("datetime64[s]"), side="left")
@@ -211,7 +211,7 @@ def _aggregate(kind: str, of: str | None, where: str | None) -> str:
     }[kind]
 
 
-def _additive(tables: Tables, table: str, atoms: list[Atom], clocks: _Clocks) -> Found:
+def _additive(tables: Rows, table: str, atoms: list[Atom], clocks: _Clocks) -> Found:
     """All additive atoms of a table from one roll-up; one short join per window."""
     if not atoms:
         return []
@@ -232,7 +232,7 @@ def _over_cells(atom: Atom, name: str) -> str:
     return f"CASE WHEN sum(c.n{name}) > 0 THEN CAST(sum(c.{name}) AS DOUBLE) END AS {name}"
 
 
-def _distinct(tables: Tables, table: str, atoms: list[Atom], clocks: _Clocks) -> Found:
+def _distinct(tables: Rows, table: str, atoms: list[Atom], clocks: _Clocks) -> Found:
     """Distinct values: rolled up once per expression, counted once per window.
 
     With one clock a value counts at the cell whose previous cell lies before the window: a plain sum, where COUNT(DISTINCT) would hash
@@ -256,7 +256,7 @@ def _distinct(tables: Tables, table: str, atoms: list[Atom], clocks: _Clocks) ->
     return found
 
 
-def _last(tables: Tables, table: str, atom: Atom, clocks: _Clocks) -> tuple[pd.DataFrame, dict[Atom, str]]:
+def _last(tables: Rows, table: str, atom: Atom, clocks: _Clocks) -> tuple[pd.DataFrame, dict[Atom, str]]:
     """The value in the latest visible row; ties by time, then by when it was known, then by the larger value: a total order."""
     time = _time(tables, table, "v.")
     order = f"{time} DESC, v.known DESC, CAST({atom.of} AS DOUBLE) DESC NULLS LAST"
@@ -277,15 +277,13 @@ def _last(tables: Tables, table: str, atom: Atom, clocks: _Clocks) -> tuple[pd.D
     return frame, {atom: "x"}
 
 
-def _time(tables: Tables, table: str, prefix: str = "") -> str:
+def _time(tables: Rows, table: str, prefix: str = "") -> str:
     """The full time of a row, finer than its day; the day where the table has no time column."""
     time = tables.schemas[table].time
     return prefix + (quote(time) if time and time in tables.columns[table] else "day")
 
 
-def _row_by_row(
-    tables: Tables, table: str, atom: Atom, dates: pd.Series, later: dict[str, str]
-) -> tuple[pd.DataFrame, dict[Atom, str]]:
+def _row_by_row(tables: Rows, table: str, atom: Atom, dates: pd.Series, later: dict[str, str]) -> tuple[pd.DataFrame, dict[Atom, str]]:
     """Atoms over columns that are filled in later: each row is read as it stood on the last day of the window."""
     spans = _spans(dates, [(atom.window_days or 0, atom.shift)])
     tables.engine.put("looks_in", spans[["as_of", "since", "until"]])

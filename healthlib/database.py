@@ -136,25 +136,7 @@ class Postgres:
 
     def __init__(self, address: Address, engine: Engine, scratch: Path):
         self.engine, self.scratch = engine, scratch
-        try:
-            import psycopg
-        except ImportError:
-            raise DatabaseError("PostgreSQL needs the package psycopg: pip install 'healthlib[postgresql]'") from None
-        self.error = psycopg.Error
-        password = next((os.environ[name] for name in PASSWORDS if os.environ.get(name)), None)
-        given: dict[str, Any] = {"password": password} if password else {}
-        try:
-            # libpq would look for a password in ~/.pgpass as well; here it comes from the environment or not at all.
-            given |= {"passfile": str(scratch / "none"), "connect_timeout": CONNECT_SECONDS, "application_name": "healthlib"}
-            self.connection = psycopg.connect(address.url, **given)
-            self.connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
-            self.connection.commit()
-            self.connection.read_only = True
-            self.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            for setting in ("TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "client_encoding = 'UTF8'", "bytea_output = 'hex'"):
-                self.connection.execute(f"SET LOCAL {setting}")
-        except (self.error, UnicodeError) as error:
-            raise DatabaseError(_told(error)) from error
+        self.connection, self.error = connect_postgres(address.url, read_only=True)
 
     def find(self, table: str) -> str | None:
         """SQL name of a table or view, or None where there is none."""
@@ -222,6 +204,40 @@ class Postgres:
     def close(self) -> None:
         """End the transaction, which has changed nothing."""
         self.connection.close()
+
+
+def connect_postgres(url: str, *, read_only: bool) -> tuple[Any, type[Exception]]:
+    """A connection in one repeatable transaction, in UTC, and the class of its errors.
+
+    Parameters
+    ----------
+    url : without a password, which comes from the environment
+    read_only : else temporary tables may be made, which such a transaction would refuse
+
+    Raises
+    ------
+    DatabaseError : it cannot be reached, or psycopg is not installed
+    """
+    try:
+        import psycopg
+    except ImportError:
+        raise DatabaseError("PostgreSQL needs the package psycopg: pip install 'healthlib[postgresql]'") from None
+    password = next((os.environ[name] for name in PASSWORDS if os.environ.get(name)), None)
+    given: dict[str, Any] = {"password": password} if password else {}
+    try:
+        # libpq would look for a password in ~/.pgpass as well; here it comes from the environment or not at all.
+        given |= {"passfile": os.devnull, "connect_timeout": CONNECT_SECONDS, "application_name": "healthlib"}
+        connection = psycopg.connect(url, **given)
+        if read_only:
+            connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+            connection.commit()
+            connection.read_only = True
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        for setting in ("TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "client_encoding = 'UTF8'", "bytea_output = 'hex'"):
+            connection.execute(f"SET LOCAL {setting}")
+    except (psycopg.Error, UnicodeError) as error:
+        raise DatabaseError(_told(error)) from error
+    return connection, psycopg.Error
 
 
 def _told(error: BaseException) -> str:

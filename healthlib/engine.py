@@ -6,7 +6,7 @@ import glob
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import pandas as pd
@@ -44,12 +44,39 @@ def _parts(tree: Any) -> Iterator[dict[str, Any]]:
         yield from _parts(item)
 
 
+def theirs(table: tuple[str, ...]) -> str:
+    """SQL name, before any translation, of a table that is not ours: its own name's parts, held together.
+
+    >>> theirs(("crm", "events")).count("events")
+    1
+    """
+    return "theirs." + quote("\x1f".join(table))
+
+
 class QueryError(ValueError):
     """The database refused a statement; the first line says why."""
 
 
 UNSAID = frozenset({"current_setting", "getenv", "getvariable", "write_log"})
 """Functions that speak of the session, not of a row."""
+
+
+class Events(Protocol):
+    """What an engine must do for the rows that live in it: four verbs, and a memory of what a table's clocks say."""
+
+    surveys: dict[str, pd.DataFrame]
+
+    def view(self, name: str, select: str) -> None:
+        """Give a SELECT a name."""
+
+    def make(self, name: str, select: str) -> None:
+        """Store a query's rows under a name, replacing what had it. Raises QueryError."""
+
+    def put(self, name: str, frame: pd.DataFrame) -> None:
+        """Store a frame under a name, replacing what had it."""
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Every row of a SELECT. Raises QueryError."""
 
 
 class Engine:
@@ -73,6 +100,7 @@ class Engine:
         self.run(f"SET allowed_paths = {_listed(files)}")
         self.run("SET enable_external_access = false")
         self.run("CREATE SCHEMA IF NOT EXISTS data")
+        self.run("CREATE SCHEMA IF NOT EXISTS theirs")
 
     def lock(self) -> None:
         """Let no statement change a setting any more."""
@@ -107,6 +135,10 @@ class Engine:
         """Column -> database type of a query's result, without running it. Raises QueryError."""
         described = self._execute(f"DESCRIBE {query}", None).fetchall()
         return {str(row[0]): str(row[1]) for row in described}
+
+    def columns_of(self, table: tuple[str, ...]) -> dict[str, str]:
+        """Column -> type of rows that were given a place in the schema `theirs`. Raises QueryError where they were not."""
+        return self.columns(f"SELECT * FROM {theirs(table)}")
 
     def is_one_select(self, sql: str) -> bool:
         """Whether the text is one statement and only reads. Raises QueryError where it is no SQL."""
@@ -144,6 +176,10 @@ class Engine:
         for name in names:
             for kind in found.loc[found["table_name"] == name, "table_type"]:
                 self.run(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} data.{quote(name)}")
+
+    def view(self, name: str, select: str) -> None:
+        """Give a SELECT a name, replacing what had it. Raises QueryError."""
+        self.run(f"CREATE OR REPLACE VIEW {name} AS {select}")
 
     def make(self, name: str, select: str) -> None:
         """Store a query's rows as a table, replacing one of that name. Raises QueryError."""

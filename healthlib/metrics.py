@@ -15,7 +15,7 @@ from .errors import DataError, Fault, nearest
 from .expressions import strange_expressions
 from .schema import CASE_COLUMNS
 from .spec import MEASURES, Metric, Workspace
-from .tables import Tables
+from .tables import Rows, Tables
 from .terms import BY_WINDOWS
 
 ZERO_WITHOUT_ROWS = ("count", "sum", "distinct", "open")
@@ -41,25 +41,28 @@ def measure(tables: Tables, workspace: Workspace, state: pd.DataFrame) -> pd.Dat
         a metric reads a column that is not there, its SQL does not run, or its peers share no such attribute; all such metrics at once
     """
     metrics = workspace.scorecard.metrics
-    if strange := strange_expressions(workspace.scorecard, tables.columns, tables.engine):
+    columns = tables.columns | {name: there.columns[name] for name, there in tables.elsewhere.items()}
+    if strange := strange_expressions(workspace.scorecard, columns, tables.engine):
         raise DataError("scorecard.yaml asks for what an expression may not do", strange)
     if state.empty:
         return state[["account_id", "as_of"]].assign(**{name: pd.Series(dtype=float) for name in metrics})
     result: dict[str, np.ndarray] = {}
     faults = list(_strange_peers(workspace, state))
-    asof.put_spine(tables, state)
+    for holder in {id(there): there for there in (tables, *tables.elsewhere.values())}.values():
+        asof.put_spine(holder, state)
     result.update({name: np.full(len(state), np.nan) for name, metric in metrics.items() if metric.levels})
     read = [metric for metric in metrics.values() if not metric.levels]
     for table in dict.fromkeys(metric.table or "" for metric in read):
         wanted = [metric for metric in read if (metric.table or "") == table]
-        if table and table not in tables.columns:
+        if table and table not in columns:
             result.update({metric.name: np.full(len(state), np.nan) for metric in wanted})
             continue
+        there = tables.elsewhere.get(table, tables)
         try:
-            result.update(_measure_table(tables, table, wanted, state))
+            result.update(_measure_table(there, table, wanted, state))
         except ValueError as error:
             whole = Fault("scorecard.yaml", None, table, str(error), "check the metrics of this table")
-            faults.extend(_blame(tables, table, wanted, state) or [whole])
+            faults.extend(_blame(there, table, wanted, state) or [whole])
     if faults:
         raise DataError("scorecard.yaml asks for what the data do not have", faults)
     return pd.DataFrame({"account_id": state["account_id"], "as_of": state["as_of"], **{name: result[name] for name in metrics}})
@@ -74,7 +77,7 @@ def _strange_peers(workspace: Workspace, state: pd.DataFrame) -> Iterator[Fault]
             yield Fault("scorecard.yaml", None, f"metrics.{name}.against.peers", repr(asked), expected, nearest(asked, attributes))
 
 
-def _blame(tables: Tables, table: str, wanted: list[Metric], state: pd.DataFrame) -> list[Fault]:
+def _blame(tables: Rows, table: str, wanted: list[Metric], state: pd.DataFrame) -> list[Fault]:
     """Which metrics of a table fail, found by measuring each alone on one row."""
     faults = []
     asof.put_spine(tables, state.head(1))
@@ -92,7 +95,7 @@ def _blame(tables: Tables, table: str, wanted: list[Metric], state: pd.DataFrame
     return faults
 
 
-def _measure_table(tables: Tables, table: str, wanted: list[Metric], state: pd.DataFrame) -> dict[str, np.ndarray]:
+def _measure_table(tables: Rows, table: str, wanted: list[Metric], state: pd.DataFrame) -> dict[str, np.ndarray]:
     recipes = [_recipe(tables, table, metric) for metric in wanted]
     atoms = list(dict.fromkeys(atom for recipe in recipes for atom in recipe.atoms()))
     values = atom_values(tables, table, atoms, state["as_of"]) if atoms else {}
@@ -100,7 +103,7 @@ def _measure_table(tables: Tables, table: str, wanted: list[Metric], state: pd.D
     return {recipe.metric.name: recipe.value(values, state, start) for recipe in recipes}
 
 
-def recording_since(tables: Tables, table: str, state: pd.DataFrame) -> pd.Series:
+def recording_since(tables: Rows, table: str, state: pd.DataFrame) -> pd.Series:
     """From which day no rows means zero: the later of the table's first visible day and the account's first contract; NaT if never."""
     survey = asof.survey(tables, table)
     visible = np.searchsorted(survey["known"].to_numpy(), state["as_of"].to_numpy("datetime64[s]"), side="right")
@@ -198,7 +201,7 @@ def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return np.divide(top, bottom, out=np.full(len(top), np.nan), where=~np.isnan(bottom) & (bottom != 0))
 
 
-def _recipe(tables: Tables, table: str, metric: Metric) -> _Recipe:
+def _recipe(tables: Rows, table: str, metric: Metric) -> _Recipe:
     kind, of, window, where = metric.measure.kind, metric.measure.of, metric.window_days, metric.where
     if table == "readings":
         own = f"metric = {literal(metric.reading or metric.name)}"
@@ -209,7 +212,7 @@ def _recipe(tables: Tables, table: str, metric: Metric) -> _Recipe:
     return _Recipe(metric, _top(tables, table, Atom(kind, of, where, window)), bottom, _per(tables, table, metric))
 
 
-def _top(tables: Tables, table: str, atom: Atom) -> Atom | None:
+def _top(tables: Rows, table: str, atom: Atom) -> Atom | None:
     """The numerator of a measure as an atom; None for `age`, which needs no rows."""
     if atom.kind == "age":
         return None
@@ -220,7 +223,7 @@ def _top(tables: Tables, table: str, atom: Atom) -> Atom | None:
     return Atom(kind, atom.of, atom.where, atom.window_days)
 
 
-def _per(tables: Tables, table: str, metric: Metric) -> str | Atom | None:
+def _per(tables: Rows, table: str, metric: Metric) -> str | Atom | None:
     """A denominator: a column of the state (arr, seats), or a measure over the same table and window, without the metric's `where`."""
     if metric.per is None or metric.per.lower() in ("seats", "arr"):
         return metric.per.lower() if metric.per else None

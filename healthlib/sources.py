@@ -150,7 +150,7 @@ def _sheet_schema(flat: FlatSpec) -> TableSchema:
 def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path, database: Database | None) -> Source | list[Fault] | None:
     """The source of one table, its faults, or None where an optional table is simply not there."""
     given = workspace.tables.get(name, TableSource())
-    schema = _sheet_schema(workspace.flat) if workspace.flat is not None else _schema(name, given)
+    schema = _sheet_schema(workspace.flat) if workspace.flat is not None else schema_of(name, given)
     if schema is None:
         return [
             Fault(
@@ -179,7 +179,7 @@ def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path, databa
     return _from_csv(name, given, schema, scratch, (path, label))
 
 
-def _schema(name: str, given: TableSource) -> TableSchema | None:
+def schema_of(name: str, given: TableSource) -> TableSchema | None:
     """The contract of a canonical table, or of one of the user's own, which needs an account and a time."""
     if name in TABLES:
         schema = TABLES[name]

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 
 from healthlib.doubts import mixed_currencies, renamed
-from healthlib.engine import Engine, QueryError, quote
+from healthlib.engine import Engine, Events, QueryError, quote
 from healthlib.errors import DataError, EvidenceError, Fault
 from healthlib.loading import Loaded, load_source
 from healthlib.machine import passing
@@ -23,6 +24,22 @@ from healthlib.wording import counted
 
 NOT_EVENTS = ("accounts", "contracts", "attributes")
 """Tables whose dates may lie ahead (a contract that starts next month), so that they say nothing about how far the exports reach."""
+
+
+class Rows(Protocol):
+    """Tables that one engine holds: what a figure over windows of events needs to know of them."""
+
+    @property
+    def engine(self) -> Events:
+        """Where the rows are."""
+
+    @property
+    def columns(self) -> dict[str, dict[str, str]]:
+        """Table -> column -> text, number, when or flag."""
+
+    @property
+    def schemas(self) -> dict[str, TableSchema]:
+        """Table -> contract."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,7 @@ class Tables:
     data_through : the last day the exports cover
     warnings : what a reader should know, in plain words
     broken : table -> rule in words -> rows that broke it: all of them, also where `rejected` lists only the first
+    elsewhere : tables of events that stay where they are -> who holds them; nothing but a metric's value ever leaves there
     """
 
     engine: Engine
@@ -51,6 +69,7 @@ class Tables:
     data_through: date
     warnings: tuple[str, ...]
     broken: dict[str, dict[str, int]] = field(default_factory=dict)
+    elsewhere: dict[str, Rows] = field(default_factory=dict)
 
 
 class RejectedError(EvidenceError):
@@ -83,7 +102,7 @@ def load_tables(workspace: Workspace) -> Tables:
     columns = {each.source.table: each.kinds for each in loaded}
     if faults := mixed_currencies(engine, columns, {each.source.table: each.source.label for each in loaded}):
         raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
-    schemas = {each.source.table: _full_schema(each) for each in loaded}
+    schemas = {each.source.table: full_schema(each.source.schema, each.kinds) for each in loaded}
     report = pd.DataFrame([_report_row(each, engine) for each in loaded])
     report = report.astype({"first_day": "datetime64[s]", "last_day": "datetime64[s]"})
     if workspace.flat is not None:
@@ -130,9 +149,8 @@ def _load_all(workspace: Workspace, sources: Sequence[Source], engine: Engine, s
     return loaded
 
 
-def _full_schema(loaded: Loaded) -> TableSchema:
+def full_schema(schema: TableSchema, kinds: dict[str, str]) -> TableSchema:
     """The contract with the columns that came. A date the contract does not know is hidden until that date: nobody knew it earlier."""
-    schema, kinds = loaded.source.schema, loaded.kinds
     own = {name: name for name, kind in kinds.items() if kind == WHEN and name not in schema.columns and name != "recorded_at"}
     return replace(schema, columns={**schema.columns, **kinds}, filled_later={**schema.filled_later, **own})
 
