@@ -141,11 +141,12 @@ class WorkSpec(Frozen):
 
 
 class WorkspaceHead(Frozen):
-    """The plain keys of workspace.yaml."""
+    """The plain keys of workspace.yaml. `cases` is a file that `healthlib snapshot` made: its values take the place of events."""
 
     name: str = Field(min_length=1)
     currency: str = Field("USD", min_length=1)
     database: str | None = None
+    cases: str | None = Field(None, min_length=1)
     reads: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     data_through: date | None = None
     outcome: OutcomeSpec = OutcomeSpec()

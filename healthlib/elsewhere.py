@@ -176,3 +176,8 @@ def _counted(name: str, parts: tuple[str, ...], columns: tuple[Column, ...], sch
     counted = {column: int(value) for column, value in found.iloc[0].items()} if len(found) else {"rows_in": 0} | dict.fromkeys(rules, 0)
     used = counted["rows_in"] - sum(counted[rule] for rule in rules)
     return {"table": name, "place": ".".join(parts), "rows_used": used, **counted}
+
+
+def sound_share(report: pd.DataFrame) -> pd.Series:
+    """Of each table's rows, the share that can be used; 1 where there is no row."""
+    return (report["rows_used"] / report["rows_in"].where(report["rows_in"] > 0)).fillna(1.0)

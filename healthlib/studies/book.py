@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from ..errors import EvidenceError
 from ..schema import CASE_COLUMNS
 from ..scoring import resolve_scales
 from ..sheet import WEAKER
-from ..spec import Scorecard, Workspace
+from ..spec import Metric, Scorecard, Workspace
 from ..tables import Tables, load_tables
 from ..traces import Traces, no_traces
 from ..tracing import read_traces
@@ -150,11 +150,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
     if workspace.flat is not None:
         return _flat_book(tables, workspace, at)
     asof.open_door(tables, workspace)
-    dates = _dates(tables, at)
-    history = snapshots(tables, workspace, asof.active_spine(tables, dates))
-    outcomes.prepare(tables, workspace, at)
-    left = outcomes.churned(tables, at, workspace.outcome.grace_days)
-    cases, leads = _cases_and_leads(tables, workspace, history, left, at)
+    history, cases, leads, left = measured_frames(tables, workspace, at)
     return Book(
         workspace=workspace,
         scorecard=resolve_scales(workspace.scorecard, history),
@@ -177,6 +173,16 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         use=breadth.use_today(tables, workspace, history[history["as_of"] == at]),
         **_judgements(tables, workspace, history, cases, at),
     )
+
+
+def measured_frames(
+    tables: Tables, workspace: Workspace, at: pd.Timestamp
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """All that rests on events: history, cases and leads of a book, and who left (`outcomes.churned`). Needs `asof.open_door`."""
+    history = snapshots(tables, workspace, asof.active_spine(tables, _dates(tables, at)))
+    outcomes.prepare(tables, workspace, at)
+    left = outcomes.churned(tables, at, workspace.outcome.grace_days)
+    return history, *_cases_and_leads(tables, workspace, history, left, at), left
 
 
 def _reach(tables: Tables, at: pd.Timestamp) -> pd.DataFrame:
@@ -247,13 +253,22 @@ def snapshots(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd.D
 
     Returns account_id, as_of, arr, seats, age_days, term_ends, attributes (text), then one float column a metric.
     """
-    state = asof.state(tables, workspace, spine)
-    measured = metrics.measure(tables, workspace, state)
-    names = list(workspace.scorecard.metrics)
+    state, card = asof.state(tables, workspace, spine), workspace.scorecard
+    there = tables.given.names(card) if tables.given is not None else []
+    here = workspace.model_copy(update={"scorecard": card.model_copy(update={"metrics": without(card.metrics, there)})})
+    values = metrics.measure(tables, here, state)[list(here.scorecard.metrics)]
+    if tables.given is not None:
+        values = pd.concat([values, tables.given.at(state, there)], axis=1)
+    names = list(card.metrics)
     state = state.drop(columns=[c for c in state.columns if c in names and c not in CASE_COLUMNS])
-    found = pd.concat([state, measured[names]], axis=1)
-    found = found.assign(**peers.ranked(tables, workspace, found))
-    return found.assign(**levels.made(workspace.scorecard, found))
+    found = pd.concat([state, values[names]], axis=1)
+    found = found.assign(**peers.ranked(tables, here, found))
+    return found.assign(**levels.made(card, found))
+
+
+def without(metrics_by_name: dict[str, Metric], names: Collection[str]) -> dict[str, Metric]:
+    """The metrics but for some."""
+    return {name: metric for name, metric in metrics_by_name.items() if name not in names}
 
 
 def _cases_and_leads(
