@@ -17,6 +17,8 @@ from healthlib.spec import Metric, Scorecard
 
 KEYS = ["account_id", "as_of"]
 KEY = b"healthlib"
+NEWEST = "newest:"
+"""Before the name of a metric: the column with the day of the newest row behind it, on the day of the file alone."""
 MEASURED_BY = {
     "table", "column", "measure", "where", "window_days", "trend", "per", "against", "reading", "stale_after_days",
 }  # fmt: skip
@@ -87,6 +89,14 @@ class CaseFile:
                 "Make it again with `healthlib snapshot`, from the same accounts and contracts"
             )
         return found[names].set_index(spine.index)
+
+    def newest(self, today: pd.DataFrame) -> pd.DataFrame:
+        """The day of the newest row behind each metric, of each account of a day: account_id, metric, day; in the order of the file."""
+        columns = [name for name in self.values if name.startswith(NEWEST)]
+        days = today[KEYS].merge(self.values[[*KEYS, *columns]], how="left", on=KEYS)
+        found = days.melt(id_vars="account_id", value_vars=columns, var_name="metric", value_name="day").dropna(subset="day")
+        named = found.assign(metric=found["metric"].str.removeprefix(NEWEST), day=pd.to_datetime(found["day"]).astype("datetime64[s]"))
+        return named.reset_index(drop=True)
 
 
 def read_cases(path: Path, label: str) -> CaseFile:

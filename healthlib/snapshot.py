@@ -18,8 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from . import asof
-from .casefile import KEYS, CaseFile, definition, read_cases, write_cases
+from . import asof, recency
+from .casefile import KEYS, NEWEST, CaseFile, definition, read_cases, write_cases
 from .elsewhere import STAYS_HERE, look_there, places, sound_share
 from .errors import DataError, EvidenceError, Fault, HealthlibError
 from .machine import passing
@@ -28,6 +28,7 @@ from .session_script import Script
 from .sessions import PostgresSession, Session, SqliteSession, Step
 from .spec import Workspace, load_workspace
 from .studies.book import BeyondError, measured_frames
+from .studies.silence import silences
 from .tables import Tables, load_tables
 from .whereabouts import Place, read_place
 
@@ -159,6 +160,9 @@ def _taken(workspace: Workspace, wanted: Wanted, holder: Session, at: Mapping[st
     if isinstance(holder, Script):
         return Taken(day, report=report, script=holder.written)
     rows = one_frame(history, cases, leads, list(workspace.scorecard.metrics))
+    today = history.loc[history["as_of"] == day, KEYS].reset_index(drop=True)
+    rows = _with_days(rows, recency.newest_days(tables, workspace, today), day)
+    rows = rows.merge(silences(tables, workspace, history), how="left", on=KEYS)
     made = {
         "as_of": f"{day:%Y-%m-%d}",
         "data_through": f"{through:%Y-%m-%d}",
@@ -212,6 +216,12 @@ def one_frame(history: pd.DataFrame, cases: pd.DataFrame, leads: pd.DataFrame, n
     rows = rows.assign(**{flag: rows[flag].eq(True) for flag in ("in_history", "is_lead")})
     rows = rows.assign(**{name: rows[name].astype(float) for name in names})
     return rows.sort_values(["as_of", "account_id"], kind="stable", ignore_index=True)
+
+
+def _with_days(rows: pd.DataFrame, newest: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """The rows with a column `newest:<metric>` for each metric that has a day, filled on the last day only."""
+    wide = newest.pivot(index="account_id", columns="metric", values="day")[list(dict.fromkeys(newest["metric"]))].add_prefix(NEWEST)
+    return rows.merge(wide.reset_index().assign(as_of=day).astype({"as_of": rows["as_of"].dtype}), how="left", on=KEYS)
 
 
 def profile(steps: tuple[Step, ...]) -> str:

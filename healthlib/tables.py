@@ -74,6 +74,10 @@ class Tables:
     elsewhere: dict[str, Rows] = field(default_factory=dict)
     given: CaseFile | None = None
 
+    def holder(self, table: str | None) -> Rows | None:
+        """Who has the rows of a table: these tables, another engine, or nobody."""
+        return self.elsewhere.get(table or "") or (self if table in self.columns else None)
+
 
 class RejectedError(EvidenceError):
     """More of a table was rejected than `max_rejected` allows; `tables` still carries every rejected row."""

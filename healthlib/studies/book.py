@@ -207,7 +207,7 @@ def _judgements(
     today = history.loc[history["as_of"] == at, keys].reset_index(drop=True)
     return {
         "overrides": overrides.in_force(tables, pd.concat([history[keys], cases[keys]], ignore_index=True)),
-        "dated": recency.newest_days(tables, workspace, today),
+        "dated": recency.newest_days(tables, workspace, today) if tables.given is None else tables.given.newest(today),
         "feedback": feedback.read(tables, at),
         "interventions": interventions.read(tables, at),
         "answers": recency.latest_answers(tables, workspace, cases[keys].drop_duplicates().reset_index(drop=True)),
