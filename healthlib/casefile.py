@@ -47,12 +47,14 @@ class CaseFile:
     values : account_id, as_of, then a float column a metric (and whatever else a reader of the file may want)
     made : as_of, data_through, engine, metrics (name -> `definition`), elsewhere (tables whose rows stayed where they are), surveys
     sha256 : of the file
+    partial : whether what it lacks is to be measured now
     """
 
     label: str
     values: pd.DataFrame
     made: Mapping[str, Any]
     sha256: str
+    partial: bool = False
 
     def names(self, scorecard: Scorecard) -> list[str]:
         """The metrics of a scorecard whose values are here.
@@ -89,6 +91,10 @@ class CaseFile:
                 "Make it again with `healthlib snapshot`, from the same accounts and contracts"
             )
         return found[names].set_index(spine.index)
+
+    def has(self, spine: pd.DataFrame) -> pd.Series:
+        """Whether each (account_id, as_of) of a spine is here."""
+        return spine[KEYS].merge(self.values[KEYS].assign(_here=True), how="left", on=KEYS)["_here"].eq(True).set_axis(spine.index)
 
     def newest(self, today: pd.DataFrame) -> pd.DataFrame:
         """The day of the newest row behind each metric, of each account of a day: account_id, metric, day; in the order of the file."""

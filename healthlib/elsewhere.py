@@ -14,16 +14,12 @@ from healthlib.errors import DataError, Fault
 from healthlib.expressions import expressions_of
 from healthlib.mapping import map_columns
 from healthlib.rules import EARLIEST, LARGEST, LATEST, Column, kind_of
-from healthlib.schema import FLAG, NUMBER, TEXT, WHEN, TableSchema
+from healthlib.schema import FLAG, NUMBER, STAYS_HERE, TEXT, WHEN, TableSchema
 from healthlib.sources import schema_of
 from healthlib.spec import TableSource, Workspace
 from healthlib.tables import Tables, full_schema
 from healthlib.translate import strange_there
 
-STAYS_HERE = (
-    "accounts", "contracts", "attributes", "interventions", "overrides", "feedback", "score_history",
-)  # fmt: skip
-"""Tables of the case side: small, and read by more than metrics."""
 SAME_EVERYWHERE = "what means the same on every engine: comparisons, in, case, coalesce, nullif, abs, lower, upper, trim, round, cast"
 
 
@@ -40,7 +36,8 @@ class Elsewhere:
 
     Attributes
     ----------
-    report : table, place, rows_in, rows_used, then rows by rule: no_account, no_time, bad_number, stranger
+    report : table, place, rows_in, rows_used, then rows by rule: no_account, no_time, bad_number, stranger;
+        and `again`, those that have the key of another row
     """
 
     engine: Holder
@@ -55,7 +52,9 @@ def places(workspace: Workspace) -> dict[str, tuple[str, ...]]:
     return {name: tuple(part.strip('"') for part in table.split(".")) for name, table in named.items()}
 
 
-def look_there(workspace: Workspace, tables: Tables, holder: Holder, at: Mapping[str, tuple[str, ...]]) -> Elsewhere:
+def look_there(
+    workspace: Workspace, tables: Tables, holder: Holder, at: Mapping[str, tuple[str, ...]], since: Mapping[str, pd.Timestamp] | None = None
+) -> Elsewhere:
     """Find each table, see what in it cannot be used, and open the door to its past.
 
     Parameters
@@ -63,6 +62,7 @@ def look_there(workspace: Workspace, tables: Tables, holder: Holder, at: Mapping
     tables : the tables of the case side, their door open
     holder : the engine that holds the others
     at : table -> the parts of its name there
+    since : table -> the first day that matters: no row before it is read
 
     Raises
     ------
@@ -82,13 +82,14 @@ def look_there(workspace: Workspace, tables: Tables, holder: Holder, at: Mapping
     schemas = {name: full_schema(_schema(name, workspace), kinds[name]) for name in columns}
     accounts = tables.engine.query("SELECT account_id FROM data.accounts ORDER BY account_id")
     holder.put("accounts_here", accounts)
-    relations = {name: _rows(at[name], found, schemas[name]) for name, found in columns.items()}
-    report = pd.DataFrame([_counted(name, at[name], columns[name], schemas[name], holder) for name in columns])
+    since = since or {}
+    sources = {name: _rows(at[name], found, schemas[name], since.get(name)) for name, found in columns.items()}
+    report = pd.DataFrame([_counted(name, at[name], columns[name], schemas[name], holder, since.get(name)) for name in columns])
     there = Elsewhere(holder, kinds, schemas, report)
     first = tables.engine.query(
         "SELECT account_id, CAST(visible_from AS TIMESTAMP) AS visible_from FROM known.first_contract ORDER BY account_id"
     )
-    asof.open_door_there(there, workspace, {name: f"({sound})" for name, (sound, _) in relations.items()}, first)
+    asof.open_door_there(there, workspace, {name: f"({sound})" for name, (sound, _) in sources.items()}, first)
     return there
 
 
@@ -140,7 +141,9 @@ def _mapped(name: str, given: TableSource, holder: Holder, parts: tuple[str, ...
     return faults or found
 
 
-def _rows(parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSchema) -> tuple[str, dict[str, str]]:
+def _rows(
+    parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSchema, since: pd.Timestamp | None = None
+) -> tuple[str, dict[str, str]]:
     """SELECT of the sound rows under the contract's names, and rule -> the condition of the rows that break it."""
     by_name = {column.name: f"t.{quote(column.raw)}" for column in columns}
     time = by_name.get(schema.time or "")
@@ -153,7 +156,14 @@ def _rows(parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSche
         broken["bad_number"] = " OR ".join(f"abs({number}) > {LARGEST:.0f}" for number in numbers)
     sound = [f"coalesce(NOT ({condition}), {'FALSE' if rule != 'bad_number' else 'TRUE'})" for rule, condition in broken.items()]
     picked = ", ".join(f"{_cell(column, by_name[column.name])} AS {quote(column.name)}" for column in columns)
-    return f"SELECT {picked} FROM {theirs(parts)} t WHERE {' AND '.join(sound)}", broken
+    kept = [_later(columns, schema, since)] if since is not None else []
+    return f"SELECT {picked} FROM {theirs(parts)} t WHERE {' AND '.join([*kept, *sound])}", broken
+
+
+def _later(columns: tuple[Column, ...], schema: TableSchema, since: pd.Timestamp) -> str:
+    """SQL that a row is not before a day, in terms of the stored time: what an engine skips whole files by."""
+    time = next(column.raw for column in columns if column.name == schema.time)
+    return f"t.{quote(time)} >= TIMESTAMP '{since:%Y-%m-%d} 00:00:00'"
 
 
 def _cell(column: Column, cell: str) -> str:
@@ -165,15 +175,25 @@ def _cell(column: Column, cell: str) -> str:
     return f"CAST({cell} AS TIMESTAMP)" if column.native == "TIMESTAMP WITH TIME ZONE" else cell
 
 
-def _counted(name: str, parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSchema, holder: Holder) -> dict[str, object]:
+def _counted(
+    name: str, parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSchema, holder: Holder, since: pd.Timestamp | None
+) -> dict[str, object]:
     """How many rows there are and how many break which rule: one pass over the columns that the rules name."""
     _, broken = _rows(parts, columns, schema)
+    by_name = {column.name: f"t.{quote(column.raw)}" for column in columns}
     raw = next(column.raw for column in columns if column.name == "account_id")
     rules = {**broken, "stranger": f"t.{quote(raw)} IS NOT NULL AND a.account_id IS NULL"}
     counts = ", ".join(f"count(CASE WHEN {condition} THEN 1 END) AS {rule}" for rule, condition in rules.items())
     join = f"LEFT JOIN accounts_here a ON a.account_id = CAST(t.{quote(raw)} AS VARCHAR)"
-    found = holder.query(f"SELECT count(*) AS rows_in, {counts} FROM {theirs(parts)} t {join}")
+    kept = f" WHERE {_later(columns, schema, since)}" if since is not None else ""
+    found = holder.query(f"SELECT count(*) AS rows_in, {counts} FROM {theirs(parts)} t {join}{kept}")
     counted = {column: int(value) for column, value in found.iloc[0].items()} if len(found) else {"rows_in": 0} | dict.fromkeys(rules, 0)
+    key = [by_name[name] for name in schema.key if name in by_name] if schema.key and set(schema.key) <= set(by_name) else []
+    if key:
+        full = " AND ".join(f"{cell} IS NOT NULL" for cell in key)
+        each = f"SELECT count(*) AS n FROM {theirs(parts)} t WHERE {full} GROUP BY {', '.join(key)} HAVING count(*) > 1"
+        again = holder.query(f"SELECT CAST(coalesce(sum(n - 1), 0) AS BIGINT) AS again FROM ({each}) k")
+        counted["again"] = int(again["again"].iloc[0]) if len(again) else 0
     used = counted["rows_in"] - sum(counted[rule] for rule in rules)
     return {"table": name, "place": ".".join(parts), "rows_used": used, **counted}
 

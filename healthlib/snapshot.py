@@ -20,15 +20,16 @@ import pandas as pd
 
 from . import asof, recency
 from .casefile import KEYS, NEWEST, CaseFile, definition, read_cases, write_cases
-from .elsewhere import STAYS_HERE, look_there, places, sound_share
+from .elsewhere import Elsewhere, look_there, places, sound_share
 from .errors import DataError, EvidenceError, Fault, HealthlibError
 from .machine import passing
+from .schema import STAYS_HERE
 from .session_duckdb import InPlace
 from .session_script import Script
 from .sessions import PostgresSession, Session, SqliteSession, Step
-from .spec import Workspace, load_workspace
-from .studies.book import BeyondError, measured_frames
-from .studies.silence import silences
+from .spec import Metric, Workspace, load_workspace
+from .studies.book import BeyondError, measured_frames, spines
+from .studies.silence import SILENCES, silences
 from .tables import Tables, load_tables
 from .whereabouts import Place, read_place
 
@@ -43,7 +44,7 @@ class Wanted:
     ----------
     workspace : its folder
     as_of : ISO date; None for the last day the data cover
-    engine : URL of the engine that holds the events; empty for the embedded one
+    engine : name or URL of the engine that holds the events; empty for what workspace.yaml says, or the embedded one
     to : the file of cases
     dry_run : write nothing: only say what would be run
     append : keep what the file has already
@@ -87,7 +88,8 @@ def snapshot(wanted: Wanted) -> Taken:
     EvidenceError : too many rows that break a rule, a day that the data do not reach
     HealthlibError : an engine that cannot be reached
     """
-    workspace, place = load_workspace(wanted.workspace), read_place(wanted.engine)
+    workspace = load_workspace(wanted.workspace)
+    place = read_place(wanted.engine or workspace.engine or "")
     if workspace.flat is not None:
         raise HealthlibError("a flat sheet has no events; `healthlib run` reads it as it is")
     if workspace.cases:
@@ -128,8 +130,13 @@ def _in_place(
     """The embedded engine over the tables of a DuckDB file, or over the workspace's Parquet files."""
     folder = Path(workspace.folder)
     if place.path:
-        holder = InPlace(((folder / place.path).resolve(),), scratch)
-        holder.attach(folder / place.path)
+        path = (folder / place.path).resolve()
+        if not path.is_file():
+            raise DataError(
+                "the events cannot be read", [Fault("workspace.yaml", None, "engine", f"no file {place.path}", "a DuckDB file")]
+            )
+        holder = InPlace((path, Path(f"{path}.wal")), scratch)
+        holder.attach(path)
         return holder, at
     named = {name: folder / source.file for name, source in workspace.tables.items() if source.file}
     read = {metric.table or "" for metric in workspace.scorecard.metrics.values()}
@@ -147,9 +154,15 @@ def _taken(workspace: Workspace, wanted: Wanted, holder: Session, at: Mapping[st
     tables = load_tables(workspace, leave=set(at))
     asof.open_door(tables, workspace)
     report = pd.DataFrame()
+    since: dict[str, pd.Timestamp] = {}
+    if before is not None:
+        tables = replace(tables, given=_continued(before, workspace, at))
+        since = _first_days(workspace, tables, before, at, wanted.as_of)
     if at:
-        there = look_there(workspace, tables, holder, at)
+        there = look_there(workspace, tables, holder, at, since)
         report = there.report
+        for name in since:
+            _remember(holder, there, name, before)
         _refuse_excess(workspace, report)
         tables = replace(tables, elsewhere=dict.fromkeys(at, there))
     through = _through(workspace, tables, at)
@@ -161,9 +174,14 @@ def _taken(workspace: Workspace, wanted: Wanted, holder: Session, at: Mapping[st
         return Taken(day, report=report, script=holder.written)
     rows = one_frame(history, cases, leads, list(workspace.scorecard.metrics))
     today = history.loc[history["as_of"] == day, KEYS].reset_index(drop=True)
-    rows = _with_days(rows, recency.newest_days(tables, workspace, today), day)
-    rows = rows.merge(silences(tables, workspace, history), how="left", on=KEYS)
+    alone = replace(tables, given=None)
+    newest, quiet = recency.newest_days(alone, workspace, today), silences(alone, workspace, history)
+    if before is not None and since:
+        newest, quiet = _newer(newest, before, today), _shorter(quiet, before)
+    rows = _with_days(rows, newest, day).merge(quiet, how="left", on=KEYS)
+    firsts = {name: asof.survey(tables.elsewhere[name], name)[["known", "first_day"]].min() for name in at}
     made = {
+        "firsts": {name: [f"{first:%Y-%m-%d}" for first in found] for name, found in firsts.items() if not found.isna().any()},
         "as_of": f"{day:%Y-%m-%d}",
         "data_through": f"{through:%Y-%m-%d}",
         "engine": holder.dialect,
@@ -172,7 +190,82 @@ def _taken(workspace: Workspace, wanted: Wanted, holder: Session, at: Mapping[st
         "tables": report.to_dict("records"),
     }
     write_cases(wanted.to, rows, made)
-    return Taken(day, len(rows), len(rows), report, tuple(holder.steps))
+    new = len(rows) if before is None else int((~before.has(rows)).sum())
+    return Taken(day, len(rows), new, report, tuple(holder.steps))
+
+
+def _continued(before: CaseFile, workspace: Workspace, at: Collection[str]) -> CaseFile:
+    """The file that is continued, if it was made with the same metrics from the same places.
+
+    Raises
+    ------
+    DataError : it was not; it has to be made anew
+    """
+    now = {name: definition(metric) for name, metric in workspace.scorecard.metrics.items()}
+    other = sorted(name for name in now if before.made["metrics"].get(name) != now[name])
+    if other or sorted(at) != before.made["elsewhere"]:
+        found = f"other values of {', '.join(other[:5])}" if other else "tables that were elsewhere then"
+        raise DataError(
+            "nothing can be added to the cases", [Fault(before.label, None, "cases", found, "the same scorecard; leave out --append")]
+        )
+    return replace(before, partial=True)
+
+
+def _first_days(workspace: Workspace, tables: Tables, before: CaseFile, at: Collection[str], as_of: str | None) -> dict[str, pd.Timestamp]:
+    """The first day that a new date can see, of each table elsewhere whose metrics all have a window and whose beginning is on file."""
+    day = pd.Timestamp(as_of or workspace.data_through or tables.data_through)
+    wanted = spines(tables, workspace, day)
+    first = min(wanted.loc[~before.has(wanted), "as_of"].min(), day)
+    found = {}
+    for name in at:
+        reaches = [_reach(metric) for metric in workspace.scorecard.metrics.values() if metric.table == name]
+        if name in before.made["firsts"] and None not in reaches:
+            found[name] = first - pd.Timedelta(days=max([0, *(days for days in reaches if days is not None)]))
+    return found
+
+
+def _newer(newest: pd.DataFrame, before: CaseFile, today: pd.DataFrame) -> pd.DataFrame:
+    """The newest day of each account and metric, now or on file: rows from before the first day that was read are not seen any more."""
+    made = before.values[before.values["as_of"] == pd.Timestamp(before.made["as_of"])]
+    filed = replace(before, values=made).newest(made[made["account_id"].isin(today["account_id"])])
+    both = pd.concat([newest, filed], ignore_index=True)
+    order = list(dict.fromkeys(both["metric"]))
+    found = both.groupby(["metric", "account_id"], as_index=False)["day"].max()
+    return found.sort_values("metric", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)[
+        list(recency.DATED_COLUMNS)
+    ]
+
+
+def _shorter(quiet: pd.DataFrame, before: CaseFile) -> pd.DataFrame:
+    """The silences of new days, none longer than what was on file before and the days since then."""
+    columns = [name for name in SILENCES if name in before.values and name in quiet]
+    filed = before.values.loc[before.values["in_history"], [*KEYS, *columns]].rename(columns={"as_of": "then"}).sort_values("then")
+    both = pd.merge_asof(quiet.sort_values("as_of"), filed, left_on="as_of", right_on="then", by="account_id", suffixes=("", "_then"))
+    gap = (both["as_of"] - both["then"]).dt.days
+    least = {name: both[name].combine(both[f"{name}_then"] + gap, lambda now, then: then if then < now else now) for name in columns}
+    return both.assign(**least)[list(quiet.columns)]
+
+
+def _reach(metric: Metric) -> int | None:
+    """How many days before its date a metric can see; None where there is no end to it."""
+    window = metric.window_days
+    if window is None and metric.measure.kind == "last" and metric.stale_after_days is not None:
+        window = metric.stale_after_days + 1
+    if window is None:
+        return None
+    against = metric.against.past_days if metric.against and metric.against.past_days else 0
+    return window + max(metric.trend or 0, against + window if against else 0)
+
+
+def _remember(holder: Session, there: Elsewhere, name: str, before: CaseFile | None) -> None:
+    """Add to a table's clocks the day on which they begin, which is not read any more."""
+    if before is None:
+        return
+    known, first = (pd.Timestamp(day) for day in before.made["firsts"][name])
+    start = pd.DataFrame({"known": [known], "first_day": [first], "last_day": [first], "late": [False]})
+    survey = asof.survey(there, name)
+    days = dict.fromkeys(("known", "first_day", "last_day"), "datetime64[s]")
+    holder.surveys[name] = pd.concat([start.astype(days), survey], ignore_index=True).sort_values("known", ignore_index=True)
 
 
 def _through(workspace: Workspace, tables: Tables, at: Collection[str]) -> pd.Timestamp:
@@ -184,7 +277,13 @@ def _through(workspace: Workspace, tables: Tables, at: Collection[str]) -> pd.Ti
 
 
 def _refuse_excess(workspace: Workspace, report: pd.DataFrame) -> None:
-    """More rows that break a rule than the workspace allows stop a snapshot as they stop a run."""
+    """More rows that break a rule than the workspace allows stop a snapshot as they stop a run, and so do any that stand twice."""
+    twice = report[report["again"] > 0] if "again" in report else report.head(0)
+    if len(twice):
+        lines = [
+            f"{row['table']} ({row['place']}): {int(row['again']):,} rows have the key of another row" for row in twice.to_dict("records")
+        ]
+        raise EvidenceError("\n".join([*lines, "make a view of the table with each key once, and place that"]))
     lost = report[sound_share(report) < 1 - workspace.max_rejected]
     if len(lost):
         lines = [f"{row['table']} ({row['place']}): {row['rows_in'] - row['rows_used']:,} of {row['rows_in']:,} rows cannot be used: "

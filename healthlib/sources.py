@@ -167,6 +167,9 @@ def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path, databa
         return _from_sql(name, schema, workspace, engine, scratch)
     if database is not None and (given.table or given.query):
         return _from_database(name, given, schema, database)
+    if given.table:
+        cure = "`healthlib snapshot`, then `healthlib run --cases cases.parquet`"
+        return [Fault("workspace.yaml", None, f"tables.{name}.table", f"{given.table}, which stays in {workspace.engine}", cure)]
     path, label, fault = _locate(name, given, workspace, database)
     if fault is not None:
         return [fault]

@@ -56,16 +56,16 @@ def read_place(text: str) -> Place:
     scheme, _, rest = text.strip().partition(":")
     kind = {"": "duckdb", "postgres": "postgresql"}.get(scheme.lower(), scheme.lower())
     if kind not in ENGINES:
-        raise AddressError(f"--engine: expected one of {ENGINE_FORMS}")
+        raise AddressError(f"expected one of {ENGINE_FORMS}")
     if kind == "postgresql" and rest:
         try:
             return Place(kind, ENGINES[kind], read_address(text).url)
         except ValueError as error:
-            raise AddressError(f"--engine: {error}") from None
+            raise AddressError(str(error)) from None
     if kind == "spark":
         return Place(kind, kind, path=text.strip() if rest.startswith("//") else rest)
     if kind in ("duckdb", "sqlite") and rest:
         if not rest.startswith("///") or len(rest) < 4:
-            raise AddressError(f"--engine: expected one of {ENGINE_FORMS}")
+            raise AddressError(f"expected one of {ENGINE_FORMS}")
         return Place(kind, ENGINES[kind], path=unquote(rest[3:]))
     return Place(kind, ENGINES[kind])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from .. import asof, feedback, flat, interventions, levels, metrics, outcomes, overrides, peers, recency
 from ..beginnings import NEVER, Beginnings, beginnings
+from ..casefile import CaseFile
 from ..engine import quote
 from ..errors import EvidenceError
 from ..schema import CASE_COLUMNS
@@ -175,6 +176,16 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
     )
 
 
+def spines(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> pd.DataFrame:
+    """Every account_id and as_of that `measured_frames` will measure; needs `asof.open_door`."""
+    outcomes.prepare(tables, workspace, at)
+    left = outcomes.churned(tables, at, workspace.outcome.grace_days)
+    wanted = [asof.active_spine(tables, _dates(tables, at)), outcomes.lead_spine(left)]
+    if workspace.outcome.kind != "churn_within":
+        wanted.append(outcomes.term_spine(tables, workspace.outcome, at))
+    return asof.tidy(pd.concat([frame[["account_id", "as_of"]] for frame in wanted if len(frame)]).drop_duplicates())
+
+
 def measured_frames(
     tables: Tables, workspace: Workspace, at: pd.Timestamp
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -253,6 +264,8 @@ def snapshots(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd.D
 
     Returns account_id, as_of, arr, seats, age_days, term_ends, attributes (text), then one float column a metric.
     """
+    if tables.given is not None and tables.given.partial:
+        return _continued(tables, workspace, spine, tables.given)
     state, card = asof.state(tables, workspace, spine), workspace.scorecard
     there = tables.given.names(card) if tables.given is not None else []
     here = workspace.model_copy(update={"scorecard": card.model_copy(update={"metrics": without(card.metrics, there)})})
@@ -264,6 +277,14 @@ def snapshots(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd.D
     found = pd.concat([state, values[names]], axis=1)
     found = found.assign(**peers.ranked(tables, here, found))
     return found.assign(**levels.made(card, found))
+
+
+def _continued(tables: Tables, workspace: Workspace, spine: pd.DataFrame, given: CaseFile) -> pd.DataFrame:
+    """The snapshots that a file has already, and those measured now, in the order of the spine."""
+    old = given.has(spine)
+    known = snapshots(replace(tables, given=replace(given, partial=False)), workspace, spine[old].reset_index(drop=True))
+    new = snapshots(replace(tables, given=None), workspace, spine[~old].reset_index(drop=True))
+    return asof.tidy(pd.concat([part for part in (known, new) if len(part)] or [known], ignore_index=True))
 
 
 def without(metrics_by_name: dict[str, Metric], names: Collection[str]) -> dict[str, Metric]:
