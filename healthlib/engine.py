@@ -62,9 +62,11 @@ UNSAID = frozenset({"current_setting", "getenv", "getvariable", "write_log"})
 
 
 class Events(Protocol):
-    """What an engine must do for the rows that live in it: four verbs, and a memory of what a table's clocks say."""
+    """What an engine must do for the rows that live in it: four verbs, a memory of what a table's clocks say, and whether it has
+    BIT_OR and BIT_COUNT."""
 
     surveys: dict[str, pd.DataFrame]
+    counts_bits: bool
 
     def view(self, name: str, select: str) -> None:
         """Give a SELECT a name."""
@@ -92,6 +94,7 @@ class Engine:
     def __init__(self, folders: Iterable[Path] = (), files: Iterable[Path] = (), spill: tuple[Path, str] | None = None):
         self.connection = duckdb.connect(":memory:")
         self.surveys: dict[str, pd.DataFrame] = {}
+        self.counts_bits = True
         self.run("SET TimeZone = 'UTC'")
         self.run("SET autoinstall_known_extensions = false")
         self.run("SET python_enable_replacements = false")

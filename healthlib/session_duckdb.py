@@ -22,6 +22,7 @@ class InPlace(Session):
     """
 
     dialect = "duckdb"
+    counts_bits = True
 
     def __init__(self, files: tuple[Path, ...], scratch: Path, memory: str = "3GB"):
         super().__init__()

@@ -53,6 +53,7 @@ class Session:
     """The verbs in terms of three that an engine must have: `_store`, `_load` and `_fetch`."""
 
     dialect = ""
+    counts_bits = False
 
     def __init__(self) -> None:
         self.surveys: dict[str, pd.DataFrame] = {}
