@@ -19,7 +19,7 @@ from healthlib.schema import FLAG, NUMBER, TEXT, WHEN, TableSchema
 from healthlib.sessions import Session, native_type
 from healthlib.sources import schema_of
 from healthlib.spec import Metric, TableSource, Workspace
-from healthlib.translate import DAYS, translated
+from healthlib.translate import COMPARED, DAYS, speaks_of_days, translated
 
 MAKES = {
     "bigquery": "CREATE OR REPLACE TEMP TABLE {name} AS", "snowflake": "CREATE OR REPLACE TEMPORARY TABLE {name} AS",
@@ -42,6 +42,8 @@ NOTES = {
 DROPPED = ("databricks", "trino")
 """Dialects whose tables outlive the session, so that the script ends by dropping them."""
 NAMES = {"datetime": "TIMESTAMP", "bool": "BOOLEAN", "int": "BIGINT", "float": "DOUBLE", "text": "VARCHAR"}
+MOMENTS = {"spark": {"datetime": "TIMESTAMPTZ"}, "databricks": {"datetime": "TIMESTAMPTZ"}, "sqlite": {"datetime": "TEXT"}}
+"""Dialect -> what it calls a moment, where that is not a TIMESTAMP without a zone."""
 NATIVES = {TEXT: "UNKNOWN", NUMBER: "DOUBLE", WHEN: "TIMESTAMP WITH TIME ZONE", FLAG: "BOOLEAN"}
 """Kind -> the type that a column is taken to have: each leads to a cast that also takes in its cousins."""
 
@@ -87,7 +89,8 @@ class Script(Session):
         return tree.sql(dialect=self.dialect, identify=True)
 
     def _load(self, name: str, frame: pd.DataFrame) -> None:
-        types = {str(column): exp.DataType.build(native_type(dtype, NAMES), "duckdb") for column, dtype in frame.dtypes.items()}
+        names = NAMES | MOMENTS.get(self.dialect, {})
+        types = {str(column): exp.DataType.build(native_type(dtype, names), "duckdb") for column, dtype in frame.dtypes.items()}
         rows = [
             ", ".join(self._literal(value, kind) for value, kind in zip(row, types.values(), strict=True))
             for row in frame.iloc[: self.shown].itertuples(index=False, name=None)
@@ -199,7 +202,16 @@ def _measured(metric: Metric, schema: TableSchema) -> Iterator[tuple[str, str]]:
     for key, text in expressions_of(metric):
         numeric = metric.measure.kind in ("sum", "mean", "max", "last") if key == "measure" else key == "per"
         for column in sqlglot.parse_one(text, read="duckdb").find_all(exp.Column):
-            cast = column.parent
-            dated = isinstance(cast, exp.Cast) and cast.to.this.name in ("DATE", "TIMESTAMP")
-            figured = isinstance(column.parent, exp.Mul | exp.Div) or (column.parent is None and numeric)
-            yield column.name, WHEN if dated else NUMBER if figured else TEXT
+            yield column.name, _used_as(column, numeric=numeric and column.parent is None)
+
+
+def _used_as(column: exp.Column, *, numeric: bool) -> str:
+    """The kind of a column by what it stands beside; `numeric` where the measure wants a number."""
+    beside = column.parent
+    if isinstance(beside, exp.Cast) and beside.to.this.name in ("DATE", "TIMESTAMP"):
+        return WHEN
+    others = [side for side in beside.args.values() if isinstance(side, exp.Expr) and side is not column] if beside is not None else []
+    if isinstance(beside, COMPARED) and any(map(speaks_of_days, others)):
+        return WHEN
+    number = isinstance(beside, COMPARED) and any(isinstance(side, exp.Literal) and not side.is_string for side in others)
+    return NUMBER if numeric or number or isinstance(beside, exp.Mul | exp.Div) else TEXT

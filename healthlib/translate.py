@@ -226,7 +226,7 @@ def _days_beside_moments(node: exp.Expr) -> exp.Expr:
     columns = [column for side in sides for column in side.find_all(exp.Column)]
     if any(column.table for column in columns) or all(map(_is_day, sides)) or any(map(_is_number, sides)):
         return node
-    if any(_speaks_of_days(side) for side in sides):
+    if any(speaks_of_days(side) for side in sides):
         for key in ("this", "expression", "low", "high"):
             if (side := node.args.get(key)) is not None:
                 node.set(key, _moment(side))
@@ -239,7 +239,8 @@ def _is_number(node: exp.Expr) -> bool:
     return (isinstance(node, exp.Literal) and not node.is_string) or (isinstance(node, exp.Cast) and "julianday" in node.sql().lower())
 
 
-def _speaks_of_days(node: exp.Expr) -> bool:
+def speaks_of_days(node: exp.Expr) -> bool:
+    """Whether an expression has a day in it: a date written out, a cast to one, or one of `DAYS`."""
     if isinstance(node, exp.Literal):
         return node.is_string and DATE_LIKE.fullmatch(node.name) is not None
     return any(_is_day(part) for part in node.find_all(exp.Cast, exp.Column))
