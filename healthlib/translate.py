@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.sqlite import SQLite
 
 from healthlib.engine import QueryError
 
@@ -123,7 +125,7 @@ def translated(sql: str, dialect: str, views: Mapping[str, str], *, pretty: bool
         said = said.with_(_ours(name), as_=view)
     for node in said.find_all(exp.Lower, exp.Upper) if letters else ():
         node.set("this", exp.Collate(this=exp.paren(node.this), expression=exp.to_identifier(letters, quoted=True)))
-    return said.sql(dialect=dialect, pretty=pretty, identify=True)
+    return said.sql(dialect=UnmistakenSqlite if dialect == "sqlite" else dialect, pretty=pretty, identify=True)
 
 
 def _full_name(table: exp.Table) -> str:
@@ -168,6 +170,15 @@ def _renamed(node: exp.Expr) -> exp.Expr:
         names = dict(zip(("this", "db", "catalog"), reversed(parts), strict=False))
         return exp.Table(**names, alias=node.args.get("alias"))
     return node
+
+
+class UnmistakenSqlite(SQLite):
+    """SQLite with its names in backticks: one in double quotes that is no column would be read as a text."""
+
+    class Tokenizer(SQLite.Tokenizer):
+        """As SQLite's, but for the order of its quotes."""
+
+        IDENTIFIERS: ClassVar = ["`", '"', ("[", "]")]
 
 
 DAYS = ("as_of", "term_ends", "day", "known")

@@ -20,6 +20,7 @@ import pytest
 from healthlib import asof, metrics
 from healthlib.elsewhere import Elsewhere, look_there
 from healthlib.engine import quote
+from healthlib.errors import DataError
 from healthlib.session_spark import SparkSession
 from healthlib.sessions import PostgresSession, SqliteSession
 from healthlib.spec import Workspace
@@ -219,3 +220,92 @@ def test_a_session_that_must_shift_moments_says_so_in_no_figure(embedded: pd.Dat
     assert found["1", pd.Timestamp("2025-06-15")] == 3, "two at noon that were known, one a millisecond before midnight"
     assert found["1", pd.Timestamp("2025-06-16")] == 1
     assert math.isnan(found["05", pd.Timestamp("2023-12-31")])
+
+
+REFUSED = {
+    "regexp": ("count", "regexp_matches(feature, 'x')"), "ilike": ("count", "feature ilike 'X'"), "whole": ("sum quantity // 2", None),
+    "listed": ("count", "list_contains(['x'], feature)"), "zero": ("sum quantity / quantity", None), "moment": ("count", "day > now()"),
+    "order": ("count", "feature > 'm'"), "rounded": ("sum cast(quantity as bigint)", None), "rest": ("count", "quantity % 2 = 0"),
+    "written": ("distinct cast(quantity as varchar)", None), "months": ("count", "day > as_of - interval '1 month'"),
+}  # fmt: skip
+"""Metric -> measure and where that another engine may read otherwise."""
+
+
+def with_refused(company: Workspace) -> Workspace:
+    wanted = {
+        name: odd.asked(name, measure, "usage", **({"where": where} if where else {})).metric for name, (measure, where) in REFUSED.items()
+    }
+    kept = {"n28": company.scorecard.metrics["n28"]}
+    return company.model_copy(update={"scorecard": company.scorecard.model_copy(update={"metrics": wanted | kept})})
+
+
+def test_an_expression_that_may_mean_something_else_there_is_one_fault_of_its_metric_and_fine_here(
+    here: Tables, company: Workspace, state: pd.DataFrame, tmp_path: Path
+) -> None:
+    strange = with_refused(company)
+    parts = sqlite_with(tmp_path / "crm.sqlite")
+    session = SqliteSession(str(tmp_path / "crm.sqlite"))
+    with pytest.raises(DataError) as caught:
+        look_there(strange, here, session, parts)
+    session.close()
+    assert [fault.where for fault in caught.value.faults] == [
+        f"metrics.{name}.{'where' if where else 'measure'}" for name, (_, where) in REFUSED.items()
+    ]
+    assert all(fault.file == "scorecard.yaml" for fault in caught.value.faults)
+    found = metrics.measure(here, strange, state)
+    assert found[list(REFUSED)].notna().any().all(), "the embedded database runs each of them"
+
+
+def test_what_fails_only_there_is_a_fault_of_its_metric(here: Tables, company: Workspace, state: pd.DataFrame, tmp_path: Path) -> None:
+    wrong = {"n28": company.scorecard.metrics["n28"], "gone": odd.asked("gone", "sum quantiti", "usage").metric}
+    broken = company.model_copy(update={"scorecard": company.scorecard.model_copy(update={"metrics": wrong})})
+    parts = sqlite_with(tmp_path / "crm.sqlite")
+    session = SqliteSession(str(tmp_path / "crm.sqlite"))
+    there = look_there(broken, here, session, parts)
+    with pytest.raises(DataError) as caught:
+        metrics.measure(measured_there(here, there), broken, state)
+    session.close()
+    assert [(fault.where, fault.nearest) for fault in caught.value.faults] == [("metrics.gone", "quantity")]
+
+
+CATALOG = """SELECT n.nspname, c.relname, c.relkind, a.attname, a.atttypid::regtype::text FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+    WHERE n.nspname NOT LIKE 'pg_%' AND n.nspname <> 'information_schema' ORDER BY 1, 2, 4"""
+
+
+def test_nothing_of_theirs_is_written_on_postgresql(
+    here: Tables, company: Workspace, state: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who may only read: the rows, the catalog and the schemas are as before, and no temporary table stays."""
+    if postgres_server.programs() is None:
+        pytest.skip(postgres_server.MISSING)
+    monkeypatch.setenv("HEALTHLIB_DB_PASSWORD", PASSWORD)
+    with postgres_server.server(PASSWORD) as server:
+        owner = PostgresSession(server.url())
+        parts = postgres_with(owner)
+        reader = f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'; GRANT USAGE ON SCHEMA \"C R.M\" TO reader"
+        owner.connection.execute(f'{reader}; GRANT SELECT ON ALL TABLES IN SCHEMA "C R.M" TO reader'.encode())
+        owner.connection.commit()
+        before = seen_by(owner, parts)
+        session = PostgresSession(server.url("reader"))
+        there = look_there(company, here, session, parts)
+        assert metrics.measure(measured_there(here, there), company, state)["n_all"].max() > 0
+        made = session.connection.execute(b"SELECT relname FROM pg_class WHERE relname LIKE 'healthlib%'").fetchall()
+        assert {name for (name,) in made} >= {"healthlib_spine", "healthlib_cells"}
+        session.close()
+        assert seen_by(owner, parts) == before
+        assert owner.connection.execute(b"SELECT count(*) FROM pg_class WHERE relname LIKE 'healthlib%'").fetchone() == (0,)
+        owner.close()
+
+
+def seen_by(owner: PostgresSession, parts: dict[str, tuple[str, ...]]) -> list[Any]:
+    """The catalog and every row with its place, as text."""
+    rows = [
+        owner.connection.execute(
+            f"SELECT t.ctid::text, t.xmin::text, t::text FROM {'.'.join(map(quote, at))} t ORDER BY 1".encode()
+        ).fetchall()
+        for at in parts.values()
+    ]
+    found = [owner.connection.execute(CATALOG.encode()).fetchall(), *rows]
+    owner.connection.rollback()
+    return found

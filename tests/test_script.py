@@ -114,7 +114,8 @@ def test_each_statement_is_one_of_its_dialect(dialect: str, here: Tables, tmp_pa
         if isinstance(tree, exp.Create | exp.Drop | exp.Insert):
             named = tree.find(exp.Table)
             assert named is not None
-            assert named.name.startswith("healthlib_") and not named.args.get("db"), "only tables of ours are written"
+            assert named.name.startswith("healthlib_"), "only tables of ours are written"
+            assert not named.args.get("db"), "in no schema of theirs"
     assert [name for name, found in LACKING.items() if re.search(found, bare(text))] == []
     assert [word for word, known in ONLY.items() if dialect not in known and re.search(word, bare(text))] == []
 
@@ -164,11 +165,10 @@ def test_the_script_runs_on_sqlite(here: Tables, tmp_path: Path) -> None:
 def test_the_script_runs_on_spark(here: Tables, tmp_path: Path) -> None:
     pytest.importorskip("pyspark", reason=MISSING)
     spark = spark_session(spark_sql_session_timeZone="Asia/Kolkata")
-    for name in odd.COLUMNS:
-        spark.createDataFrame(arrow(name)).createOrReplaceTempView(f"its_{name}")
-    script = scripted(
-        here, small(tmp_path).model_copy(update={"tables": whole(tmp_path).tables}), {n: (f"its_{n}",) for n in AT}, "spark", None
-    )
+    at = {name: (f"its_{name}",) for name in ("usage", "orders")}
+    for name, (view,) in at.items():
+        spark.createDataFrame(arrow(name)).createOrReplaceTempView(view)
+    script = scripted(here, small(tmp_path).model_copy(update={"tables": whole(tmp_path).tables}), at, "spark", None)
     rows = sum(len(spark.sql(statement).collect()) for statement in statements(script.written))
     spark.stop()
-    assert rows > 100
+    assert rows > 40
