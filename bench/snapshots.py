@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def spine(accounts: int) -> pd.DataFrame:
 
 
 def ours(path: Path, accounts: int) -> pd.DataFrame:
-    """healthlib.metrics over events that stay where they are, as `healthlib snapshot` does it."""
+    """Events that stay where they are, judged row by row and measured, as `healthlib snapshot` does it."""
     from healthlib.session_duckdb import InPlace
 
     session = InPlace((path,), path.parent)
@@ -79,8 +80,8 @@ def spark(path: Path, accounts: int) -> pd.DataFrame:
 def measured(session: Any, accounts: int) -> pd.DataFrame:
     """Eight metrics of a scorecard over the table `usage` of a session."""
     from healthlib import asof, metrics
-    from healthlib.elsewhere import Elsewhere
-    from healthlib.engine import Engine, theirs
+    from healthlib.elsewhere import look_there
+    from healthlib.engine import Engine
     from healthlib.schema import TABLES
     from healthlib.spec import Measure, Metric, Scorecard, Workspace
     from healthlib.tables import Tables
@@ -97,12 +98,18 @@ def measured(session: Any, accounts: int) -> pd.DataFrame:
         for days in WINDOWS
     }
     workspace = Workspace(folder=Path(), name="bench", scorecard=Scorecard(groups=("g",), metrics=wanted, bands=()))
-    columns = {"usage": {"account_id": "text", "occurred_at": "when", "quantity": "number"}}
-    there = Elsewhere(session, columns, TABLES, pd.DataFrame())
-    begun = pd.DataFrame({"visible_from": pd.Series(dtype="datetime64[s]"), "account_id": pd.Series(dtype="str")})
-    asof.open_door_there(there, workspace, {"usage": f"(SELECT * FROM {theirs(('usage',))})"}, begun)
-    tables = Tables(Engine(), {}, pd.DataFrame(), {}, TABLES, MONTHS[-1].date(), (), elsewhere={"usage": there})
-    return metrics.measure(tables, workspace, spine(accounts).assign(arr=1.0, seats=1.0, age_days=9000.0))
+    engine, state = Engine(), spine(accounts).assign(arr=1.0, seats=1.0, age_days=9000.0)
+    engine.put("data.accounts", pd.DataFrame({"account_id": state["account_id"].unique()}).assign(_line=1))
+    always = "TIMESTAMP '2000-01-01' AS start_date, CAST(NULL AS TIMESTAMP) AS end_date, 1.0 AS arr, 1 AS _line"
+    begun = engine.query(f"SELECT account_id, {always} FROM data.accounts")
+    engine.put("data.contracts", begun)
+    columns = {
+        "accounts": {"account_id": "text"}, "contracts": {"account_id": "text", "start_date": "when", "end_date": "when", "arr": "number"},
+    }  # fmt: skip
+    tables = Tables(engine, columns, pd.DataFrame(), {}, TABLES, MONTHS[-1].date(), ())
+    asof.open_door(tables, workspace)
+    there = look_there(workspace, tables, session, {"usage": ("usage",)})
+    return metrics.measure(replace(tables, elsewhere={"usage": there}), workspace, state)
 
 
 DUCKDB_CELLS = """

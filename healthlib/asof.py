@@ -53,16 +53,23 @@ def open_door_there(there: Rows, workspace: Workspace, rows: dict[str, str], fir
         there.engine.view(f"known.{name}", _door(there, name, _lag(workspace, name), relation, "first_contract"))
 
 
-def survey(tables: Rows, name: str) -> pd.DataFrame:
+CLOCKS = ("day", "known")
+"""The two clocks of every table; a column of one's own by that name is not shown beside them, for the engines would not tell them apart."""
+
+
+def survey(tables: Rows, name: str, accounts: str = "") -> pd.DataFrame:
     """What is to be had of an event table, by the day it came to be known: one reading of its clocks, remembered by the engine.
+
+    Where rows of strangers may be among them, `accounts` names the table of the accounts there are.
 
     Returns known, first_day, last_day (datetime64[s]), late (whether any of these rows happened before that day); rows without a clock are
     not among them.
     """
     if name not in tables.engine.surveys:
+        known = f" JOIN {accounts} a ON a.account_id = v.account_id" if accounts else ""
         found = tables.engine.query(
-            f"""SELECT known, min(day) AS first_day, max(day) AS last_day, max(CASE WHEN known <> day THEN 1 ELSE 0 END) AS late
-            FROM known.{quote(name)} WHERE known IS NOT NULL GROUP BY known ORDER BY known"""
+            f"""SELECT v.known, min(v.day) AS first_day, max(v.day) AS last_day, max(CASE WHEN v.known <> v.day THEN 1 ELSE 0 END) AS late
+            FROM known.{quote(name)} v{known} WHERE v.known IS NOT NULL GROUP BY v.known ORDER BY v.known"""
         )
         days = {column: pd.to_datetime(found[column]).astype("datetime64[s]") for column in ("known", "first_day", "last_day")}
         tables.engine.surveys[name] = pd.DataFrame(days).assign(late=found["late"].astype(bool))
@@ -90,7 +97,7 @@ def _door(tables: Rows, name: str, lag_days: int, rows: str = "", first: str = "
         if "recorded_at" in columns
         else late
     )
-    plain = [_column(name, column) for column in columns]
+    plain = [_column(name, column) for column in columns if column.lower() not in CLOCKS]
     if name == "usage" and "quantity" not in columns:
         plain.append("1 AS quantity")
     join = f" LEFT JOIN {first} f ON f.account_id = t.account_id" if borrows else ""

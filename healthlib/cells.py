@@ -148,7 +148,7 @@ def _cut(tables: Rows, table: str, atoms: list[Atom], dates: pd.Series) -> _Cloc
 def _raw_days(tables: Rows, table: str, first: pd.Timestamp | None, last: pd.Timestamp) -> str:
     """SQL that keeps to the days that any window can reach, in terms of the stored time: what an engine skips whole files by."""
     time = tables.schemas[table].time
-    if not time or time not in tables.columns[table]:
+    if not time or time not in tables.columns[table] or time.lower() in asof.CLOCKS:
         return ""
     since = f" AND v.{quote(time)} >= TIMESTAMP '{first:%Y-%m-%d} 00:00:00'" if first is not None else ""
     return f" WHERE v.{quote(time)} < TIMESTAMP '{last + pd.Timedelta(days=1):%Y-%m-%d} 00:00:00'{since}"
@@ -298,7 +298,7 @@ def _last(tables: Rows, table: str, atom: Atom, clocks: _Clocks) -> tuple[pd.Dat
 def _time(tables: Rows, table: str, prefix: str = "") -> str:
     """The full time of a row, finer than its day; the day where the table has no time column."""
     time = tables.schemas[table].time
-    return prefix + (quote(time) if time and time in tables.columns[table] else "day")
+    return prefix + (quote(time) if time and time in tables.columns[table] and time.lower() not in asof.CLOCKS else "day")
 
 
 def _row_by_row(tables: Rows, table: str, atom: Atom, dates: pd.Series, later: dict[str, str]) -> tuple[pd.DataFrame, dict[Atom, str]]:
@@ -307,7 +307,7 @@ def _row_by_row(tables: Rows, table: str, atom: Atom, dates: pd.Series, later: d
     tables.engine.put("looks_in", spans[["as_of", "since", "until"]])
     cast = ", ".join(f"CAST({name} AS DATE) AS {name}" for name in ("as_of", "since", "until"))
     tables.engine.make("looks", f"SELECT {cast} FROM looks_in")
-    columns = [c for c in tables.columns[table] if c != "account_id"]
+    columns = [c for c in tables.columns[table] if c != "account_id" and c.lower() not in asof.CLOCKS]
     seen = [
         f"CASE WHEN CAST(v.{quote(later[c])} AS DATE) <= k.until THEN v.{quote(c)} END AS {quote(c)}" if c in later else f"v.{quote(c)}"
         for c in columns

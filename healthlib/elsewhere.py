@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,14 +13,14 @@ from healthlib.engine import Engine, Events, QueryError, quote, theirs
 from healthlib.errors import DataError, Fault
 from healthlib.expressions import expressions_of
 from healthlib.mapping import map_columns
-from healthlib.rules import EARLIEST, LARGEST, LATEST, Column, kind_of
+from healthlib.rules import EARLIEST, INTEGERS, LARGEST, LATEST, Column, kind_of
 from healthlib.schema import FLAG, NUMBER, STAYS_HERE, TEXT, WHEN, TableSchema
 from healthlib.sources import schema_of
 from healthlib.spec import TableSource, Workspace
 from healthlib.tables import Tables, full_schema
-from healthlib.translate import strange_there
+from healthlib.translate import RAW, strange_there
 
-SAME_EVERYWHERE = "what means the same on every engine: comparisons, in, case, coalesce, nullif, abs, lower, upper, trim, round, cast"
+SAME_EVERYWHERE = "what means the same on every engine: comparisons, in, case, coalesce, nullif, abs, lower, upper, trim, cast"
 
 
 class Holder(Events, Protocol):
@@ -36,8 +36,8 @@ class Elsewhere:
 
     Attributes
     ----------
-    report : table, place, rows_in, rows_used, then rows by rule: no_account, no_time, bad_number, stranger;
-        and `again`, those that have the key of another row
+    report : table, place, rows_in, rows_used, then rows by the first rule that each breaks: `RULES`;
+        and `again`, sound rows that have the key of another one
     """
 
     engine: Holder
@@ -69,13 +69,14 @@ def look_there(
     DataError : tables or columns that are not there or of another type, and expressions that may mean something else there; all at once
     """
     columns: dict[str, tuple[Column, ...]] = {}
-    faults: list[Fault] = list(_strange(workspace, at, holder))
+    faults: list[Fault] = []
     for name, parts in at.items():
         found = _mapped(name, workspace.tables.get(name, TableSource()), holder, parts)
         if isinstance(found, list):
             faults += found
         else:
             columns[name] = found
+            faults += _strange(workspace, name, found, holder)
     if faults:
         raise DataError(f"{workspace.name}: what lives elsewhere cannot be used as it is", faults)
     kinds = {name: {column.name: column.kind or kind_of(column.native) for column in found} for name, found in columns.items()}
@@ -83,13 +84,18 @@ def look_there(
     accounts = tables.engine.query("SELECT account_id FROM data.accounts ORDER BY account_id")
     holder.put("accounts_here", accounts)
     since = since or {}
-    sources = {name: _rows(at[name], found, schemas[name], since.get(name)) for name, found in columns.items()}
-    report = pd.DataFrame([_counted(name, at[name], columns[name], schemas[name], holder, since.get(name)) for name in columns])
+    rows = {name: _rows(at[name], found, schemas[name], since.get(name)) for name, found in columns.items()}
+    report = pd.DataFrame(
+        [_counted(name, at[name], rows[name], holder) | _again(rows[name], schemas[name], kinds[name], holder) for name in columns]
+    )
     there = Elsewhere(holder, kinds, schemas, report)
     first = tables.engine.query(
         "SELECT account_id, CAST(visible_from AS TIMESTAMP) AS visible_from FROM known.first_contract ORDER BY account_id"
     )
-    asof.open_door_there(there, workspace, {name: f"({sound})" for name, (sound, _) in sources.items()}, first)
+    sound = {name: f"(SELECT * FROM ({each}) s WHERE s.fault IS NULL)" for name, each in rows.items()}
+    asof.open_door_there(there, workspace, sound, first)
+    for name in {metric.table for metric in workspace.scorecard.metrics.values()} & set(sound):
+        asof.survey(there, str(name), "accounts_here")
     return there
 
 
@@ -100,18 +106,15 @@ def _schema(name: str, workspace: Workspace) -> TableSchema:
     return found
 
 
-def _strange(workspace: Workspace, at: Mapping[str, tuple[str, ...]], holder: Holder) -> list[Fault]:
-    """Expressions of metrics on these tables that another engine may read otherwise than the one they are written for."""
+def _strange(workspace: Workspace, table: str, columns: tuple[Column, ...], holder: Holder) -> Iterator[Fault]:
+    """Expressions of metrics on a table that another engine may read otherwise than the one they are written for."""
     if isinstance(holder, Engine):
-        return []
-    faults = []
+        return
+    kinds = {column.name: column.kind or kind_of(column.native) for column in columns}
     for metric in workspace.scorecard.metrics.values():
-        if metric.table not in at:
-            continue
-        for key, text in expressions_of(metric):
-            if (said := strange_there(text)) is not None:
-                faults.append(Fault("scorecard.yaml", None, f"metrics.{metric.name}.{key}", f"{text[:80]!r} ({said})", SAME_EVERYWHERE))
-    return faults
+        for key, text in expressions_of(metric) if metric.table == table else ():
+            if text not in kinds and (said := strange_there(text, kinds)) is not None:
+                yield Fault("scorecard.yaml", None, f"metrics.{metric.name}.{key}", f"{text[:80]!r} ({said})", SAME_EVERYWHERE)
 
 
 def _mapped(name: str, given: TableSource, holder: Holder, parts: tuple[str, ...]) -> tuple[Column, ...] | list[Fault]:
@@ -141,61 +144,76 @@ def _mapped(name: str, given: TableSource, holder: Holder, parts: tuple[str, ...
     return faults or found
 
 
-def _rows(
-    parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSchema, since: pd.Timestamp | None = None
-) -> tuple[str, dict[str, str]]:
-    """SELECT of the sound rows under the contract's names, and rule -> the condition of the rows that break it."""
-    by_name = {column.name: f"t.{quote(column.raw)}" for column in columns}
-    time = by_name.get(schema.time or "")
-    account = by_name["account_id"]
-    numbers = [by_name[column.name] for column in columns if column.kind == NUMBER]
-    broken = {"no_account": f"{account} IS NULL OR CAST({account} AS VARCHAR) = ''"}
-    if time and schema.time in schema.required:
-        broken["no_time"] = f"{time} IS NULL OR {time} < {EARLIEST} OR {time} >= {LATEST}"
+RULES = ("no_account", "no_time", "empty", "bad_date", "bad_number", "backwards", "stranger")
+"""Why a row is set aside, in the order in which it is judged: the same rules as for a table that is loaded, but for doubled keys."""
+
+
+def _rows(parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSchema, since: pd.Timestamp | None = None) -> str:
+    """SELECT of every row from a day on under the contract's names, beside the rule that it breaks (`fault`, empty for none)."""
+    picked = ", ".join(f"{_cell(column, f'{RAW}.{quote(column.raw)}')} AS {quote(column.name)}" for column in columns)
+    broken = " ".join(f"WHEN {condition} THEN '{rule}'" for rule, condition in _broken(columns, schema))
+    kept = ""
+    if since is not None:  # in terms of the stored time: what an engine skips whole files by
+        time = next(column.raw for column in columns if column.name == schema.time)
+        kept = f" WHERE {RAW}.{quote(time)} >= TIMESTAMP '{since:%Y-%m-%d} 00:00:00'"
+    return f"SELECT t.*, CASE {broken} END AS fault FROM (SELECT {picked} FROM {theirs(parts)} {RAW}{kept}) t"
+
+
+def _broken(columns: tuple[Column, ...], schema: TableSchema) -> Iterator[tuple[str, str]]:
+    """Rule and the condition of the rows that break it."""
+    cells = {column.name: f"t.{quote(column.name)}" for column in columns}
+    required = [name for name in schema.required if name in cells and name not in ("account_id", schema.time)]
+    dates = [cells[column.name] for column in columns if column.kind == WHEN or kind_of(column.native) == WHEN]
+    numbers = [cells[column.name] for column in columns if column.kind == NUMBER]
+    yield "no_account", f"{cells['account_id']} IS NULL"
+    if schema.time in cells and schema.time in schema.required:
+        yield "no_time", f"{cells[schema.time]} IS NULL"
+    if required:
+        yield "empty", " OR ".join(f"{cells[name]} IS NULL" for name in required)
+    if dates:
+        yield "bad_date", " OR ".join(f"{date} < {EARLIEST} OR {date} >= {LATEST}" for date in dates)
+    low = [f"{cells[name]} < 0" for name in schema.not_negative if name in cells]
     if numbers:
-        broken["bad_number"] = " OR ".join(f"abs({number}) > {LARGEST:.0f}" for number in numbers)
-    sound = [f"coalesce(NOT ({condition}), {'FALSE' if rule != 'bad_number' else 'TRUE'})" for rule, condition in broken.items()]
-    picked = ", ".join(f"{_cell(column, by_name[column.name])} AS {quote(column.name)}" for column in columns)
-    kept = [_later(columns, schema, since)] if since is not None else []
-    return f"SELECT {picked} FROM {theirs(parts)} t WHERE {' AND '.join([*kept, *sound])}", broken
-
-
-def _later(columns: tuple[Column, ...], schema: TableSchema, since: pd.Timestamp) -> str:
-    """SQL that a row is not before a day, in terms of the stored time: what an engine skips whole files by."""
-    time = next(column.raw for column in columns if column.name == schema.time)
-    return f"t.{quote(time)} >= TIMESTAMP '{since:%Y-%m-%d} 00:00:00'"
+        yield "bad_number", " OR ".join([*(f"abs({number}) > {LARGEST:.0f}" for number in numbers), *low])
+    backwards = [f"CAST({cells[b]} AS DATE) < CAST({cells[a]} AS DATE)" for a, b in schema.order if a in cells and b in cells]
+    if backwards:
+        yield "backwards", " OR ".join(backwards)
 
 
 def _cell(column: Column, cell: str) -> str:
-    """An id is text, and a moment has no zone but UTC."""
-    if column.name == "account_id":
-        return f"CAST({cell} AS VARCHAR)"
-    if column.kind == TEXT and kind_of(column.native) != TEXT:
-        return f"CAST({cell} AS VARCHAR)"
+    """A cell as it would be loaded: an id is text, a text has no blanks around it and is not empty, NaN is nothing, a moment is in UTC."""
+    kind = column.kind or kind_of(column.native)
+    if kind == TEXT:
+        if kind_of(column.native) == NUMBER and column.native not in INTEGERS:
+            cell = f"CAST({cell} AS BIGINT)"
+        text = cell if column.native == "VARCHAR" else f"CAST({cell} AS VARCHAR)"
+        return f"CASE WHEN {text} = '' OR {text} LIKE ' %' OR {text} LIKE '% ' THEN nullif(trim({text}), '') ELSE {text} END"
+    if kind == NUMBER:
+        number = f"CAST({cell} AS {'BIGINT' if column.native in INTEGERS else 'DOUBLE'})"
+        return number if column.native in INTEGERS else f"CASE WHEN NOT isnan({number}) THEN {number} END"
     return f"CAST({cell} AS TIMESTAMP)" if column.native == "TIMESTAMP WITH TIME ZONE" else cell
 
 
-def _counted(
-    name: str, parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSchema, holder: Holder, since: pd.Timestamp | None
-) -> dict[str, object]:
-    """How many rows there are and how many break which rule: one pass over the columns that the rules name."""
-    _, broken = _rows(parts, columns, schema)
-    by_name = {column.name: f"t.{quote(column.raw)}" for column in columns}
-    raw = next(column.raw for column in columns if column.name == "account_id")
-    rules = {**broken, "stranger": f"t.{quote(raw)} IS NOT NULL AND a.account_id IS NULL"}
-    counts = ", ".join(f"count(CASE WHEN {condition} THEN 1 END) AS {rule}" for rule, condition in rules.items())
-    join = f"LEFT JOIN accounts_here a ON a.account_id = CAST(t.{quote(raw)} AS VARCHAR)"
-    kept = f" WHERE {_later(columns, schema, since)}" if since is not None else ""
-    found = holder.query(f"SELECT count(*) AS rows_in, {counts} FROM {theirs(parts)} t {join}{kept}")
-    counted = {column: int(value) for column, value in found.iloc[0].items()} if len(found) else {"rows_in": 0} | dict.fromkeys(rules, 0)
-    key = [by_name[name] for name in schema.key if name in by_name] if schema.key and set(schema.key) <= set(by_name) else []
-    if key:
-        full = " AND ".join(f"{cell} IS NOT NULL" for cell in key)
-        each = f"SELECT count(*) AS n FROM {theirs(parts)} t WHERE {full} GROUP BY {', '.join(key)} HAVING count(*) > 1"
-        again = holder.query(f"SELECT CAST(coalesce(sum(n - 1), 0) AS BIGINT) AS again FROM ({each}) k")
-        counted["again"] = int(again["again"].iloc[0]) if len(again) else 0
-    used = counted["rows_in"] - sum(counted[rule] for rule in rules)
-    return {"table": name, "place": ".".join(parts), "rows_used": used, **counted}
+def _counted(name: str, parts: tuple[str, ...], rows: str, holder: Holder) -> dict[str, object]:
+    """How many rows there are and how many are set aside for which reason: one pass over the columns that the rules name."""
+    reason = "CASE WHEN r.fault IS NOT NULL THEN r.fault WHEN a.account_id IS NULL THEN 'stranger' END"
+    join = f"FROM ({rows}) r LEFT JOIN accounts_here a ON a.account_id = r.account_id"
+    found = holder.query(f"SELECT rule, count(*) AS many FROM (SELECT {reason} AS rule {join}) x GROUP BY rule")
+    many = {rule: int(count) for rule, count in zip(found["rule"], found["many"], strict=True)}
+    counted = {rule: many.get(rule, 0) for rule in RULES}
+    rows_in = sum(many.values())
+    return {"table": name, "place": ".".join(parts), "rows_in": rows_in, "rows_used": rows_in - sum(counted.values()), **counted}
+
+
+def _again(rows: str, schema: TableSchema, kinds: Mapping[str, str], holder: Holder) -> dict[str, int]:
+    """How many sound rows have the key of another one; of a table without a key, or without a part of it, none are asked for."""
+    if not schema.key or not set(schema.key) <= set(kinds):
+        return {"again": 0}
+    key = ", ".join(f"s.{quote(name)}" for name in schema.key)
+    full = " AND ".join(f"s.{quote(name)} IS NOT NULL" for name in schema.key)
+    each = f"SELECT count(*) AS n FROM ({rows}) s WHERE s.fault IS NULL AND {full} GROUP BY {key} HAVING count(*) > 1"
+    found = holder.query(f"SELECT CAST(coalesce(sum(k.n - 1), 0) AS BIGINT) AS again FROM ({each}) k")
+    return {"again": int(found["again"].iloc[0]) if len(found) else 0}
 
 
 def sound_share(report: pd.DataFrame) -> pd.Series:

@@ -15,13 +15,15 @@ TYPES = {
 }  # fmt: skip
 """Spark's names for types -> the embedded database's; anything else but a decimal is text."""
 
+ZONE = "spark.sql.session.timeZone"
+
 
 class SparkSession(Session):
     """A Spark session; what it holds in between is let go at the end, the session itself stays the user's.
 
     Parameters
     ----------
-    master : `local[2]`, `yarn`, `spark://host:7077` …; empty takes the session in use, or what the environment says
+    master : `local[2]`, `yarn`, `spark://host:7077` …; empty is what the environment says. A session in use is taken as it is
     """
 
     dialect = "spark"
@@ -34,13 +36,10 @@ class SparkSession(Session):
         except ImportError:
             raise QueryError("Spark needs the package pyspark: pip install 'healthlib[spark]'") from None
         self.error = PySparkException
-        given = Builder.builder.appName("healthlib").config("spark.sql.session.timeZone", "UTC")
-        if master:
-            given = given.master(master)
-        if master.startswith("local"):
-            given = given.config("spark.ui.enabled", "false").config("spark.sql.shuffle.partitions", "4")
-        self.spark = given.getOrCreate()
-        self.spark.conf.set("spark.sql.session.timeZone", "UTC")
+        running = Builder.getActiveSession()
+        self.spark = running if running is not None else _started(Builder.builder.appName("healthlib"), master)
+        self.zone = self.spark.conf.get(ZONE)
+        self.spark.conf.set(ZONE, "UTC")
         self.held: dict[str, Any] = {}
 
     def _store(self, name: str, select: str) -> int:
@@ -80,6 +79,16 @@ class SparkSession(Session):
         return {name: TYPES.get(kind, kind.upper() if kind.startswith("decimal") else "VARCHAR") for name, kind in found.items()}
 
     def close(self) -> None:
-        """Let the frames go; the session stays the user's."""
-        for frame in self.held.values():
+        """Let the frames go; the session stays the user's, with the time zone that it had."""
+        for name, frame in self.held.items():
             frame.unpersist()
+            self.spark.catalog.dropTempView(name)
+        self.held.clear()
+        self.spark.conf.set(ZONE, str(self.zone))
+
+
+def _started(builder: Any, master: str) -> Any:
+    """A session where none runs: on this machine with as few partitions as its cores can use, elsewhere as the environment says."""
+    if master.startswith("local"):
+        builder = builder.config("spark.ui.enabled", "false").config("spark.sql.shuffle.partitions", "4")
+    return (builder.master(master) if master else builder).getOrCreate()

@@ -10,7 +10,7 @@ import io
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +54,7 @@ class Session:
 
     dialect = ""
     counts_bits = False
+    letters = ""
 
     def __init__(self) -> None:
         self.surveys: dict[str, pd.DataFrame] = {}
@@ -67,7 +68,7 @@ class Session:
     def make(self, name: str, select: str) -> None:
         """Store a query's rows as a temporary table, replacing one of that name. Raises QueryError."""
         with self._timed(what(name, select)) as told:
-            told.append(self._store(PREFIX + name, translated(select, self.dialect, self.views)))
+            told.append(self._store(PREFIX + name, self._translated(select)))
 
     def put(self, name: str, frame: pd.DataFrame) -> None:
         """Store a frame as a temporary table, replacing one of that name. Raises QueryError."""
@@ -78,15 +79,18 @@ class Session:
     def query(self, sql: str) -> pd.DataFrame:
         """Run a SELECT and return every row. Raises QueryError."""
         with self._timed(what("", sql)) as told:
-            found = self._fetch(translated(sql, self.dialect, self.views))
+            found = self._fetch(self._translated(sql))
             told.append(len(found))
         return found
 
     def close(self) -> None:
         """Let go of it; what was made goes with it."""
 
+    def _translated(self, select: str) -> str:
+        return translated(select, self.dialect, self.views, letters=self.letters)
+
     @contextmanager
-    def _timed(self, name: str) -> Iterator[list[int]]:
+    def _timed(self, name: str) -> Generator[list[int]]:
         began, told = time.perf_counter(), []
         yield told
         self.steps.append(Step(name, time.perf_counter() - began, *told))
@@ -125,6 +129,8 @@ class PostgresSession(Session):
 
         super().__init__()
         self.connection, self.error = connect_postgres(url, read_only=False)
+        known = "SELECT collname FROM pg_collation WHERE collname = 'und-x-icu' AND lower('É') <> 'é'"
+        self.letters = "".join(name for (name,) in self.connection.execute(known.encode()))
 
     def _store(self, name: str, select: str) -> int:
         return self._run(f"DROP TABLE IF EXISTS {name}; CREATE TEMPORARY TABLE {name} AS {select}", name)
@@ -181,6 +187,27 @@ class PostgresSession(Session):
         self.connection.close()
 
 
+MOMENT = "TIMESTAMP WITH TIME ZONE"
+"""What any column of days or moments is in SQLite: text that may say an offset."""
+
+
+def affinity(declared: str) -> str:
+    """What a type declared in SQLite holds, as the embedded database calls it.
+
+    >>> [affinity(name) for name in ("INT", "VARCHAR(20)", "REAL", "DATETIME", "NUMERIC(10,2)", "BOOL")]
+    ['BIGINT', 'VARCHAR', 'DOUBLE', 'TIMESTAMP WITH TIME ZONE', 'DOUBLE', 'BOOLEAN']
+    """
+    kinds = {"DATE": MOMENT, "TIME": MOMENT, "BOOL": "BOOLEAN", "INT": "BIGINT", "REAL": "DOUBLE", "FLOA": "DOUBLE", "DOUB": "DOUBLE",
+             "NUM": "DOUBLE", "DEC": "DOUBLE"}  # fmt: skip
+    return next((native for part, native in kinds.items() if part in declared), "VARCHAR")
+
+
+def _written(column: str) -> str:
+    """SQL that says whether a cell of SQLite is an ISO date or moment."""
+    digits = "-".join(("[0-9]" * 4, "[0-9]" * 2, "[0-9]" * 2))
+    return f"{quote(column)} GLOB '{digits}*' AND julianday({quote(column)}) IS NOT NULL"
+
+
 class SqliteSession(Session):
     """An SQLite file, opened read-only; moments are text like 2026-10-31 09:30:00."""
 
@@ -192,6 +219,8 @@ class SqliteSession(Session):
             self.connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
             self.connection.execute("PRAGMA temp_store = FILE")
             self.connection.execute("PRAGMA case_sensitive_like = ON")
+            for name, told in (("lower", str.lower), ("upper", str.upper)):  # its own know no letters but a to z
+                self.connection.create_function(name, 1, lambda text, told=told: text and told(str(text)), deterministic=True)
         except sqlite3.Error as error:
             raise QueryError(str(error)) from error
 
@@ -222,11 +251,21 @@ class SqliteSession(Session):
         return pd.DataFrame(cursor.fetchall(), columns=[column[0] for column in cursor.description])
 
     def columns_of(self, table: tuple[str, ...]) -> dict[str, str]:
-        """Column -> declared type. Raises QueryError where there is no such table."""
-        found = self._run(f"PRAGMA table_info({'.'.join(table)})").fetchall()
-        if not found:
-            raise QueryError(f"no such table: {'.'.join(table)}")
-        return {row[1]: row[2].upper() or "VARCHAR" for row in found}
+        """Column -> type by SQLite's own rules for declared ones; text is a moment where every cell is. Raises QueryError."""
+        name = ".".join(map(quote, table))
+        try:
+            cursor = self._run(f"SELECT * FROM {name} LIMIT 0")
+        except QueryError:
+            raise QueryError(f"no such table: {'.'.join(table)}") from None
+        schema = f"{quote(table[0])}." if len(table) > 1 else ""
+        declared = {row[1]: row[2].upper() for row in self._run(f"PRAGMA {schema}table_info({quote(table[-1])})")}
+        found = {column[0]: affinity(declared.get(column[0], "")) for column in cursor.description}
+        texts = [column for column, native in found.items() if native == "VARCHAR"]
+        moments = ", ".join(f"count({quote(c)}) > 0 AND count({quote(c)}) = count(CASE WHEN {_written(c)} THEN 1 END)" for c in texts)
+        if texts:
+            flags = self._run(f"SELECT {moments} FROM {name}").fetchone()
+            found |= {column: MOMENT for column, flag in zip(texts, flags, strict=True) if flag}
+        return found
 
     def close(self) -> None:
         """Close the file."""

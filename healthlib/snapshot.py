@@ -295,9 +295,11 @@ def _refuse_excess(workspace: Workspace, report: pd.DataFrame) -> None:
 
 
 RULES = {
-    "no_account": "without an account", "no_time": "without a day between 1900 and 2199", "bad_number": "with a number beyond 1e12",
-    "stranger": "of accounts that are not in accounts",
+    "no_account": "without an account", "no_time": "without a day", "empty": "without a value that is required",
+    "bad_date": "with a day before 1900 or after 2199", "bad_number": "with a number beyond 1e12 or below 0 where none may be",
+    "backwards": "whose days run backwards", "stranger": "of accounts that are not in accounts",
 }  # fmt: skip
+"""Rule of `elsewhere.RULES` -> in words."""
 
 
 def one_frame(history: pd.DataFrame, cases: pd.DataFrame, leads: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from healthlib.sessions import PostgresSession, Session, SqliteSession, native_t
 from healthlib.spec import Workspace, load_workspace
 from healthlib.tables import Tables, load_tables
 from tests import postgres_server
+from tests.spark_server import MISSING, spark_session
 from tests.test_catalogue import NOT_IN_DEMO, scorecard, written
 
 DAYS = ("2024-02-29", "2024-12-31", "2025-02-28", "2025-06-15", "2025-06-16", "2025-10-31")
@@ -32,7 +33,7 @@ PASSWORD = "engine-test"
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A simulated company under a scorecard of every entry of the catalogue that its tables carry."""
     folder = tmp_path_factory.mktemp("engines")
-    make_demo(folder, seed=3, accounts=60)
+    make_demo(folder, seed=3, accounts=30)
     return load_workspace(folder, written(folder, scorecard([name for name in entries() if name not in NOT_IN_DEMO])))
 
 
@@ -86,15 +87,16 @@ class Spark:
     """Views of a local session."""
 
     def __init__(self, frames: dict[str, pd.DataFrame]):
-        pytest.importorskip("pyspark", reason="no pyspark: pip install 'healthlib[spark]' (and Java 17) to run these tests")
-        self.session: Session = SparkSession("local[2]")
+        pytest.importorskip("pyspark", reason=MISSING)
+        self.users = spark_session()
+        self.session: Session = SparkSession()
         for name, frame in frames.items():
             self.session.put(f"x_{name}", frame)
         self.parts = {name: (f"healthlib_x_{name}",) for name in frames}
 
     def close(self) -> None:
         self.session.close()
-        self.session.spark.stop()
+        self.users.stop()
 
 
 class Sqlite:

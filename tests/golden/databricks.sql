@@ -1,0 +1,1486 @@
+-- Tables, since a view would be worked out anew for every window: USE a schema that you may write to.
+SET TIME ZONE 'UTC';
+
+CREATE OR REPLACE TABLE `healthlib_accounts_here` (`account_id` STRING);
+
+INSERT INTO `healthlib_accounts_here` VALUES
+  ('05'),
+  ('1'),
+  ('2');
+-- and 2 rows more
+
+SELECT
+  `rule`,
+  COUNT(*) AS `many`
+FROM (
+  SELECT
+    CASE
+      WHEN NOT `r`.`fault` IS NULL
+      THEN `r`.`fault`
+      WHEN `a`.`account_id` IS NULL
+      THEN 'stranger'
+    END AS `rule`
+  FROM (
+    SELECT
+      `t`.*,
+      CASE
+        WHEN `t`.`account_id` IS NULL
+        THEN 'no_account'
+        WHEN `t`.`occurred_at` IS NULL
+        THEN 'no_time'
+        WHEN `t`.`occurred_at` < CAST('1900-01-01' AS TIMESTAMP)
+        OR `t`.`occurred_at` >= CAST('2200-01-01' AS TIMESTAMP)
+        OR `t`.`recorded_at` < CAST('1900-01-01' AS TIMESTAMP)
+        OR `t`.`recorded_at` >= CAST('2200-01-01' AS TIMESTAMP)
+        THEN 'bad_date'
+        WHEN ABS(`t`.`quantity`) > 1000000000000
+        THEN 'bad_number'
+      END AS `fault`
+    FROM (
+      SELECT
+        CASE
+          WHEN CAST(`raw`.`account_id` AS STRING) = ''
+          OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+          ELSE CAST(`raw`.`account_id` AS STRING)
+        END AS `account_id`,
+        CAST(`raw`.`occurred_at` AS TIMESTAMP) AS `occurred_at`,
+        CAST(`raw`.`Loaded At` AS TIMESTAMP) AS `recorded_at`,
+        CASE
+          WHEN NOT ISNAN(CAST(`raw`.`quantity` AS DOUBLE))
+          THEN CAST(`raw`.`quantity` AS DOUBLE)
+        END AS `quantity`,
+        CASE
+          WHEN CAST(`raw`.`user_id` AS STRING) = ''
+          OR CAST(`raw`.`user_id` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`user_id` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`user_id` AS STRING)), '')
+          ELSE CAST(`raw`.`user_id` AS STRING)
+        END AS `user_id`,
+        CASE
+          WHEN CAST(`raw`.`feature` AS STRING) = ''
+          OR CAST(`raw`.`feature` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`feature` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`feature` AS STRING)), '')
+          ELSE CAST(`raw`.`feature` AS STRING)
+        END AS `feature`
+      FROM `crm`.`events` AS `raw`
+    ) AS `t`
+  ) AS `r`
+  LEFT JOIN `healthlib_accounts_here` AS `a`
+    ON `a`.`account_id` = `r`.`account_id`
+) AS `x`
+GROUP BY
+  `rule`;
+
+SELECT
+  `rule`,
+  COUNT(*) AS `many`
+FROM (
+  SELECT
+    CASE
+      WHEN NOT `r`.`fault` IS NULL
+      THEN `r`.`fault`
+      WHEN `a`.`account_id` IS NULL
+      THEN 'stranger'
+    END AS `rule`
+  FROM (
+    SELECT
+      `t`.*,
+      CASE
+        WHEN `t`.`account_id` IS NULL
+        THEN 'no_account'
+        WHEN `t`.`opened_at` IS NULL
+        THEN 'no_time'
+        WHEN `t`.`opened_at` < CAST('1900-01-01' AS TIMESTAMP)
+        OR `t`.`opened_at` >= CAST('2200-01-01' AS TIMESTAMP)
+        OR `t`.`due_at` < CAST('1900-01-01' AS TIMESTAMP)
+        OR `t`.`due_at` >= CAST('2200-01-01' AS TIMESTAMP)
+        OR `t`.`closed_at` < CAST('1900-01-01' AS TIMESTAMP)
+        OR `t`.`closed_at` >= CAST('2200-01-01' AS TIMESTAMP)
+        THEN 'bad_date'
+        WHEN CAST(`t`.`closed_at` AS DATE) < CAST(`t`.`opened_at` AS DATE)
+        THEN 'backwards'
+      END AS `fault`
+    FROM (
+      SELECT
+        CASE
+          WHEN CAST(`raw`.`account_id` AS STRING) = ''
+          OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+          ELSE CAST(`raw`.`account_id` AS STRING)
+        END AS `account_id`,
+        CAST(`raw`.`opened_at` AS TIMESTAMP) AS `opened_at`,
+        CAST(`raw`.`Due At` AS TIMESTAMP) AS `due_at`,
+        CAST(`raw`.`closed_at` AS TIMESTAMP) AS `closed_at`
+      FROM `crm`.`tickets` AS `raw`
+    ) AS `t`
+  ) AS `r`
+  LEFT JOIN `healthlib_accounts_here` AS `a`
+    ON `a`.`account_id` = `r`.`account_id`
+) AS `x`
+GROUP BY
+  `rule`;
+
+SELECT
+  `rule`,
+  COUNT(*) AS `many`
+FROM (
+  SELECT
+    CASE
+      WHEN NOT `r`.`fault` IS NULL
+      THEN `r`.`fault`
+      WHEN `a`.`account_id` IS NULL
+      THEN 'stranger'
+    END AS `rule`
+  FROM (
+    SELECT
+      `t`.*,
+      CASE
+        WHEN `t`.`account_id` IS NULL
+        THEN 'no_account'
+        WHEN `t`.`day` IS NULL
+        THEN 'no_time'
+        WHEN `t`.`day` < CAST('1900-01-01' AS TIMESTAMP)
+        OR `t`.`day` >= CAST('2200-01-01' AS TIMESTAMP)
+        THEN 'bad_date'
+        WHEN ABS(`t`.`unit price`) > 1000000000000 OR ABS(`t`.`select`) > 1000000000000
+        THEN 'bad_number'
+      END AS `fault`
+    FROM (
+      SELECT
+        CASE
+          WHEN CAST(`raw`.`Acct Id` AS STRING) = ''
+          OR CAST(`raw`.`Acct Id` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`Acct Id` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`Acct Id` AS STRING)), '')
+          ELSE CAST(`raw`.`Acct Id` AS STRING)
+        END AS `account_id`,
+        CAST(`raw`.`day` AS TIMESTAMP) AS `day`,
+        CASE
+          WHEN CAST(`raw`.`order` AS STRING) = ''
+          OR CAST(`raw`.`order` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`order` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`order` AS STRING)), '')
+          ELSE CAST(`raw`.`order` AS STRING)
+        END AS `order`,
+        CASE
+          WHEN CAST(`raw`.`group` AS STRING) = ''
+          OR CAST(`raw`.`group` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`group` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`group` AS STRING)), '')
+          ELSE CAST(`raw`.`group` AS STRING)
+        END AS `group`,
+        CASE
+          WHEN NOT ISNAN(CAST(`raw`.`Unit Price` AS DOUBLE))
+          THEN CAST(`raw`.`Unit Price` AS DOUBLE)
+        END AS `unit price`,
+        CASE
+          WHEN NOT ISNAN(CAST(`raw`.`select` AS DOUBLE))
+          THEN CAST(`raw`.`select` AS DOUBLE)
+        END AS `select`
+      FROM `crm`.`order` AS `raw`
+    ) AS `t`
+  ) AS `r`
+  LEFT JOIN `healthlib_accounts_here` AS `a`
+    ON `a`.`account_id` = `r`.`account_id`
+) AS `x`
+GROUP BY
+  `rule`;
+
+SELECT
+  `rule`,
+  COUNT(*) AS `many`
+FROM (
+  SELECT
+    CASE
+      WHEN NOT `r`.`fault` IS NULL
+      THEN `r`.`fault`
+      WHEN `a`.`account_id` IS NULL
+      THEN 'stranger'
+    END AS `rule`
+  FROM (
+    SELECT
+      `t`.*,
+      CASE
+        WHEN `t`.`account_id` IS NULL
+        THEN 'no_account'
+        WHEN `t`.`milestone` IS NULL
+        THEN 'empty'
+        WHEN `t`.`completed_at` < CAST('1900-01-01' AS TIMESTAMP)
+        OR `t`.`completed_at` >= CAST('2200-01-01' AS TIMESTAMP)
+        THEN 'bad_date'
+      END AS `fault`
+    FROM (
+      SELECT
+        CASE
+          WHEN CAST(`raw`.`account_id` AS STRING) = ''
+          OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+          ELSE CAST(`raw`.`account_id` AS STRING)
+        END AS `account_id`,
+        CASE
+          WHEN CAST(`raw`.`milestone` AS STRING) = ''
+          OR CAST(`raw`.`milestone` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`milestone` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`milestone` AS STRING)), '')
+          ELSE CAST(`raw`.`milestone` AS STRING)
+        END AS `milestone`,
+        CAST(`raw`.`completed_at` AS TIMESTAMP) AS `completed_at`
+      FROM `crm`.`steps` AS `raw`
+    ) AS `t`
+  ) AS `r`
+  LEFT JOIN `healthlib_accounts_here` AS `a`
+    ON `a`.`account_id` = `r`.`account_id`
+) AS `x`
+GROUP BY
+  `rule`;
+
+CREATE OR REPLACE TABLE `healthlib_first_contract_in` (`visible_from` TIMESTAMP, `account_id` STRING);
+
+INSERT INTO `healthlib_first_contract_in` VALUES
+  (CAST('2025-06-15 00:00:00' AS TIMESTAMP), '05'),
+  (CAST('2023-03-01 00:00:00' AS TIMESTAMP), '1'),
+  (CAST('2023-06-01 00:00:00' AS TIMESTAMP), '2');
+-- and 2 rows more
+
+CREATE OR REPLACE TABLE `healthlib_first_contract` AS
+SELECT
+  CAST(`visible_from` AS DATE) AS `visible_from`,
+  `account_id`
+FROM `healthlib_first_contract_in`;
+
+CREATE OR REPLACE TABLE `healthlib_spine_in` (`account_id` STRING, `as_of` TIMESTAMP, `term_ends` TIMESTAMP, `place` BIGINT);
+
+INSERT INTO `healthlib_spine_in` VALUES
+  ('1', CAST('2024-02-29 00:00:00' AS TIMESTAMP), CAST('2025-02-28 00:00:00' AS TIMESTAMP), 0),
+  ('2', CAST('2024-02-29 00:00:00' AS TIMESTAMP), NULL, 1),
+  ('3', CAST('2024-02-29 00:00:00' AS TIMESTAMP), CAST('2025-03-01 00:00:00' AS TIMESTAMP), 2);
+-- and 7 rows more
+
+CREATE OR REPLACE TABLE `healthlib_spine` AS
+SELECT
+  `place`,
+  `account_id`,
+  CAST(`as_of` AS DATE) AS `as_of`,
+  CAST(`term_ends` AS DATE) AS `term_ends`
+FROM `healthlib_spine_in`;
+
+CREATE OR REPLACE TABLE `healthlib_days_in` (`calendar_day` TIMESTAMP, `cell` BIGINT);
+
+INSERT INTO `healthlib_days_in` VALUES
+  (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 2),
+  (CAST('2024-01-02 00:00:00' AS TIMESTAMP), 2),
+  (CAST('2024-01-03 00:00:00' AS TIMESTAMP), 2);
+-- and 544 rows more
+
+CREATE OR REPLACE TABLE `healthlib_days` AS
+SELECT
+  CAST(`calendar_day` AS DATE) AS `calendar_day`,
+  `cell`
+FROM `healthlib_days_in`;
+
+CREATE OR REPLACE TABLE `healthlib_spans_in` (`as_of` TIMESTAMP, `w` BIGINT, `s` BIGINT, `first_cell` BIGINT, `last_cell` BIGINT, `known_cell` BIGINT);
+
+INSERT INTO `healthlib_spans_in` VALUES
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 0, 0, 1, 3, 0),
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 28, 0, 3, 3, 0),
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 90, 0, 2, 3, 0);
+-- and 3 rows more
+
+CREATE OR REPLACE TABLE `healthlib_spans` AS
+SELECT
+  CAST(`as_of` AS DATE) AS `as_of`,
+  `w`,
+  `s`,
+  `first_cell`,
+  `last_cell`,
+  `known_cell`
+FROM `healthlib_spans_in`;
+
+CREATE OR REPLACE TABLE `healthlib_window_cells_in` (`as_of` TIMESTAMP, `w` BIGINT, `s` BIGINT, `first_cell` BIGINT, `known_cell` BIGINT, `cell` BIGINT);
+
+INSERT INTO `healthlib_window_cells_in` VALUES
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 28, 0, 3, 0, 3),
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 90, 0, 2, 0, 2),
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 90, 0, 2, 0, 3);
+-- and 3 rows more
+
+CREATE OR REPLACE TABLE `healthlib_window_cells` AS
+SELECT
+  CAST(`as_of` AS DATE) AS `as_of`,
+  `w`,
+  `s`,
+  `first_cell`,
+  `known_cell`,
+  `cell`
+FROM `healthlib_window_cells_in`;
+
+CREATE OR REPLACE TABLE `healthlib_known_days_in` (`known_day` TIMESTAMP, `known_cell` BIGINT);
+
+INSERT INTO `healthlib_known_days_in` VALUES
+  (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 0),
+  (CAST('2024-01-02 00:00:00' AS TIMESTAMP), 0),
+  (CAST('2024-01-03 00:00:00' AS TIMESTAMP), 0);
+-- and 544 rows more
+
+CREATE OR REPLACE TABLE `healthlib_known_days` AS
+SELECT
+  CAST(`known_day` AS DATE) AS `known_day`,
+  `known_cell`
+FROM `healthlib_known_days_in`;
+
+CREATE OR REPLACE TABLE `healthlib_cells` AS
+WITH `healthlib_known_usage` AS (
+  SELECT
+    `t`.`account_id`,
+    `t`.`occurred_at`,
+    `t`.`recorded_at`,
+    COALESCE(`t`.`quantity`, 1) AS `quantity`,
+    `t`.`user_id`,
+    `t`.`feature`,
+    CAST(`t`.`occurred_at` AS DATE) AS `day`,
+    CASE
+      WHEN CAST(`t`.`recorded_at` AS DATE) IS NULL
+      THEN CAST(`t`.`occurred_at` AS DATE)
+      WHEN CAST(`t`.`recorded_at` AS DATE) > CAST(`t`.`occurred_at` AS DATE)
+      THEN CAST(`t`.`recorded_at` AS DATE)
+      ELSE CAST(`t`.`occurred_at` AS DATE)
+    END AS `known`
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t`.*,
+        CASE
+          WHEN `t`.`account_id` IS NULL
+          THEN 'no_account'
+          WHEN `t`.`occurred_at` IS NULL
+          THEN 'no_time'
+          WHEN `t`.`occurred_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`occurred_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          OR `t`.`recorded_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`recorded_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          THEN 'bad_date'
+          WHEN ABS(`t`.`quantity`) > 1000000000000
+          THEN 'bad_number'
+        END AS `fault`
+      FROM (
+        SELECT
+          CASE
+            WHEN CAST(`raw`.`account_id` AS STRING) = ''
+            OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+            ELSE CAST(`raw`.`account_id` AS STRING)
+          END AS `account_id`,
+          CAST(`raw`.`occurred_at` AS TIMESTAMP) AS `occurred_at`,
+          CAST(`raw`.`Loaded At` AS TIMESTAMP) AS `recorded_at`,
+          CASE
+            WHEN NOT ISNAN(CAST(`raw`.`quantity` AS DOUBLE))
+            THEN CAST(`raw`.`quantity` AS DOUBLE)
+          END AS `quantity`,
+          CASE
+            WHEN CAST(`raw`.`user_id` AS STRING) = ''
+            OR CAST(`raw`.`user_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`user_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`user_id` AS STRING)), '')
+            ELSE CAST(`raw`.`user_id` AS STRING)
+          END AS `user_id`,
+          CASE
+            WHEN CAST(`raw`.`feature` AS STRING) = ''
+            OR CAST(`raw`.`feature` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`feature` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`feature` AS STRING)), '')
+            ELSE CAST(`raw`.`feature` AS STRING)
+          END AS `feature`
+        FROM `crm`.`events` AS `raw`
+      ) AS `t`
+    ) AS `s`
+    WHERE
+      `s`.`fault` IS NULL
+  ) AS `t`
+)
+SELECT
+  `v`.`account_id`,
+  `d`.`cell`,
+  `kd`.`known_cell` AS `known_cell`,
+  COUNT(1) AS `x0`,
+  COUNT(1) AS `nx0`,
+  COALESCE(SUM(CAST(`quantity` AS DECIMAL(38, 9))), 0) AS `x1`,
+  COUNT(1) AS `nx1`,
+  COUNT((
+    `quantity`
+  )) AS `x2`,
+  COUNT(1) AS `nx2`,
+  MAX(CAST(`quantity` AS DOUBLE)) AS `x3`,
+  COUNT(1) AS `nx3`,
+  MAX(CASE WHEN `feature` = 'x' THEN `v`.`day` END) AS `x4`,
+  COUNT(CASE WHEN `feature` = 'x' THEN 1 END) AS `nx4`,
+  COUNT(CASE WHEN (
+    `feature` = 'x'
+  ) THEN 1 END) AS `x5`,
+  COUNT(CASE WHEN (
+    `feature` = 'x'
+  ) THEN 1 END) AS `nx5`,
+  COUNT(CASE WHEN `feature` = 'it\'s' THEN 1 END) AS `x6`,
+  COUNT(CASE WHEN `feature` = 'it\'s' THEN 1 END) AS `nx6`
+FROM `healthlib_known_usage` AS `v`
+JOIN `healthlib_days` AS `d`
+  ON `d`.`calendar_day` = `v`.`day`
+JOIN `healthlib_known_days` AS `kd`
+  ON `kd`.`known_day` = `v`.`known`
+WHERE
+  `v`.`occurred_at` < CAST('2025-07-01 00:00:00' AS TIMESTAMP)
+GROUP BY
+  `v`.`account_id`,
+  `d`.`cell`,
+  `kd`.`known_cell`;
+
+SELECT
+  `s`.`place`,
+  CASE WHEN SUM(`c`.`nx0`) > 0 THEN CAST(SUM(`c`.`x0`) AS DOUBLE) END AS `x0`,
+  MAX(`c`.`x3`) AS `x3`
+FROM `healthlib_spine` AS `s`
+JOIN `healthlib_window_cells` AS `p`
+  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 28 AND `p`.`s` = 0
+JOIN `healthlib_cells` AS `c`
+  ON `c`.`account_id` = `s`.`account_id`
+  AND `c`.`cell` = `p`.`cell`
+  AND `c`.`known_cell` <= `p`.`known_cell`
+GROUP BY
+  `s`.`place`;
+
+SELECT
+  `s`.`place`,
+  CASE WHEN SUM(`c`.`nx1`) > 0 THEN CAST(SUM(`c`.`x1`) AS DOUBLE) END AS `x1`,
+  CASE WHEN SUM(`c`.`nx2`) > 0 THEN CAST(SUM(`c`.`x2`) AS DOUBLE) END AS `x2`
+FROM `healthlib_spine` AS `s`
+JOIN `healthlib_window_cells` AS `p`
+  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 90 AND `p`.`s` = 0
+JOIN `healthlib_cells` AS `c`
+  ON `c`.`account_id` = `s`.`account_id`
+  AND `c`.`cell` = `p`.`cell`
+  AND `c`.`known_cell` <= `p`.`known_cell`
+GROUP BY
+  `s`.`place`;
+
+SELECT
+  `s`.`place`,
+  MAX(`c`.`x4`) AS `x4`,
+  CASE WHEN SUM(`c`.`nx5`) > 0 THEN CAST(SUM(`c`.`x5`) AS DOUBLE) END AS `x5`,
+  CASE WHEN SUM(`c`.`nx0`) > 0 THEN CAST(SUM(`c`.`x0`) AS DOUBLE) END AS `x0`,
+  CASE WHEN SUM(`c`.`nx6`) > 0 THEN CAST(SUM(`c`.`x6`) AS DOUBLE) END AS `x6`
+FROM `healthlib_spine` AS `s`
+JOIN `healthlib_spans` AS `p`
+  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 0 AND `p`.`s` = 0
+JOIN `healthlib_cells` AS `c`
+  ON `c`.`account_id` = `s`.`account_id`
+  AND `c`.`cell` <= `p`.`last_cell`
+  AND `c`.`known_cell` <= `p`.`known_cell`
+GROUP BY
+  `s`.`place`;
+
+CREATE OR REPLACE TABLE `healthlib_values_seen` AS
+WITH `healthlib_known_usage` AS (
+  SELECT
+    `t`.`account_id`,
+    `t`.`occurred_at`,
+    `t`.`recorded_at`,
+    COALESCE(`t`.`quantity`, 1) AS `quantity`,
+    `t`.`user_id`,
+    `t`.`feature`,
+    CAST(`t`.`occurred_at` AS DATE) AS `day`,
+    CASE
+      WHEN CAST(`t`.`recorded_at` AS DATE) IS NULL
+      THEN CAST(`t`.`occurred_at` AS DATE)
+      WHEN CAST(`t`.`recorded_at` AS DATE) > CAST(`t`.`occurred_at` AS DATE)
+      THEN CAST(`t`.`recorded_at` AS DATE)
+      ELSE CAST(`t`.`occurred_at` AS DATE)
+    END AS `known`
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t`.*,
+        CASE
+          WHEN `t`.`account_id` IS NULL
+          THEN 'no_account'
+          WHEN `t`.`occurred_at` IS NULL
+          THEN 'no_time'
+          WHEN `t`.`occurred_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`occurred_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          OR `t`.`recorded_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`recorded_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          THEN 'bad_date'
+          WHEN ABS(`t`.`quantity`) > 1000000000000
+          THEN 'bad_number'
+        END AS `fault`
+      FROM (
+        SELECT
+          CASE
+            WHEN CAST(`raw`.`account_id` AS STRING) = ''
+            OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+            ELSE CAST(`raw`.`account_id` AS STRING)
+          END AS `account_id`,
+          CAST(`raw`.`occurred_at` AS TIMESTAMP) AS `occurred_at`,
+          CAST(`raw`.`Loaded At` AS TIMESTAMP) AS `recorded_at`,
+          CASE
+            WHEN NOT ISNAN(CAST(`raw`.`quantity` AS DOUBLE))
+            THEN CAST(`raw`.`quantity` AS DOUBLE)
+          END AS `quantity`,
+          CASE
+            WHEN CAST(`raw`.`user_id` AS STRING) = ''
+            OR CAST(`raw`.`user_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`user_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`user_id` AS STRING)), '')
+            ELSE CAST(`raw`.`user_id` AS STRING)
+          END AS `user_id`,
+          CASE
+            WHEN CAST(`raw`.`feature` AS STRING) = ''
+            OR CAST(`raw`.`feature` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`feature` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`feature` AS STRING)), '')
+            ELSE CAST(`raw`.`feature` AS STRING)
+          END AS `feature`
+        FROM `crm`.`events` AS `raw`
+      ) AS `t`
+    ) AS `s`
+    WHERE
+      `s`.`fault` IS NULL
+  ) AS `t`
+)
+SELECT
+  `v`.`account_id`,
+  `d`.`cell`,
+  `kd`.`known_cell` AS `known_cell`,
+  `user_id` AS `value`,
+  1 AS `one`
+FROM `healthlib_known_usage` AS `v`
+JOIN `healthlib_days` AS `d`
+  ON `d`.`calendar_day` = `v`.`day`
+JOIN `healthlib_known_days` AS `kd`
+  ON `kd`.`known_day` = `v`.`known`
+WHERE
+  `v`.`occurred_at` < CAST('2025-07-01 00:00:00' AS TIMESTAMP)
+GROUP BY
+  `v`.`account_id`,
+  `d`.`cell`,
+  `kd`.`known_cell`,
+  `user_id`;
+
+SELECT
+  `s`.`place`,
+  CAST(COUNT(DISTINCT `c`.`value`) AS DOUBLE) AS `x`
+FROM `healthlib_spine` AS `s`
+JOIN `healthlib_spans` AS `p`
+  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 0 AND `p`.`s` = 0
+JOIN `healthlib_values_seen` AS `c`
+  ON `c`.`account_id` = `s`.`account_id`
+  AND `c`.`cell` <= `p`.`last_cell`
+  AND `c`.`known_cell` <= `p`.`known_cell`
+GROUP BY
+  `s`.`place`;
+
+CREATE OR REPLACE TABLE `healthlib_values_seen` AS
+WITH `healthlib_known_usage` AS (
+  SELECT
+    `t`.`account_id`,
+    `t`.`occurred_at`,
+    `t`.`recorded_at`,
+    COALESCE(`t`.`quantity`, 1) AS `quantity`,
+    `t`.`user_id`,
+    `t`.`feature`,
+    CAST(`t`.`occurred_at` AS DATE) AS `day`,
+    CASE
+      WHEN CAST(`t`.`recorded_at` AS DATE) IS NULL
+      THEN CAST(`t`.`occurred_at` AS DATE)
+      WHEN CAST(`t`.`recorded_at` AS DATE) > CAST(`t`.`occurred_at` AS DATE)
+      THEN CAST(`t`.`recorded_at` AS DATE)
+      ELSE CAST(`t`.`occurred_at` AS DATE)
+    END AS `known`
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t`.*,
+        CASE
+          WHEN `t`.`account_id` IS NULL
+          THEN 'no_account'
+          WHEN `t`.`occurred_at` IS NULL
+          THEN 'no_time'
+          WHEN `t`.`occurred_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`occurred_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          OR `t`.`recorded_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`recorded_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          THEN 'bad_date'
+          WHEN ABS(`t`.`quantity`) > 1000000000000
+          THEN 'bad_number'
+        END AS `fault`
+      FROM (
+        SELECT
+          CASE
+            WHEN CAST(`raw`.`account_id` AS STRING) = ''
+            OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+            ELSE CAST(`raw`.`account_id` AS STRING)
+          END AS `account_id`,
+          CAST(`raw`.`occurred_at` AS TIMESTAMP) AS `occurred_at`,
+          CAST(`raw`.`Loaded At` AS TIMESTAMP) AS `recorded_at`,
+          CASE
+            WHEN NOT ISNAN(CAST(`raw`.`quantity` AS DOUBLE))
+            THEN CAST(`raw`.`quantity` AS DOUBLE)
+          END AS `quantity`,
+          CASE
+            WHEN CAST(`raw`.`user_id` AS STRING) = ''
+            OR CAST(`raw`.`user_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`user_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`user_id` AS STRING)), '')
+            ELSE CAST(`raw`.`user_id` AS STRING)
+          END AS `user_id`,
+          CASE
+            WHEN CAST(`raw`.`feature` AS STRING) = ''
+            OR CAST(`raw`.`feature` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`feature` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`feature` AS STRING)), '')
+            ELSE CAST(`raw`.`feature` AS STRING)
+          END AS `feature`
+        FROM `crm`.`events` AS `raw`
+      ) AS `t`
+    ) AS `s`
+    WHERE
+      `s`.`fault` IS NULL
+  ) AS `t`
+)
+SELECT
+  `v`.`account_id`,
+  `d`.`cell`,
+  `kd`.`known_cell` AS `known_cell`,
+  `day` AS `value`,
+  1 AS `one`
+FROM `healthlib_known_usage` AS `v`
+JOIN `healthlib_days` AS `d`
+  ON `d`.`calendar_day` = `v`.`day`
+JOIN `healthlib_known_days` AS `kd`
+  ON `kd`.`known_day` = `v`.`known`
+WHERE
+  `v`.`occurred_at` < CAST('2025-07-01 00:00:00' AS TIMESTAMP)
+GROUP BY
+  `v`.`account_id`,
+  `d`.`cell`,
+  `kd`.`known_cell`,
+  `day`;
+
+SELECT
+  `s`.`place`,
+  CAST(COUNT(DISTINCT `c`.`value`) AS DOUBLE) AS `x`
+FROM `healthlib_spine` AS `s`
+JOIN `healthlib_window_cells` AS `p`
+  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 28 AND `p`.`s` = 0
+JOIN `healthlib_values_seen` AS `c`
+  ON `c`.`account_id` = `s`.`account_id`
+  AND `c`.`cell` = `p`.`cell`
+  AND `c`.`known_cell` <= `p`.`known_cell`
+GROUP BY
+  `s`.`place`;
+
+CREATE OR REPLACE TABLE `healthlib_latest` AS
+WITH `healthlib_known_usage` AS (
+  SELECT
+    `t`.`account_id`,
+    `t`.`occurred_at`,
+    `t`.`recorded_at`,
+    COALESCE(`t`.`quantity`, 1) AS `quantity`,
+    `t`.`user_id`,
+    `t`.`feature`,
+    CAST(`t`.`occurred_at` AS DATE) AS `day`,
+    CASE
+      WHEN CAST(`t`.`recorded_at` AS DATE) IS NULL
+      THEN CAST(`t`.`occurred_at` AS DATE)
+      WHEN CAST(`t`.`recorded_at` AS DATE) > CAST(`t`.`occurred_at` AS DATE)
+      THEN CAST(`t`.`recorded_at` AS DATE)
+      ELSE CAST(`t`.`occurred_at` AS DATE)
+    END AS `known`
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t`.*,
+        CASE
+          WHEN `t`.`account_id` IS NULL
+          THEN 'no_account'
+          WHEN `t`.`occurred_at` IS NULL
+          THEN 'no_time'
+          WHEN `t`.`occurred_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`occurred_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          OR `t`.`recorded_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`recorded_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          THEN 'bad_date'
+          WHEN ABS(`t`.`quantity`) > 1000000000000
+          THEN 'bad_number'
+        END AS `fault`
+      FROM (
+        SELECT
+          CASE
+            WHEN CAST(`raw`.`account_id` AS STRING) = ''
+            OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+            ELSE CAST(`raw`.`account_id` AS STRING)
+          END AS `account_id`,
+          CAST(`raw`.`occurred_at` AS TIMESTAMP) AS `occurred_at`,
+          CAST(`raw`.`Loaded At` AS TIMESTAMP) AS `recorded_at`,
+          CASE
+            WHEN NOT ISNAN(CAST(`raw`.`quantity` AS DOUBLE))
+            THEN CAST(`raw`.`quantity` AS DOUBLE)
+          END AS `quantity`,
+          CASE
+            WHEN CAST(`raw`.`user_id` AS STRING) = ''
+            OR CAST(`raw`.`user_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`user_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`user_id` AS STRING)), '')
+            ELSE CAST(`raw`.`user_id` AS STRING)
+          END AS `user_id`,
+          CASE
+            WHEN CAST(`raw`.`feature` AS STRING) = ''
+            OR CAST(`raw`.`feature` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`feature` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`feature` AS STRING)), '')
+            ELSE CAST(`raw`.`feature` AS STRING)
+          END AS `feature`
+        FROM `crm`.`events` AS `raw`
+      ) AS `t`
+    ) AS `s`
+    WHERE
+      `s`.`fault` IS NULL
+  ) AS `t`
+)
+SELECT
+  `account_id`,
+  `cell`,
+  `known_cell`,
+  `at_time`,
+  `known`,
+  `value`
+FROM (
+  SELECT
+    `v`.`account_id`,
+    `d`.`cell`,
+    `kd`.`known_cell` AS `known_cell`,
+    `v`.`occurred_at` AS `at_time`,
+    `v`.`known`,
+    CAST(`quantity` AS DOUBLE) AS `value`,
+    ROW_NUMBER() OVER (
+      PARTITION BY `v`.`account_id`, `d`.`cell`, `kd`.`known_cell`
+      ORDER BY `v`.`occurred_at` DESC, `v`.`known` DESC, CAST(`quantity` AS DOUBLE) DESC
+    ) AS `nth`
+  FROM `healthlib_known_usage` AS `v`
+  JOIN `healthlib_days` AS `d`
+    ON `d`.`calendar_day` = `v`.`day`
+  JOIN `healthlib_known_days` AS `kd`
+    ON `kd`.`known_day` = `v`.`known`
+  WHERE
+    `v`.`occurred_at` < CAST('2025-07-01 00:00:00' AS TIMESTAMP)
+) AS `r`
+WHERE
+  `nth` = 1;
+
+SELECT
+  `place`,
+  `value` AS `x`
+FROM (
+  SELECT
+    `s`.`place`,
+    `c`.`value`,
+    ROW_NUMBER() OVER (
+      PARTITION BY `s`.`place`
+      ORDER BY `c`.`at_time` DESC, `c`.`known` DESC, `c`.`value` DESC
+    ) AS `nth`
+  FROM `healthlib_spine` AS `s`
+  JOIN `healthlib_spans` AS `p`
+    ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 0 AND `p`.`s` = 0
+  JOIN `healthlib_latest` AS `c`
+    ON `c`.`account_id` = `s`.`account_id`
+    AND `c`.`cell` <= `p`.`last_cell`
+    AND `c`.`known_cell` <= `p`.`known_cell`
+) AS `r`
+WHERE
+  `nth` = 1;
+
+CREATE OR REPLACE TABLE `healthlib_looks_in` (`as_of` TIMESTAMP, `since` TIMESTAMP, `until` TIMESTAMP);
+
+INSERT INTO `healthlib_looks_in` VALUES
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), CAST('1677-10-01 00:00:00' AS TIMESTAMP), CAST('2024-02-29 00:00:00' AS TIMESTAMP)),
+  (CAST('2025-06-30 00:00:00' AS TIMESTAMP), CAST('1677-10-01 00:00:00' AS TIMESTAMP), CAST('2025-06-30 00:00:00' AS TIMESTAMP));
+
+CREATE OR REPLACE TABLE `healthlib_looks` AS
+SELECT
+  CAST(`as_of` AS DATE) AS `as_of`,
+  CAST(`since` AS DATE) AS `since`,
+  CAST(`until` AS DATE) AS `until`
+FROM `healthlib_looks_in`;
+
+CREATE OR REPLACE TABLE `healthlib_seen` AS
+WITH `healthlib_known_tickets` AS (
+  SELECT
+    `t`.`account_id`,
+    `t`.`opened_at`,
+    `t`.`due_at`,
+    `t`.`closed_at`,
+    CAST(`t`.`opened_at` AS DATE) AS `day`,
+    CAST(`t`.`opened_at` AS DATE) AS `known`
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t`.*,
+        CASE
+          WHEN `t`.`account_id` IS NULL
+          THEN 'no_account'
+          WHEN `t`.`opened_at` IS NULL
+          THEN 'no_time'
+          WHEN `t`.`opened_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`opened_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          OR `t`.`due_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`due_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          OR `t`.`closed_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`closed_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          THEN 'bad_date'
+          WHEN CAST(`t`.`closed_at` AS DATE) < CAST(`t`.`opened_at` AS DATE)
+          THEN 'backwards'
+        END AS `fault`
+      FROM (
+        SELECT
+          CASE
+            WHEN CAST(`raw`.`account_id` AS STRING) = ''
+            OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+            ELSE CAST(`raw`.`account_id` AS STRING)
+          END AS `account_id`,
+          CAST(`raw`.`opened_at` AS TIMESTAMP) AS `opened_at`,
+          CAST(`raw`.`Due At` AS TIMESTAMP) AS `due_at`,
+          CAST(`raw`.`closed_at` AS TIMESTAMP) AS `closed_at`
+        FROM `crm`.`tickets` AS `raw`
+      ) AS `t`
+    ) AS `s`
+    WHERE
+      `s`.`fault` IS NULL
+  ) AS `t`
+)
+SELECT
+  `v`.*
+FROM (
+  SELECT
+    `s`.`place`,
+    `v`.`day`,
+    `v`.`known`,
+    `v`.`opened_at`,
+    CASE WHEN CAST(`v`.`due_at` AS DATE) <= `k`.`until` THEN `v`.`due_at` END AS `due_at`,
+    CASE WHEN CAST(`v`.`closed_at` AS DATE) <= `k`.`until` THEN `v`.`closed_at` END AS `closed_at`,
+    `k`.`until` AS `as_of`,
+    `s`.`term_ends`
+  FROM `healthlib_spine` AS `s`
+  JOIN `healthlib_looks` AS `k`
+    ON `k`.`as_of` = `s`.`as_of`
+  JOIN `healthlib_known_tickets` AS `v`
+    ON `v`.`account_id` = `s`.`account_id`
+    AND `v`.`known` <= `s`.`as_of`
+    AND `v`.`day` <= `k`.`until`
+) AS `v`;
+
+SELECT
+  `place`,
+  CAST(COUNT(CASE WHEN `closed_at` IS NULL THEN 1 END) AS DOUBLE) AS `x`
+FROM `healthlib_seen` AS `v`
+GROUP BY
+  `place`;
+
+CREATE OR REPLACE TABLE `healthlib_looks_in` (`as_of` TIMESTAMP, `since` TIMESTAMP, `until` TIMESTAMP);
+
+INSERT INTO `healthlib_looks_in` VALUES
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), CAST('1677-10-01 00:00:00' AS TIMESTAMP), CAST('2024-02-29 00:00:00' AS TIMESTAMP)),
+  (CAST('2025-06-30 00:00:00' AS TIMESTAMP), CAST('1677-10-01 00:00:00' AS TIMESTAMP), CAST('2025-06-30 00:00:00' AS TIMESTAMP));
+
+CREATE OR REPLACE TABLE `healthlib_looks` AS
+SELECT
+  CAST(`as_of` AS DATE) AS `as_of`,
+  CAST(`since` AS DATE) AS `since`,
+  CAST(`until` AS DATE) AS `until`
+FROM `healthlib_looks_in`;
+
+CREATE OR REPLACE TABLE `healthlib_seen` AS
+WITH `healthlib_known_tickets` AS (
+  SELECT
+    `t`.`account_id`,
+    `t`.`opened_at`,
+    `t`.`due_at`,
+    `t`.`closed_at`,
+    CAST(`t`.`opened_at` AS DATE) AS `day`,
+    CAST(`t`.`opened_at` AS DATE) AS `known`
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t`.*,
+        CASE
+          WHEN `t`.`account_id` IS NULL
+          THEN 'no_account'
+          WHEN `t`.`opened_at` IS NULL
+          THEN 'no_time'
+          WHEN `t`.`opened_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`opened_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          OR `t`.`due_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`due_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          OR `t`.`closed_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`closed_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          THEN 'bad_date'
+          WHEN CAST(`t`.`closed_at` AS DATE) < CAST(`t`.`opened_at` AS DATE)
+          THEN 'backwards'
+        END AS `fault`
+      FROM (
+        SELECT
+          CASE
+            WHEN CAST(`raw`.`account_id` AS STRING) = ''
+            OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+            ELSE CAST(`raw`.`account_id` AS STRING)
+          END AS `account_id`,
+          CAST(`raw`.`opened_at` AS TIMESTAMP) AS `opened_at`,
+          CAST(`raw`.`Due At` AS TIMESTAMP) AS `due_at`,
+          CAST(`raw`.`closed_at` AS TIMESTAMP) AS `closed_at`
+        FROM `crm`.`tickets` AS `raw`
+      ) AS `t`
+    ) AS `s`
+    WHERE
+      `s`.`fault` IS NULL
+  ) AS `t`
+)
+SELECT
+  `v`.*
+FROM (
+  SELECT
+    `s`.`place`,
+    `v`.`day`,
+    `v`.`known`,
+    `v`.`opened_at`,
+    CASE WHEN CAST(`v`.`due_at` AS DATE) <= `k`.`until` THEN `v`.`due_at` END AS `due_at`,
+    CASE WHEN CAST(`v`.`closed_at` AS DATE) <= `k`.`until` THEN `v`.`closed_at` END AS `closed_at`,
+    `k`.`until` AS `as_of`,
+    `s`.`term_ends`
+  FROM `healthlib_spine` AS `s`
+  JOIN `healthlib_looks` AS `k`
+    ON `k`.`as_of` = `s`.`as_of`
+  JOIN `healthlib_known_tickets` AS `v`
+    ON `v`.`account_id` = `s`.`account_id`
+    AND `v`.`known` <= `s`.`as_of`
+    AND `v`.`day` <= `k`.`until`
+) AS `v`
+WHERE
+  `closed_at` IS NULL;
+
+SELECT
+  `place`,
+  CAST(MAX(CAST(DATEDIFF(DAY, CAST(`opened_at` AS DATE), `as_of`) AS DOUBLE)) AS DOUBLE) AS `x`
+FROM `healthlib_seen` AS `v`
+GROUP BY
+  `place`;
+
+CREATE OR REPLACE TABLE `healthlib_looks_in` (`as_of` TIMESTAMP, `since` TIMESTAMP, `until` TIMESTAMP);
+
+INSERT INTO `healthlib_looks_in` VALUES
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), CAST('1677-10-01 00:00:00' AS TIMESTAMP), CAST('2024-02-29 00:00:00' AS TIMESTAMP)),
+  (CAST('2025-06-30 00:00:00' AS TIMESTAMP), CAST('1677-10-01 00:00:00' AS TIMESTAMP), CAST('2025-06-30 00:00:00' AS TIMESTAMP));
+
+CREATE OR REPLACE TABLE `healthlib_looks` AS
+SELECT
+  CAST(`as_of` AS DATE) AS `as_of`,
+  CAST(`since` AS DATE) AS `since`,
+  CAST(`until` AS DATE) AS `until`
+FROM `healthlib_looks_in`;
+
+CREATE OR REPLACE TABLE `healthlib_seen` AS
+WITH `healthlib_known_tickets` AS (
+  SELECT
+    `t`.`account_id`,
+    `t`.`opened_at`,
+    `t`.`due_at`,
+    `t`.`closed_at`,
+    CAST(`t`.`opened_at` AS DATE) AS `day`,
+    CAST(`t`.`opened_at` AS DATE) AS `known`
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t`.*,
+        CASE
+          WHEN `t`.`account_id` IS NULL
+          THEN 'no_account'
+          WHEN `t`.`opened_at` IS NULL
+          THEN 'no_time'
+          WHEN `t`.`opened_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`opened_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          OR `t`.`due_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`due_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          OR `t`.`closed_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`closed_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          THEN 'bad_date'
+          WHEN CAST(`t`.`closed_at` AS DATE) < CAST(`t`.`opened_at` AS DATE)
+          THEN 'backwards'
+        END AS `fault`
+      FROM (
+        SELECT
+          CASE
+            WHEN CAST(`raw`.`account_id` AS STRING) = ''
+            OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+            ELSE CAST(`raw`.`account_id` AS STRING)
+          END AS `account_id`,
+          CAST(`raw`.`opened_at` AS TIMESTAMP) AS `opened_at`,
+          CAST(`raw`.`Due At` AS TIMESTAMP) AS `due_at`,
+          CAST(`raw`.`closed_at` AS TIMESTAMP) AS `closed_at`
+        FROM `crm`.`tickets` AS `raw`
+      ) AS `t`
+    ) AS `s`
+    WHERE
+      `s`.`fault` IS NULL
+  ) AS `t`
+)
+SELECT
+  `v`.*
+FROM (
+  SELECT
+    `s`.`place`,
+    `v`.`day`,
+    `v`.`known`,
+    `v`.`opened_at`,
+    CASE WHEN CAST(`v`.`due_at` AS DATE) <= `k`.`until` THEN `v`.`due_at` END AS `due_at`,
+    CASE WHEN CAST(`v`.`closed_at` AS DATE) <= `k`.`until` THEN `v`.`closed_at` END AS `closed_at`,
+    `k`.`until` AS `as_of`,
+    `s`.`term_ends`
+  FROM `healthlib_spine` AS `s`
+  JOIN `healthlib_looks` AS `k`
+    ON `k`.`as_of` = `s`.`as_of`
+  JOIN `healthlib_known_tickets` AS `v`
+    ON `v`.`account_id` = `s`.`account_id`
+    AND `v`.`known` <= `s`.`as_of`
+    AND `v`.`day` <= `k`.`until`
+) AS `v`
+WHERE
+  `due_at` BETWEEN '2024-02-29' AND CAST('2025-06-15 00:00:00' AS TIMESTAMP);
+
+SELECT
+  `place`,
+  CAST(COUNT(1) AS DOUBLE) AS `x`
+FROM `healthlib_seen` AS `v`
+GROUP BY
+  `place`;
+
+CREATE OR REPLACE TABLE `healthlib_days_in` (`calendar_day` TIMESTAMP, `cell` BIGINT);
+
+INSERT INTO `healthlib_days_in` VALUES
+  (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 1),
+  (CAST('2024-01-02 00:00:00' AS TIMESTAMP), 1),
+  (CAST('2024-01-03 00:00:00' AS TIMESTAMP), 1);
+-- and 544 rows more
+
+CREATE OR REPLACE TABLE `healthlib_days` AS
+SELECT
+  CAST(`calendar_day` AS DATE) AS `calendar_day`,
+  `cell`
+FROM `healthlib_days_in`;
+
+CREATE OR REPLACE TABLE `healthlib_spans_in` (`as_of` TIMESTAMP, `w` BIGINT, `s` BIGINT, `first_cell` BIGINT, `last_cell` BIGINT, `known_cell` BIGINT);
+
+INSERT INTO `healthlib_spans_in` VALUES
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 0, 0, 1, 2, 0),
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 28, 0, 2, 2, 0),
+  (CAST('2025-06-30 00:00:00' AS TIMESTAMP), 0, 0, 1, 4, 1);
+-- and 1 rows more
+
+CREATE OR REPLACE TABLE `healthlib_spans` AS
+SELECT
+  CAST(`as_of` AS DATE) AS `as_of`,
+  `w`,
+  `s`,
+  `first_cell`,
+  `last_cell`,
+  `known_cell`
+FROM `healthlib_spans_in`;
+
+CREATE OR REPLACE TABLE `healthlib_window_cells_in` (`as_of` TIMESTAMP, `w` BIGINT, `s` BIGINT, `first_cell` BIGINT, `known_cell` BIGINT, `cell` BIGINT);
+
+INSERT INTO `healthlib_window_cells_in` VALUES
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 28, 0, 2, 0, 2),
+  (CAST('2025-06-30 00:00:00' AS TIMESTAMP), 28, 0, 4, 1, 4);
+
+CREATE OR REPLACE TABLE `healthlib_window_cells` AS
+SELECT
+  CAST(`as_of` AS DATE) AS `as_of`,
+  `w`,
+  `s`,
+  `first_cell`,
+  `known_cell`,
+  `cell`
+FROM `healthlib_window_cells_in`;
+
+CREATE OR REPLACE TABLE `healthlib_known_days_in` (`known_day` TIMESTAMP, `known_cell` BIGINT);
+
+INSERT INTO `healthlib_known_days_in` VALUES
+  (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 0),
+  (CAST('2024-01-02 00:00:00' AS TIMESTAMP), 0),
+  (CAST('2024-01-03 00:00:00' AS TIMESTAMP), 0);
+-- and 544 rows more
+
+CREATE OR REPLACE TABLE `healthlib_known_days` AS
+SELECT
+  CAST(`known_day` AS DATE) AS `known_day`,
+  `known_cell`
+FROM `healthlib_known_days_in`;
+
+CREATE OR REPLACE TABLE `healthlib_cells` AS
+WITH `healthlib_known_orders` AS (
+  SELECT
+    `t`.`account_id`,
+    `t`.`order`,
+    `t`.`group`,
+    `t`.`unit price`,
+    `t`.`select`,
+    CAST(`t`.`day` AS DATE) AS `day`,
+    DATE_ADD(CAST(`t`.`day` AS DATE), 3) AS `known`
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t`.*,
+        CASE
+          WHEN `t`.`account_id` IS NULL
+          THEN 'no_account'
+          WHEN `t`.`day` IS NULL
+          THEN 'no_time'
+          WHEN `t`.`day` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`day` >= CAST('2200-01-01' AS TIMESTAMP)
+          THEN 'bad_date'
+          WHEN ABS(`t`.`unit price`) > 1000000000000 OR ABS(`t`.`select`) > 1000000000000
+          THEN 'bad_number'
+        END AS `fault`
+      FROM (
+        SELECT
+          CASE
+            WHEN CAST(`raw`.`Acct Id` AS STRING) = ''
+            OR CAST(`raw`.`Acct Id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`Acct Id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`Acct Id` AS STRING)), '')
+            ELSE CAST(`raw`.`Acct Id` AS STRING)
+          END AS `account_id`,
+          CAST(`raw`.`day` AS TIMESTAMP) AS `day`,
+          CASE
+            WHEN CAST(`raw`.`order` AS STRING) = ''
+            OR CAST(`raw`.`order` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`order` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`order` AS STRING)), '')
+            ELSE CAST(`raw`.`order` AS STRING)
+          END AS `order`,
+          CASE
+            WHEN CAST(`raw`.`group` AS STRING) = ''
+            OR CAST(`raw`.`group` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`group` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`group` AS STRING)), '')
+            ELSE CAST(`raw`.`group` AS STRING)
+          END AS `group`,
+          CASE
+            WHEN NOT ISNAN(CAST(`raw`.`Unit Price` AS DOUBLE))
+            THEN CAST(`raw`.`Unit Price` AS DOUBLE)
+          END AS `unit price`,
+          CASE
+            WHEN NOT ISNAN(CAST(`raw`.`select` AS DOUBLE))
+            THEN CAST(`raw`.`select` AS DOUBLE)
+          END AS `select`
+        FROM `crm`.`order` AS `raw`
+      ) AS `t`
+    ) AS `s`
+    WHERE
+      `s`.`fault` IS NULL
+  ) AS `t`
+)
+SELECT
+  `v`.`account_id`,
+  `d`.`cell`,
+  `kd`.`known_cell` AS `known_cell`,
+  COALESCE(
+    SUM(
+      CASE
+        WHEN LOWER(`group`) = 'a'
+        THEN CAST(`unit price` * `select` AS DECIMAL(38, 9))
+      END
+    ),
+    0
+  ) AS `x0`,
+  COUNT(CASE WHEN LOWER(`group`) = 'a' THEN 1 END) AS `nx0`
+FROM `healthlib_known_orders` AS `v`
+JOIN `healthlib_days` AS `d`
+  ON `d`.`calendar_day` = `v`.`day`
+JOIN `healthlib_known_days` AS `kd`
+  ON `kd`.`known_day` = `v`.`known`
+GROUP BY
+  `v`.`account_id`,
+  `d`.`cell`,
+  `kd`.`known_cell`;
+
+SELECT
+  `s`.`place`,
+  CASE WHEN SUM(`c`.`nx0`) > 0 THEN CAST(SUM(`c`.`x0`) AS DOUBLE) END AS `x0`
+FROM `healthlib_spine` AS `s`
+JOIN `healthlib_spans` AS `p`
+  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 0 AND `p`.`s` = 0
+JOIN `healthlib_cells` AS `c`
+  ON `c`.`account_id` = `s`.`account_id`
+  AND `c`.`cell` <= `p`.`last_cell`
+  AND `c`.`known_cell` <= `p`.`known_cell`
+GROUP BY
+  `s`.`place`;
+
+CREATE OR REPLACE TABLE `healthlib_values_seen` AS
+WITH `healthlib_known_orders` AS (
+  SELECT
+    `t`.`account_id`,
+    `t`.`order`,
+    `t`.`group`,
+    `t`.`unit price`,
+    `t`.`select`,
+    CAST(`t`.`day` AS DATE) AS `day`,
+    DATE_ADD(CAST(`t`.`day` AS DATE), 3) AS `known`
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t`.*,
+        CASE
+          WHEN `t`.`account_id` IS NULL
+          THEN 'no_account'
+          WHEN `t`.`day` IS NULL
+          THEN 'no_time'
+          WHEN `t`.`day` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`day` >= CAST('2200-01-01' AS TIMESTAMP)
+          THEN 'bad_date'
+          WHEN ABS(`t`.`unit price`) > 1000000000000 OR ABS(`t`.`select`) > 1000000000000
+          THEN 'bad_number'
+        END AS `fault`
+      FROM (
+        SELECT
+          CASE
+            WHEN CAST(`raw`.`Acct Id` AS STRING) = ''
+            OR CAST(`raw`.`Acct Id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`Acct Id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`Acct Id` AS STRING)), '')
+            ELSE CAST(`raw`.`Acct Id` AS STRING)
+          END AS `account_id`,
+          CAST(`raw`.`day` AS TIMESTAMP) AS `day`,
+          CASE
+            WHEN CAST(`raw`.`order` AS STRING) = ''
+            OR CAST(`raw`.`order` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`order` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`order` AS STRING)), '')
+            ELSE CAST(`raw`.`order` AS STRING)
+          END AS `order`,
+          CASE
+            WHEN CAST(`raw`.`group` AS STRING) = ''
+            OR CAST(`raw`.`group` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`group` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`group` AS STRING)), '')
+            ELSE CAST(`raw`.`group` AS STRING)
+          END AS `group`,
+          CASE
+            WHEN NOT ISNAN(CAST(`raw`.`Unit Price` AS DOUBLE))
+            THEN CAST(`raw`.`Unit Price` AS DOUBLE)
+          END AS `unit price`,
+          CASE
+            WHEN NOT ISNAN(CAST(`raw`.`select` AS DOUBLE))
+            THEN CAST(`raw`.`select` AS DOUBLE)
+          END AS `select`
+        FROM `crm`.`order` AS `raw`
+      ) AS `t`
+    ) AS `s`
+    WHERE
+      `s`.`fault` IS NULL
+  ) AS `t`
+)
+SELECT
+  `v`.`account_id`,
+  `d`.`cell`,
+  `kd`.`known_cell` AS `known_cell`,
+  `order` AS `value`,
+  1 AS `one`
+FROM `healthlib_known_orders` AS `v`
+JOIN `healthlib_days` AS `d`
+  ON `d`.`calendar_day` = `v`.`day`
+JOIN `healthlib_known_days` AS `kd`
+  ON `kd`.`known_day` = `v`.`known`
+GROUP BY
+  `v`.`account_id`,
+  `d`.`cell`,
+  `kd`.`known_cell`,
+  `order`;
+
+SELECT
+  `s`.`place`,
+  CAST(COUNT(DISTINCT `c`.`value`) AS DOUBLE) AS `x`
+FROM `healthlib_spine` AS `s`
+JOIN `healthlib_window_cells` AS `p`
+  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 28 AND `p`.`s` = 0
+JOIN `healthlib_values_seen` AS `c`
+  ON `c`.`account_id` = `s`.`account_id`
+  AND `c`.`cell` = `p`.`cell`
+  AND `c`.`known_cell` <= `p`.`known_cell`
+GROUP BY
+  `s`.`place`;
+
+CREATE OR REPLACE TABLE `healthlib_looks_in` (`as_of` TIMESTAMP, `since` TIMESTAMP, `until` TIMESTAMP);
+
+INSERT INTO `healthlib_looks_in` VALUES
+  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), CAST('1677-10-01 00:00:00' AS TIMESTAMP), CAST('2024-02-29 00:00:00' AS TIMESTAMP)),
+  (CAST('2025-06-30 00:00:00' AS TIMESTAMP), CAST('1677-10-01 00:00:00' AS TIMESTAMP), CAST('2025-06-30 00:00:00' AS TIMESTAMP));
+
+CREATE OR REPLACE TABLE `healthlib_looks` AS
+SELECT
+  CAST(`as_of` AS DATE) AS `as_of`,
+  CAST(`since` AS DATE) AS `since`,
+  CAST(`until` AS DATE) AS `until`
+FROM `healthlib_looks_in`;
+
+CREATE OR REPLACE TABLE `healthlib_seen` AS
+WITH `healthlib_known_milestones` AS (
+  SELECT
+    `t`.`account_id`,
+    `t`.`milestone`,
+    `t`.`completed_at`,
+    COALESCE(CAST(NULL AS DATE), `f`.`visible_from`) AS `day`,
+    COALESCE(CAST(NULL AS DATE), `f`.`visible_from`) AS `known`
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t`.*,
+        CASE
+          WHEN `t`.`account_id` IS NULL
+          THEN 'no_account'
+          WHEN `t`.`milestone` IS NULL
+          THEN 'empty'
+          WHEN `t`.`completed_at` < CAST('1900-01-01' AS TIMESTAMP)
+          OR `t`.`completed_at` >= CAST('2200-01-01' AS TIMESTAMP)
+          THEN 'bad_date'
+        END AS `fault`
+      FROM (
+        SELECT
+          CASE
+            WHEN CAST(`raw`.`account_id` AS STRING) = ''
+            OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING)), '')
+            ELSE CAST(`raw`.`account_id` AS STRING)
+          END AS `account_id`,
+          CASE
+            WHEN CAST(`raw`.`milestone` AS STRING) = ''
+            OR CAST(`raw`.`milestone` AS STRING) LIKE ' %'
+            OR CAST(`raw`.`milestone` AS STRING) LIKE '% '
+            THEN NULLIF(TRIM(CAST(`raw`.`milestone` AS STRING)), '')
+            ELSE CAST(`raw`.`milestone` AS STRING)
+          END AS `milestone`,
+          CAST(`raw`.`completed_at` AS TIMESTAMP) AS `completed_at`
+        FROM `crm`.`steps` AS `raw`
+      ) AS `t`
+    ) AS `s`
+    WHERE
+      `s`.`fault` IS NULL
+  ) AS `t`
+  LEFT JOIN `healthlib_first_contract` AS `f`
+    ON `f`.`account_id` = `t`.`account_id`
+)
+SELECT
+  `v`.*
+FROM (
+  SELECT
+    `s`.`place`,
+    `v`.`day`,
+    `v`.`known`,
+    `v`.`milestone`,
+    CASE
+      WHEN CAST(`v`.`completed_at` AS DATE) <= `k`.`until`
+      THEN `v`.`completed_at`
+    END AS `completed_at`,
+    `k`.`until` AS `as_of`,
+    `s`.`term_ends`
+  FROM `healthlib_spine` AS `s`
+  JOIN `healthlib_looks` AS `k`
+    ON `k`.`as_of` = `s`.`as_of`
+  JOIN `healthlib_known_milestones` AS `v`
+    ON `v`.`account_id` = `s`.`account_id`
+    AND `v`.`known` <= `s`.`as_of`
+    AND `v`.`day` <= `k`.`until`
+) AS `v`;
+
+SELECT
+  `place`,
+  CAST(MAX(
+    CAST(DATEDIFF(DAY, `term_ends`, COALESCE(CAST(`completed_at` AS DATE), `as_of`)) AS DOUBLE)
+  ) AS DOUBLE) AS `x`
+FROM `healthlib_seen` AS `v`
+GROUP BY
+  `place`;
+
+DROP TABLE IF EXISTS `healthlib_accounts_here`;
+
+DROP TABLE IF EXISTS `healthlib_first_contract_in`;
+
+DROP TABLE IF EXISTS `healthlib_first_contract`;
+
+DROP TABLE IF EXISTS `healthlib_spine_in`;
+
+DROP TABLE IF EXISTS `healthlib_spine`;
+
+DROP TABLE IF EXISTS `healthlib_days_in`;
+
+DROP TABLE IF EXISTS `healthlib_days`;
+
+DROP TABLE IF EXISTS `healthlib_spans_in`;
+
+DROP TABLE IF EXISTS `healthlib_spans`;
+
+DROP TABLE IF EXISTS `healthlib_window_cells_in`;
+
+DROP TABLE IF EXISTS `healthlib_window_cells`;
+
+DROP TABLE IF EXISTS `healthlib_known_days_in`;
+
+DROP TABLE IF EXISTS `healthlib_known_days`;
+
+DROP TABLE IF EXISTS `healthlib_cells`;
+
+DROP TABLE IF EXISTS `healthlib_values_seen`;
+
+DROP TABLE IF EXISTS `healthlib_latest`;
+
+DROP TABLE IF EXISTS `healthlib_looks_in`;
+
+DROP TABLE IF EXISTS `healthlib_looks`;
+
+DROP TABLE IF EXISTS `healthlib_seen`;
+
