@@ -123,8 +123,8 @@ def _others(columns: dict[str, str]) -> list[str]:
 def _no_number(tables: Tables, where: str, asked: str, sql: str) -> Fault:
     """A column of words or dates: what to write instead."""
     cure = "a column of numbers, or a condition on the row"
-    if not sql:
-        return Fault("scorecard.yaml", None, where, f"{asked!r}, which holds dates", cure)
+    if not sql or tables.engine.discreet:
+        return Fault("scorecard.yaml", None, where, f"{asked!r}, which holds {'words' if sql else 'dates'}", cure)
     some = tables.engine.query(f"SELECT DISTINCT ({sql}\n) AS value FROM data.accounts WHERE ({sql}\n) IS NOT NULL ORDER BY 1 LIMIT 3")
     words = [str(value)[:40] for value in some["value"]]
     example = f", such as {sql} = '{words[-1]}'" if words else ""

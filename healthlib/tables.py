@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from healthlib.anonymise import hide, hide_names, quieter
 from healthlib.doubts import mixed_currencies, renamed
 from healthlib.engine import Engine, QueryError, quote
 from healthlib.errors import DataError, EvidenceError, Fault
 from healthlib.loading import Loaded, load_source
 from healthlib.machine import passing
+from healthlib.masks import secret
 from healthlib.schema import WHEN, TableSchema
 from healthlib.sheet import NO_DAY, load_sheet, sheet_warnings
 from healthlib.sources import Source, find_sources, session
@@ -72,17 +74,22 @@ def load_tables(workspace: Workspace) -> Tables:
     ------
     DataError : tables missing, empty or unreadable, columns missing, queries that fail: all of them at once
     RejectedError : more than `max_rejected` of a table's rows broke a rule
+    SecretError : names are to be masked and the environment holds no secret
     """
+    masked = secret() if workspace.anonymise else None
     with passing("healthlib-") as scratch:
         engine = session(workspace, scratch)
+        engine.discreet = masked is not None
         sources, faults = find_sources(workspace, engine, scratch)
         if faults:
-            raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
+            raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults if masked is None else quieter(faults))
         loaded = _load_all(workspace, sources, engine, scratch)
         engine.lock()
     columns = {each.source.table: each.kinds for each in loaded}
     if faults := mixed_currencies(engine, columns, {each.source.table: each.source.label for each in loaded}):
         raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
+    if masked is not None:
+        loaded = hide(loaded, engine, workspace, masked)
     schemas = {each.source.table: _full_schema(each) for each in loaded}
     report = pd.DataFrame([_report_row(each, engine) for each in loaded])
     report = report.astype({"first_day": "datetime64[s]", "last_day": "datetime64[s]"})
@@ -100,6 +107,8 @@ def load_tables(workspace: Workspace) -> Tables:
             if not each.rows_in
         ]
     warnings += [said for each in loaded for said in each.source.said]
+    if masked is not None:
+        hide_names(loaded, engine)
     rejected = {each.source.table: each.rejected for each in loaded if len(each.rejected)}
     broken = {each.source.table: dict(each.rules) for each in loaded if each.rules}
     tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings), broken)
