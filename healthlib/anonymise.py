@@ -25,8 +25,8 @@ HIDDEN = "(masked)"
 """Stands where a free text or a rejected value stood."""
 MASKED = {
     "account_id": ("account", "Account"), "csm": ("person", "CSM"), "said_by": ("person", "Person"), "set_by": ("person", "Person"),
-    "rated_by": ("person", "Person"), "user_id": ("user", "User"), "respondent_id": ("user", "User"), "contract_id": ("contract", "Contract"),
-    "ticket_id": ("ticket", "Ticket"), "goal": ("goal", "Goal"),
+    "rated_by": ("person", "Person"), "user_id": ("user", "User"), "respondent_id": ("user", "User"),
+    "contract_id": ("contract", "Contract"), "ticket_id": ("ticket", "Ticket"), "goal": ("goal", "Goal"),
 }  # fmt: skip
 """Column of any table -> the kind of its masks, and the word before the digits. A name of an account becomes the mask of its id."""
 FREE = {("overrides", "reason"), ("feedback", "why")}
@@ -153,7 +153,9 @@ def _replace(table: str, column: str, masks: dict[str, str], engine: Engine) -> 
         return
     engine.put("masks", pd.DataFrame({"text": list(masks), "mask": list(masks.values())}, dtype="str"))
     name = quote(column)
-    engine.run(f"UPDATE data.{quote(_stored(table, engine))} AS t SET {name} = m.mask FROM masks m WHERE CAST(t.{name} AS VARCHAR) = m.text")
+    engine.run(
+        f"UPDATE data.{quote(_stored(table, engine))} AS t SET {name} = m.mask FROM masks m WHERE CAST(t.{name} AS VARCHAR) = m.text"
+    )
     engine.run("DROP TABLE masks")
 
 

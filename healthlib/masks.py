@@ -59,6 +59,11 @@ class Secret:
         return {text: found[text] for text in whole}
 
 
+def mark(anonymise: bool) -> str:
+    """What tells reports masked under this secret from others: its `mark`; "" where names are not masked."""
+    return secret().mark if anonymise else ""
+
+
 def secret() -> Secret:
     """The secret of the environment.
 

@@ -76,7 +76,8 @@ def load_workspace(folder: Path | str, scorecard_file: Path | str | None = None,
     faults = _once([*faults, *wrong, *more])
     if faults or head is None or card is None:
         raise SpecError(f"{folder.as_posix()} cannot be used as it is", faults)
-    fields = {name: getattr(head, name) for name in WorkspaceHead.model_fields} | {"anonymise": head.anonymise or anonymise}
+    fields = {name: getattr(head, name) for name in WorkspaceHead.model_fields}
+    fields["anonymise"] = head.anonymise or anonymise
     adopted = read_adoptions(folder)
     earlier = _earlier(folder, adopted, lambda at: _read_scorecard(at, tables, taken, flat="flat" in document.data)[0])
     return Workspace(
