@@ -158,7 +158,7 @@ def doctor(chosen: argparse.Namespace) -> int:
     """`healthlib doctor`."""
     from . import doctor as at
 
-    found = at.examine(Path(chosen.workspace), Path(chosen.out))
+    found = at.examine(Path(chosen.workspace), Path(chosen.out), anonymise=chosen.anonymise)
     print(at.as_json(found) if chosen.json else at.as_text(found))
     return 1 if found.verdict == "no" else 0
 
