@@ -36,7 +36,8 @@ RARE = {("contracts", "churn_reason"): "Reason", ("interventions", "trigger"): "
 RECURS = 3
 HARMLESS = re.compile(r"[0-9\s.,:/+\-$€£%()TZ]{0,40}")
 """A rejected value that can be shown: a number, a day or an amount."""
-QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+QUOTED = re.compile(r"(?<!column )(?<!relation )(?<!near )\"[^\"]*\"|'[^']*'(?!, which is no table)")
+"""What a database quotes, unless it is a part of the query or of our own words."""
 OWNED = ("accounts", "attributes")
 """Tables whose further columns are attributes, and so get into reports."""
 
