@@ -25,10 +25,11 @@ HIDDEN = "(masked)"
 """Stands where a free text or a rejected value stood."""
 MASKED = {
     "account_id": ("account", "Account"), "csm": ("person", "CSM"), "said_by": ("person", "Person"), "set_by": ("person", "Person"),
-    "rated_by": ("person", "Person"), "user_id": ("user", "User"), "respondent_id": ("user", "User"),
+    "rated_by": ("person", "Person"), "user_id": ("user", ""), "respondent_id": ("user", ""),
     "contract_id": ("contract", "Contract"), "ticket_id": ("ticket", "Ticket"), "goal": ("goal", "Goal"),
 }  # fmt: skip
-"""Column of any table -> the kind of its masks, and the word before the digits. A name of an account becomes the mask of its id."""
+"""Column of any table -> the kind of its masks, and the word before the digits: none for users, who are counted and never shown, by the
+million. A name of an account becomes the mask of its id."""
 FREE = {("overrides", "reason"), ("feedback", "why")}
 """Free texts, which nothing counts."""
 RARE = {("contracts", "churn_reason"): "Reason", ("interventions", "trigger"): "Trigger"}
@@ -125,7 +126,7 @@ def _masks(table: str, column: str, engine: Engine, secret: Secret, people: set[
 
 
 def _worded(word: str, masks: dict[str, str]) -> dict[str, str]:
-    return {text: f"{word} {digits}" for text, digits in masks.items()}
+    return {text: f"{word} {digits}".strip() for text, digits in masks.items()}
 
 
 def _texts(table: str, column: str, engine: Engine) -> list[str]:
