@@ -19,6 +19,7 @@ from healthlib.expressions import expressions
 from healthlib.loading import PLACES, Loaded
 from healthlib.masks import Secret
 from healthlib.schema import TABLES, TEXT
+from healthlib.sheet import keep_folds
 from healthlib.spec import Metric, Workspace
 
 HIDDEN = "(masked)"
@@ -55,7 +56,7 @@ def hide(loaded: Sequence[Loaded], engine: Engine, workspace: Workspace, secret:
 
     Returns
     -------
-    The same with `rejected` as `PLACES` alone: file, line, column and rule; the value only where it is a number or a day, an account_id as
+    The same, with `rejected` as `PLACES` alone: file, line, column and rule; the value only where it is a number or a day, an account_id as
     its mask, and `HIDDEN` elsewhere.
 
     Raises
@@ -65,11 +66,14 @@ def hide(loaded: Sequence[Loaded], engine: Engine, workspace: Workspace, secret:
     attributes = {each.source.table: _attributes(each, workspace) for each in loaded}
     if faults := list(_asked(loaded, attributes, workspace)):
         raise DataError(f"{workspace.name}: names cannot be masked", faults)
+    if workspace.flat is not None:
+        keep_folds(loaded[0].kinds, workspace.flat, engine)
+    loaded = [_as_text(each, engine) for each in loaded]
     ids = _account_masks(loaded, engine, secret)
     people = {owner(name) for each in loaded if each.kinds.get("csm") == TEXT for name in _texts(each.source.table, "csm", engine)}
     for each in loaded:
         table, kinds = each.source.table, each.kinds
-        for column in (name for name in MASKED if name in kinds):
+        for column in (name for name in MASKED if kinds.get(name) == TEXT):
             _replace(table, column, ids if column == "account_id" else _masks(table, column, engine, secret, people), engine)
         for column in attributes[table]:
             word = " ".join(column.split("_")).capitalize()
@@ -100,9 +104,19 @@ def _attributes(each: Loaded, workspace: Workspace) -> list[str]:
     """Columns of text that the contract does not know and that get into reports as attributes, but those that may stay."""
     if each.source.table not in OWNED:
         return []
-    known = {*TABLES["accounts"].columns, *TABLES["attributes"].columns, *workspace.unmasked, *MASKED}
-    shown = each.kinds if workspace.flat is None else workspace.flat.attributes
-    return [name for name in shown if each.kinds.get(name) == TEXT and name not in known]
+    stay = {name.lower() for name in (*TABLES["accounts"].columns, *workspace.unmasked)} - {*MASKED, "name"}
+    asked = {name.lower() for name in (each.kinds if workspace.flat is None else workspace.flat.attributes)}  # SQL knows no capitals
+    own = [name for name, kind in each.kinds.items() if kind == TEXT and name not in MASKED and name != "name"]
+    return [name for name in own if name.lower() in asked - stay]
+
+
+def _as_text(each: Loaded, engine: Engine) -> Loaded:
+    """The same where names that all look like numbers, which the contract of `attributes` does not say are text, are text."""
+    table, names = each.source.table, ("csm", "name")
+    numbers = [name for name in names if table in OWNED and each.kinds.get(name, TEXT) != TEXT]
+    for name in numbers:
+        engine.run(f"ALTER TABLE data.{quote(_stored(table, engine))} ALTER COLUMN {quote(name)} SET DATA TYPE VARCHAR")
+    return replace(each, kinds={**each.kinds, **dict.fromkeys(numbers, TEXT)})
 
 
 def _account_masks(loaded: Sequence[Loaded], engine: Engine, secret: Secret) -> dict[str, str]:
@@ -189,6 +203,8 @@ def _asked(loaded: Sequence[Loaded], attributes: dict[str, list[str]], workspace
     kinds = {each.source.table: each.kinds for each in loaded}
     always = [*MASKED, "name"]
     flat = workspace.flat is not None
+    cure = "an attribute of your own; this one names somebody"
+    yield from (Fault("workspace.yaml", None, "unmasked", repr(name), cure) for name in workspace.unmasked if name in always)
     groups = {"csm", "name", *attributes.get("accounts", ()), *attributes.get("attributes", ())}
     for metric in workspace.scorecard.metrics.values():
         table = "accounts" if flat or metric.column is not None else metric.table or ""

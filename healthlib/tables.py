@@ -85,11 +85,11 @@ def load_tables(workspace: Workspace) -> Tables:
             raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults if masked is None else quieter(faults))
         loaded = _load_all(workspace, sources, engine, scratch)
         engine.lock()
+    if masked is not None:
+        loaded = hide(loaded, engine, workspace, masked)
     columns = {each.source.table: each.kinds for each in loaded}
     if faults := mixed_currencies(engine, columns, {each.source.table: each.source.label for each in loaded}):
         raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
-    if masked is not None:
-        loaded = hide(loaded, engine, workspace, masked)
     schemas = {each.source.table: _full_schema(each) for each in loaded}
     report = pd.DataFrame([_report_row(each, engine) for each in loaded])
     report = report.astype({"first_day": "datetime64[s]", "last_day": "datetime64[s]"})

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from healthlib import cli, fingerprints, masks, progress, publish
+from healthlib import cli, fingerprints, flat, masks, progress, publish
 from healthlib.anonymise import HIDDEN, MASKED
 from healthlib.demo import make_demo
 from healthlib.doctor import readable
@@ -45,6 +45,8 @@ def plant(folder: Path, accounts: int = 45) -> Path:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         for column in (name for name in NAMING if name in frame):
             frame[column] = [text and f"Xqzjv{text}" if text != "unassigned" else text for text in frame[column]]
+        if path.name not in ("accounts.csv", "contracts.csv", "tickets.csv.gz", "usage.csv.gz", "surveys.csv"):
+            frame["note"] = "Xqzjv note"
         frame.to_csv(path, index=False, lineterminator="\n")
     accounts_csv = pd.read_csv(folder / "accounts.csv", dtype=str, keep_default_na=False)
     accounts_csv["sponsor"] = [f"Xqzjv Sponsor {i % 5}" for i in range(len(accounts_csv))]
@@ -305,9 +307,26 @@ def test_each_column_that_names_somebody_is_masked_and_one_person_has_one_mask(t
     assert reasons.tolist()[:4] == ["price"] * 4
     assert reasons[4] == reasons[5]
     assert re.fullmatch("Reason [0-9a-f]{8}", reasons[4])
-    kept = load_tables(workspace(tmp_path, files, anonymise=True, unmasked=["sponsor", "csm", "account_id"]))
+    kept = load_tables(workspace(tmp_path, files, anonymise=True, unmasked=["sponsor"]))
     assert rows(kept, "accounts")["sponsor"].tolist()[:2] == ["Zoe", "Zoe"]
     assert rows(kept, "accounts")["csm"][0] == accounts["csm"][0]
+    with pytest.raises(DataError, match="unmasked: found 'csm'; an attribute of your own; this one names somebody"):
+        load_tables(workspace(tmp_path, files, anonymise=True, unmasked=["sponsor", "csm"]))
+
+
+def test_people_who_go_by_numbers_are_people(tmp_path) -> None:
+    """Nothing says that the `csm` of attributes is text, so a column of numbers is read as numbers."""
+    files = {
+        "accounts.csv": "account_id,name,csm\n001,11,17\n002,12,17\n003,13,4\n",
+        "attributes.csv": "account_id,valid_from,csm,name\n001,2024-01-01,17,11\n002,2024-01-01,4,12\n",
+        "logins.csv": "account_id,at,user_id\n001,2024-05-01,7\n",
+    }
+    tables = load_tables(workspace(tmp_path, files, anonymise=True, tables={"logins": {"time": "at"}}))
+    now, then = rows(tables, "accounts"), rows(tables, "attributes")
+    assert then["csm"].tolist() == [now["csm"][0], now["csm"][2]]
+    assert then["name"].tolist() == now["account_id"].tolist()[:2]
+    assert tables.columns["attributes"]["csm"] == "text"
+    assert re.fullmatch("CSM [0-9a-f]{8}", now["csm"][0])
 
 
 def test_masks_of_rows_that_are_a_view(tmp_path, monkeypatch) -> None:
@@ -416,3 +435,24 @@ def test_every_column_of_the_schema_that_may_name_somebody_is_on_the_list() -> N
     }  # fmt: skip
     known = {*MASKED, "name", *(column for _, column in (*FREE, *RARE))} | stay
     assert {name for table in TABLES.values() for name, kind in table.columns.items() if kind == TEXT} - known == set()
+
+
+@pytest.mark.parametrize("account_id", ["Customer", None])
+def test_a_sheet_keeps_its_folds_and_shows_no_name(tmp_path, account_id) -> None:
+    """Folds go by the id, or by all that a row says; masks must not move an account to another one."""
+    lines = "".join(f"C{i},{'yes' if i % 3 else 'no'},{i},Zoe {i % 2},Pro\n" for i in range(40))
+    (tmp_path / "sheet.csv").write_text("Customer,Left,Months,Rep,Plan\n" + lines)
+    (tmp_path / "scorecard.yaml").write_text(
+        "groups: [use]\nmetrics: {months: {group: use, column: Months, worst: 0, best: 40, weight: 1}}\n"
+        "bands: [{name: red, from: 0}, {name: green, from: 50}]\n"
+    )
+    key = "account_id: Customer, " if account_id else ""
+    outcome = "outcome: {column: Left, churned: 'yes'}, attributes: {segment: Plan, rep: Rep}"
+    (tmp_path / "workspace.yaml").write_text(f"name: x\nflat: {{file: sheet.csv, {key}{outcome}}}\n")
+    both = [load_workspace(tmp_path, anonymise=masked) for masked in (False, True)]
+    plain, masked = (flat.cases(load_tables(space), space, space.flat).sort_values("months") for space in both)
+    assert plain["fold"].tolist() == masked["fold"].tolist()
+    assert plain["fold"].nunique() > 3
+    assert masked["account_id"].str.fullmatch("Account [0-9a-f]{8}").all()
+    assert masked["rep"].str.fullmatch("Rep [0-9a-f]{8}").all()
+    assert set(masked["segment"]) == {"Pro"}
