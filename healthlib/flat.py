@@ -23,7 +23,7 @@ def cases(tables: Tables, workspace: Workspace, flat: FlatSpec) -> pd.DataFrame:
     Returns
     -------
     The cases frame with one `as_of`, the day of the sheet, for all; seats, age_days and term_ends are unknown; horizon_ends_on is the day
-    before: the outcome was known when the sheet was made. `fold` (from 1, see `sheet`) is where cross-validation puts the account: it hangs on
+    before: the outcome was known when the sheet was made. `fold` (see `sheet`) is where cross-validation puts the account: it hangs on
     the id alone, or without ids on what the row says, so that repeated rows stay together. Sorted by account_id.
 
     Raises
