@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import artifacts, catalogue, runner
+from . import artifacts, catalogue, masks, runner
 from .errors import DataError, HealthlibError
 from .machine import passing
 from .runner import Tell, silent
@@ -42,11 +42,12 @@ class Month:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which reports: the workspace, where they go, and whether those that are there are made again."""
+    """Which reports: the workspace, where they go, whether those that are there are made again, and whether names are masked."""
 
     workspace: Path
     out: Path
     force: bool = False
+    anonymise: bool = False
 
 
 def month_ends(first: str, last: str) -> list[str]:
@@ -89,7 +90,7 @@ def backfill(wanted: Wanted, first: str, last: str, tell: Tell = silent) -> Gene
         Before any month is made, where the workspace cannot be used or the span is empty.
     """
     days = month_ends(first, last)
-    made_from = origin(load_workspace(wanted.workspace))
+    made_from = origin(load_workspace(wanted.workspace, anonymise=wanted.anonymise))
     for day in days:
         yield _month(wanted, day, made_from, tell)
 
@@ -113,6 +114,7 @@ def origin(workspace: Workspace) -> dict[str, Any]:
         "catalogue_sha256": catalogue.sha256(),
         "code_sha256": runner.code_sha256(runner.find_notebooks()),
         "books": None,
+        "anonymise": masks.mark(workspace.anonymise),
         "seed": runner.SEED,
         "versions": artifacts.versions(runner.PACKAGES),
     }
@@ -122,7 +124,8 @@ def is_made(folder: Path, made_from: dict[str, Any]) -> bool:
     """Whether a run's folder holds a report that was made from this, see `origin`."""
     try:
         held = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        then = {**held, "inputs": {row["table"]: row["sha256"] for row in held["inputs"]}, "books": held["parameters"]["books"]}
+        inputs, parameters = {row["table"]: row["sha256"] for row in held["inputs"]}, held["parameters"]
+        then = {**held, "inputs": inputs, "books": parameters["books"], "anonymise": parameters.get("anonymise", "")}
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return (folder / "executive.html").is_file() and all(then.get(name) == value for name, value in made_from.items())
@@ -134,7 +137,7 @@ def _month(wanted: Wanted, day: str, made_from: dict[str, Any], tell: Tell) -> M
         return Month(day, "there", folder)
     began = time.perf_counter()
     try:
-        done = runner.run(wanted.workspace, day, wanted.out, tell=tell)
+        done = runner.run(wanted.workspace, day, wanted.out, tell=tell, anonymise=wanted.anonymise)
     except BeyondError as error:
         through = artifacts.day(error.through)
         if through[:7] == day[:7]:

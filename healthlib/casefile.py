@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ MEASURED_BY = {
     "table", "column", "measure", "where", "window_days", "trend", "per", "against", "reading", "stale_after_days",
 }  # fmt: skip
 """What of a metric decides its value; scale, weight and group do not."""
+FIGURES = ("contact_days", "usage_days", "in_history", "is_lead")
+"""Columns of figures that are no metric."""
 MAKE = "`healthlib snapshot` makes it"
 
 
@@ -91,6 +93,17 @@ class CaseFile:
                 "Make it again with `healthlib snapshot`, from the same accounts and contracts"
             )
         return found[names].set_index(spine.index)
+
+    def under(self, masks: Mapping[str, str]) -> CaseFile:
+        """The same of masked accounts, without anything that names one; accounts without a mask are left out.
+
+        Parameters
+        ----------
+        masks : account_id -> its mask
+        """
+        measured = [name for name in self.values if name in self.made["metrics"] or name.startswith(NEWEST) or name in FIGURES]
+        values = self.values[[*KEYS, *measured]]
+        return replace(self, values=values.assign(account_id=values["account_id"].map(masks)).dropna(subset="account_id"))
 
     def has(self, spine: pd.DataFrame) -> pd.Series:
         """Whether each (account_id, as_of) of a spine is here."""

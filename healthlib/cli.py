@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--to", dest="last", type=_month, required=True, metavar="YYYY-MM", help="the last month, itself included")
     sub.add_argument("--out", default="reports", metavar="DIR", help="receives DIR/<workspace>/<as_of>/ (default reports)")
     sub.add_argument("--force", action="store_true", help="also months that are there, made from the same exports, configuration and code")
+    _anonymise_option(sub)
     sub = _add(commands, "snapshot", take, "the event side alone: measure where the events live, write one file that `run --cases` takes")
     sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with accounts, contracts and the two YAML files (default {DEMO})")
     sub.add_argument("--as-of", type=_day, metavar="DATE", help="ISO date (default: the last day the data cover)")
@@ -131,6 +132,12 @@ def _workspace_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with the exports and the two YAML files (default {DEMO})")
     sub.add_argument("--as-of", type=_day, metavar="DATE", help="ISO date (default: the last day the data cover)")
     sub.add_argument("--out", default="reports", metavar="DIR", help="receives DIR/<workspace>/<as_of>/ (default reports)")
+    _anonymise_option(sub)
+
+
+def _anonymise_option(sub: argparse.ArgumentParser) -> None:
+    said = "masks for the names of accounts, CSMs and users, under the secret in HEALTHLIB_ANONYMISE_KEY (README, SECURITY.md)"
+    sub.add_argument("--anonymise", action="store_true", help=said)
 
 
 def _day(text: str) -> str:
@@ -152,7 +159,8 @@ def run(chosen: argparse.Namespace) -> int:
     from . import runner
 
     with progress.heard(teller(), *([progress.Log(chosen.log)] if chosen.log else [])) as tell:
-        done = runner.run(chosen.workspace, chosen.as_of, chosen.out, tell=tell, books=chosen.books, cases=chosen.cases)
+        said = {"books": chosen.books, "cases": chosen.cases, "anonymise": chosen.anonymise}
+        done = runner.run(chosen.workspace, chosen.as_of, chosen.out, tell=tell, **said)
     print("".join(f"{said}\n" for said in done.late), end="")
     print(f"as of {done.as_of}: {done.folder}/executive.html  (all runs: {Path(chosen.out)}/index.html)")
     return 0
@@ -179,7 +187,7 @@ def doctor(chosen: argparse.Namespace) -> int:
     """`healthlib doctor`."""
     from . import doctor as at
 
-    found = at.examine(Path(chosen.workspace), Path(chosen.out))
+    found = at.examine(Path(chosen.workspace), Path(chosen.out), anonymise=chosen.anonymise)
     print(at.as_json(found) if chosen.json else at.as_text(found))
     return 1 if found.verdict == "no" else 0
 
@@ -190,7 +198,9 @@ def backfill(chosen: argparse.Namespace) -> int:
     from .backfill import backfill as months
 
     failed = []
-    for month in months(Wanted(Path(chosen.workspace), Path(chosen.out), chosen.force), chosen.first, chosen.last, teller()):
+    for month in months(
+        Wanted(Path(chosen.workspace), Path(chosen.out), chosen.force, chosen.anonymise), chosen.first, chosen.last, teller()
+    ):
         told = {
             "made": f"{month.folder}/executive.html ({month.seconds:.0f} s)",
             "there": "already made from the same; --force makes it again",
@@ -206,7 +216,7 @@ def check(chosen: argparse.Namespace) -> int:
     """`healthlib check`."""
     from . import parts
 
-    found = parts.check(chosen.workspace, chosen.as_of, chosen.out, tell=teller())
+    found = parts.check(chosen.workspace, chosen.as_of, chosen.out, tell=teller(), anonymise=chosen.anonymise)
     print("\n".join(_check_lines(found)))
     if found.failed:
         print(f"healthlib: {found.failed}", file=sys.stderr)
@@ -251,7 +261,7 @@ def backtest(chosen: argparse.Namespace) -> int:
 def _part(chosen: argparse.Namespace, part: str) -> int:
     from . import parts
 
-    done = parts.run_part(part, chosen.workspace, chosen.as_of, chosen.out, tell=teller())
+    done = parts.run_part(part, chosen.workspace, chosen.as_of, chosen.out, tell=teller(), anonymise=chosen.anonymise)
     print(f"as of {done.as_of}: {done.folder}")
     return 0
 
@@ -260,7 +270,7 @@ def suggest(chosen: argparse.Namespace) -> int:
     """`healthlib suggest-scales`."""
     from . import claims_scorecard, scorecards
 
-    done = scorecards.suggest(Path(chosen.workspace), chosen.as_of, chosen.out, tell=teller())
+    done = scorecards.suggest(Path(chosen.workspace), chosen.as_of, chosen.out, tell=teller(), anonymise=chosen.anonymise)
     columns = ["metric", "worst_now", "best_now", "worst", "best", "low", "median", "high", "measured", "said"]
     print(done.found.metrics[columns].to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}"))
     print(done.found.cuts.to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.3g}"))
@@ -274,7 +284,8 @@ def diff(chosen: argparse.Namespace) -> int:
     """`healthlib diff`."""
     from . import claims_scorecard, scorecards
 
-    done = scorecards.diff(Path(chosen.a), Path(chosen.b), Path(chosen.workspace), chosen.as_of, chosen.out, tell=teller())
+    sides, space = (Path(chosen.a), Path(chosen.b)), Path(chosen.workspace)
+    done = scorecards.diff(*sides, space, chosen.as_of, chosen.out, tell=teller(), anonymise=chosen.anonymise)
     for table in (done.found.by_band, done.found.by_cause):
         print(table.to_string(index=False, float_format=lambda value: f"{value:,.4g}"))
     print(claims_scorecard.changed(done.found, done.currency))

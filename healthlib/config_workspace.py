@@ -160,6 +160,8 @@ class WorkspaceHead(Frozen):
     work: WorkSpec = WorkSpec()
     max_rejected: float = Field(0.01, ge=0, le=1)
     simulated: bool = False
+    anonymise: bool = False
+    unmasked: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
     @field_validator("database")
     @classmethod

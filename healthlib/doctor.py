@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import __version__, doctor_machine, publish, runner, status
+from . import __version__, doctor_machine, masks, publish, runner, status
 from .doctor_machine import Check
 from .errors import FaultsError, HealthlibError
 from .progress import lasting, now, said
@@ -46,13 +46,14 @@ class Checkup:
         return next((word for word in ("no", "care") if any(check.verdict == word for check in self.checks)), "ok")
 
 
-def examine(workspace: Path, out: Path) -> Checkup:
+def examine(workspace: Path, out: Path, *, anonymise: bool = False) -> Checkup:
     """Look at everything a run needs; writes nothing that stays.
 
     Parameters
     ----------
     workspace : the folder with the exports and the two YAML files
     out : as for a run: holds or will hold ``<workspace>/<as_of>/``
+    anonymise : as for a run: whether names are masked, also where workspace.yaml does not say so
     """
     shelf = out / runner.workspace_name(workspace)
     at = doctor_machine
@@ -60,7 +61,7 @@ def examine(workspace: Path, out: Path) -> Checkup:
         machine = [at.python(), at.packages(), at.processors(), at.memory(), at.language(), at.clock(), at.threads(), at.variables()]
         machine.append(at.notebook_tools())
         reports = [written(shelf), disk(shelf), lock(shelf), last_run(shelf)]
-        checks = (*machine, kernel(), notebooks(), readable(workspace), *reports)
+        checks = (*machine, kernel(), notebooks(), readable(workspace, anonymise=anonymise), *reports)
     return Checkup(str(workspace), str(out), checks)
 
 
@@ -74,10 +75,13 @@ def notebooks() -> Check:
     return Check("notebooks", "ok", f"{len(runner.NOTEBOOKS)} in {home}, with the parameters of a run")
 
 
-def readable(folder: Path) -> Check:
-    """Both YAML files of the workspace load."""
+def readable(folder: Path, *, anonymise: bool = False) -> Check:
+    """Both YAML files of the workspace load, and names that are to be masked have a secret to do it with."""
     try:
-        workspace = load_workspace(folder)
+        workspace = load_workspace(folder, anonymise=anonymise)
+        masks.mark(workspace.anonymise)
+    except masks.SecretError as error:
+        return Check("workspace", "no", said(error, 300), f"set {masks.KEY} for whoever runs it")
     except FaultsError as error:
         more = len(error.faults) - 1
         first = said(HealthlibError(str(error.faults[0]) if error.faults else str(error)), 300)

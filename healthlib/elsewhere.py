@@ -11,7 +11,7 @@ import pandas as pd
 from healthlib import asof
 from healthlib.engine import Engine, Events, QueryError, quote, theirs
 from healthlib.errors import DataError, Fault
-from healthlib.expressions import expressions_of
+from healthlib.expressions import expressions
 from healthlib.mapping import map_columns
 from healthlib.rules import EARLIEST, INTEGERS, LARGEST, LATEST, Column, kind_of
 from healthlib.schema import FLAG, NUMBER, STAYS_HERE, TEXT, WHEN, TableSchema
@@ -112,7 +112,7 @@ def _strange(workspace: Workspace, table: str, columns: tuple[Column, ...], hold
         return
     kinds = {column.name: column.kind or kind_of(column.native) for column in columns}
     for metric in workspace.scorecard.metrics.values():
-        for key, text in expressions_of(metric) if metric.table == table else ():
+        for key, text in expressions(metric) if metric.table == table else ():
             if text not in kinds and (said := strange_there(text, kinds)) is not None:
                 yield Fault("scorecard.yaml", None, f"metrics.{metric.name}.{key}", f"{text[:80]!r} ({said})", SAME_EVERYWHERE)
 

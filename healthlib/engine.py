@@ -95,6 +95,7 @@ class Engine:
         self.connection = duckdb.connect(":memory:")
         self.surveys: dict[str, pd.DataFrame] = {}
         self.counts_bits = True
+        self.discreet = False  # whether no message may quote what stands in a cell
         self.run("SET TimeZone = 'UTC'")
         self.run("SET autoinstall_known_extensions = false")
         self.run("SET python_enable_replacements = false")
@@ -127,6 +128,10 @@ class Engine:
             return self.connection.execute(sql, parameters)
         except duckdb.OutOfMemoryException as error:
             raise MemoryError(str(error)) from error
+        except (duckdb.DataError, duckdb.InvalidInputException) as error:
+            if self.discreet:  # nothing else quotes what stands in a cell
+                raise QueryError(f"{str(error).partition(':')[0]}: a value that cannot be read so") from None
+            raise QueryError(str(error)) from error
         except duckdb.Error as error:
             raise QueryError(str(error)) from error
 

@@ -22,7 +22,7 @@ def strange_expressions(scorecard: Scorecard, columns: dict[str, dict[str, str]]
     faults = []
     for metric in scorecard.metrics.values():
         names = columns.get("accounts" if metric.column is not None else metric.table or "", {})
-        for key, text in expressions_of(metric):
+        for key, text in expressions(metric):
             said = None if text in names else engine.strange(text)
             if said is not None:
                 found = f"{text[:80]!r} ({said})"
@@ -30,7 +30,7 @@ def strange_expressions(scorecard: Scorecard, columns: dict[str, dict[str, str]]
     return faults
 
 
-def expressions_of(metric: Metric) -> Iterator[tuple[str, str]]:
+def expressions(metric: Metric) -> Iterator[tuple[str, str]]:
     """Key and text of everything in a metric that is SQL."""
     per = (metric.per or "").partition(" ")[2] if (metric.per or "").lower() != "active users" else ""
     texts = {"where": metric.where, "measure": metric.measure.of, "per": per.strip(), "column": metric.column}

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import asof
-from .engine import quote
+from .engine import literal, quote
+from .masks import secret
 from .schema import NUMBER, WHEN
 from .spec import Workspace
 from .tables import Tables
@@ -68,7 +69,8 @@ def fingerprint(tables: Tables, workspace: Workspace, at: str, coarse: Collectio
     rows = pd.concat([EMPTY, *parts], ignore_index=True)[list(EMPTY)].astype(EMPTY.dtypes.to_dict())
     columns = {name: sorted(held) for name, held in sorted(tables.columns.items())}
     version = (tables.engine.first("SELECT version()") or ("",))[0]
-    return Fingerprint(at, rows, columns, large & set(columns), f"{SCHEME}, DuckDB {version}")
+    under = f", masks {secret().mark}" if workspace.anonymise else ""
+    return Fingerprint(at, rows, columns, large & set(columns), f"{SCHEME}, DuckDB {version}{under}")
 
 
 def write(made: Fingerprint, path: Path) -> None:
@@ -144,7 +146,8 @@ def _table(tables: Tables, workspace: Workspace, name: str, at: str, coarse: boo
     if name == "contracts" and workspace.kind == "churn_within":
         later["end_date"] = "end_date"
     day = f"DATE '{pd.Timestamp(at):%Y-%m-%d}'"
-    values = [_value(column, columns[column], later.get(column), day) for column in sorted(columns)]
+    salt = [literal(secret().digest("row", name))] if workspace.anonymise else []  # or who guesses what a row says could prove it
+    values = [*salt, *(_value(column, columns[column], later.get(column), day) for column in sorted(columns))]
     by = [column for column in schema.key if column != "account_id"] if set(schema.key) <= columns.keys() else []
     by = by or ([schema.time] if schema.time in columns else [])
     quarter = "coalesce(year(t.day) * 4 + quarter(t.day), 0)" if workspace.flat is None and name != "accounts" else "0"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pandas as pd
 
@@ -14,10 +12,9 @@ from healthlib.errors import DataError, Fault, nearest
 from healthlib.expressions import strange_expressions
 from healthlib.rules import kind_of
 from healthlib.schema import FLAG, NUMBER, TEXT
+from healthlib.sheet import folds
 from healthlib.spec import FlatSpec, Metric, Workspace
 from healthlib.tables import Tables
-
-FOLDS = 10
 
 
 def cases(tables: Tables, workspace: Workspace, flat: FlatSpec) -> pd.DataFrame:
@@ -26,7 +23,7 @@ def cases(tables: Tables, workspace: Workspace, flat: FlatSpec) -> pd.DataFrame:
     Returns
     -------
     The cases frame with one `as_of`, the day of the sheet, for all; seats, age_days and term_ends are unknown; horizon_ends_on is the day
-    before: the outcome was known when the sheet was made. `fold` (1 to `FOLDS`) is where cross-validation puts the account: it hangs on
+    before: the outcome was known when the sheet was made. `fold` (see `sheet`) is where cross-validation puts the account: it hangs on
     the id alone, or without ids on what the row says, so that repeated rows stay together. Sorted by account_id.
 
     Raises
@@ -58,7 +55,7 @@ def _rows(tables: Tables, flat: FlatSpec, day: pd.Timestamp) -> pd.DataFrame:
     picked = "".join(f", CAST({quote(name)} AS VARCHAR) AS {quote(name)}" for name in dict.fromkeys([*named, *flat.attributes]))
     frame = tables.engine.query(f"SELECT account_id, {arr} AS arr{picked}, outcome AS said FROM data.accounts ORDER BY _line")
     frame["said"] = frame["said"].astype("string")
-    frame["fold"] = [fold_of(key) for key in (frame["account_id"] if flat.account_id else _contents(tables))]
+    frame["fold"] = folds(tables.columns["accounts"], flat, tables.engine)
     known = {"as_of": day, "seats": np.nan, "age_days": np.nan, "term_ends": pd.NaT}
     frame = frame.assign(**known).astype({"as_of": "datetime64[s]", "term_ends": "datetime64[s]"})
     first = ["account_id", "as_of", "arr", "seats", "age_days", "term_ends"]
@@ -75,21 +72,6 @@ def _labelled(frame: pd.DataFrame, flat: FlatSpec) -> pd.DataFrame:
         lost=lost,
         arr_lost=lost * frame["arr"],
     )
-
-
-def _contents(tables: Tables) -> list[str]:
-    """All cells of each row as one text, in the order of the sheet."""
-    cells = ", ".join(quote(name) for name in tables.columns["accounts"] if name != "account_id")
-    return tables.engine.query(f"SELECT CAST(row({cells}) AS VARCHAR) AS cells FROM data.accounts ORDER BY _line")["cells"].tolist()
-
-
-def fold_of(account_id: str) -> int:
-    """Where cross-validation puts an account: 1 to `FOLDS`, from the SHA-256 of its id.
-
-    >>> fold_of("A-1"), fold_of("A-2"), fold_of("A-1")
-    (8, 2, 8)
-    """
-    return int(hashlib.sha256(account_id.encode()).hexdigest()[:8], 16) % FOLDS + 1
 
 
 def _measure(tables: Tables, metric: Metric, rows: int) -> np.ndarray | Fault:
@@ -123,8 +105,8 @@ def _others(columns: dict[str, str]) -> list[str]:
 def _no_number(tables: Tables, where: str, asked: str, sql: str) -> Fault:
     """A column of words or dates: what to write instead."""
     cure = "a column of numbers, or a condition on the row"
-    if not sql:
-        return Fault("scorecard.yaml", None, where, f"{asked!r}, which holds dates", cure)
+    if not sql or tables.engine.discreet:
+        return Fault("scorecard.yaml", None, where, f"{asked!r}, which holds {'words' if sql else 'dates'}", cure)
     some = tables.engine.query(f"SELECT DISTINCT ({sql}\n) AS value FROM data.accounts WHERE ({sql}\n) IS NOT NULL ORDER BY 1 LIMIT 3")
     words = [str(value)[:40] for value in some["value"]]
     example = f", such as {sql} = '{words[-1]}'" if words else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from . import artifacts, fit_proposal, publish
+from . import artifacts, fit_proposal, masks, publish
 from .runner import Clock, Run, Tell, silent, workspace_name, write_index
 from .studies import compute
 
@@ -38,25 +38,29 @@ class Checked:
         return self.facts.failed
 
 
-def run_part(part: str, folder: Path | str, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent) -> Run:
+def run_part(
+    part: str, folder: Path | str, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent, anonymise: bool = False
+) -> Run:
     """The CSV files of one part and its keys of ``summary.json``; whatever else the run's folder holds stays.
 
     Parameters
     ----------
     part : score, fit or backtest
+    anonymise : mask names, also where workspace.yaml does not say so
     """
     from .studies.book import load_book
 
     clock = Clock(tell, total=len(NEEDS[part]) + 2)
     with clock.step("open the workspace"):
-        book = load_book(Path(folder), as_of)
+        book = load_book(Path(folder), as_of, anonymise=anonymise)
     facts: dict[str, Any] = {}
     for name in NEEDS[part]:
         with clock.step(f"study {name}"):
             facts[name] = compute(name, book, facts)
     with clock.step("write the tables"):
         day = artifacts.day(book.as_of)
-        target = publish.added(Path(out) / workspace_name(Path(folder)), day, lambda aside: _write(part, book, facts, aside))
+        mark = masks.mark(book.workspace.anonymise)
+        target = publish.added(Path(out) / workspace_name(Path(folder)), day, lambda aside: _write(part, book, facts, aside), mark)
     write_index(Path(out))
     return Run(target, day, clock.seconds)
 
@@ -79,7 +83,9 @@ def _write(part: str, book: Any, facts: dict[str, Any], folder: Path) -> None:
     artifacts.add_to_summary(made | {"scorecard_sha256": book.scorecard.sha256}, folder)
 
 
-def check(folder: Path | str, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent) -> Checked:
+def check(
+    folder: Path | str, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent, anonymise: bool = False
+) -> Checked:
     """Ask whether the data are good enough; write ``check.html``, ``rejected/`` and the keys tables, readiness and warnings.
 
     The page is also written where the data would stop a run: it says what does.
@@ -93,13 +99,14 @@ def check(folder: Path | str, as_of: str | None = None, out: Path | str = "repor
 
     clock = Clock(tell, total=3)
     with clock.step("check the tables"):
-        opened = open_for_check(Path(folder), as_of)
+        opened = open_for_check(Path(folder), as_of, anonymise=anonymise)
     with clock.step("ask what they can carry"):
         facts = check_study(opened)
     with clock.step("write the page"):
         day = artifacts.day(opened.at)
         page = check_page(facts)
-        target = publish.added(Path(out) / workspace_name(Path(folder)), day, lambda aside: _write_check(opened, facts, page, aside))
+        mark = masks.mark(opened.workspace.anonymise)
+        target = publish.added(Path(out) / workspace_name(Path(folder)), day, lambda aside: _write_check(opened, facts, page, aside), mark)
     return Checked(target, day, facts, opened.tables.rejected)
 
 

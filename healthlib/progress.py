@@ -22,7 +22,7 @@ ENOUGH = 0.15
 """Share of a job that must be done before its pace says how long the rest takes."""
 SHORT = 0.3
 """Seconds a step is reckoned with that the last run did not time."""
-SECRET = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "ACCESS_KEY")
+SECRET = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "ACCESS_KEY", "ANONYMISE_KEY")
 """A variable of the environment whose name holds one of these is never repeated."""
 
 

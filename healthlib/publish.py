@@ -19,8 +19,14 @@ from .errors import HealthlibError
 
 LOCK = ".lock"
 ASIDE = ".new-"
+MASKED = "anonymised.json"
+"""Stands beside reports whose names are masked, and says under which secret: the eight digits of its mark."""
 OLD = ".old-"
 _AT_FDCWD, _EXCHANGE = -100, 2
+
+
+class ApartError(HealthlibError):
+    """Reports with names and reports without, or under two secrets, would lie in one folder (exit 2)."""
 
 
 class LockError(HealthlibError):
@@ -125,9 +131,48 @@ def write_whole(path: Path, text: str) -> None:
         aside.unlink(missing_ok=True)
 
 
-def added(shelf: Path, day: str, write: Callable[[Path], None]) -> Path:
-    """Let `write` add to a copy of the folder of `day`, and put the copy in its place in one step; returns that folder."""
-    with lock(shelf), built_aside(shelf / day) as aside:
+def apart(shelf: Path, mark: str) -> None:
+    """Keep reports with names and reports without them in two folders: a reader of the one must not find the other. Under the lock.
+
+    Parameters
+    ----------
+    mark : of the secret that names are masked under; "" where they are not
+
+    Raises
+    ------
+    ApartError
+        Where `shelf` holds reports of another kind.
+    """
+    held, cure = _mark(shelf), "give another --out"
+    if mark and held is None and (any(shelf.glob("????-??-??")) or any(shelf.glob("*.failed.ipynb"))):
+        raise ApartError(f"{shelf} holds reports with names, and whoever reads masked ones would find them there: {cure}")
+    if mark and held is not None and held != mark:
+        raise ApartError(f"{shelf} holds reports masked under another secret ({held}, not {mark}): set that one, or {cure}")
+    if held is not None and not mark:
+        raise ApartError(f"{shelf} holds reports whose names are masked, for readers who should see none: add --anonymise, or {cure}")
+    if mark and held is None:
+        write_whole(shelf / MASKED, json.dumps({"masks": mark}) + "\n")
+
+
+def _mark(shelf: Path) -> str | None:
+    """The mark of the reports in a folder; None where their names are not masked, "" where it cannot be read."""
+    try:
+        return str(json.loads((shelf / MASKED).read_text(encoding="utf-8"))["masks"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def added(shelf: Path, day: str, write: Callable[[Path], None], mark: str = "") -> Path:
+    """Let `write` add to a copy of the folder of `day`, and put the copy in its place in one step; returns it. `mark`: see `apart`."""
+    with lock(shelf):
+        apart(shelf, mark)
+        return _added(shelf, day, write)
+
+
+def _added(shelf: Path, day: str, write: Callable[[Path], None]) -> Path:
+    with built_aside(shelf / day) as aside:
         if (shelf / day).is_dir():
             shutil.copytree(shelf / day, aside, dirs_exist_ok=True)
         write(aside)

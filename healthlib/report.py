@@ -84,6 +84,7 @@ def masthead(title: str, *, context: Mapping[str, Any]) -> Piece:
     said = [] if when in title else [f"as of {when}"]
     if not wording.unknown(context.get("data_through")):
         said.append(f"data through {wording.day(context['data_through'])}")
+    said += ["names masked"] if context.get("anonymised") else []
     about = f'<span class="about">{html.escape(", ".join(said))}</span>' if said else ""
     banner = note("Simulated data. This company does not exist; its accounts, money and outcomes were made by a program.", "simulated")
     weaker = note(str(context["evidence"]), "warning") if context.get("evidence") else Piece("")
@@ -104,6 +105,7 @@ def footer(context: Mapping[str, Any], meanings: Mapping[str, str] | None = None
         "Scorecard": str(context.get("scorecard_sha256", ""))[:12],
         "Exports": str(context.get("data_sha256", ""))[:12],
         "Workspace file": str(context.get("workspace_sha256", ""))[:12],
+        "Names": "masked; one name has one mask in every month" if context.get("anonymised") else "",
         "Seed": str(context.get("seed", "")),
         "Versions": ", ".join(f"{k} {v}" for k, v in (context.get("versions") or {}).items()),
     }

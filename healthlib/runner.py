@@ -32,6 +32,7 @@ from . import (
     given,
     late,
     machine,
+    masks,
     publish,
     series,
     status,
@@ -120,6 +121,7 @@ def run(
     notebooks: Path | None = None,
     books: bool | None = None,
     cases: Path | None = None,
+    anonymise: bool = False,
 ) -> Run:
     """Reports and tables of one workspace and one day, to ``<out>/<workspace>/<as_of>/``.
 
@@ -132,6 +134,7 @@ def run(
     notebooks : the folder of the notebooks; the project's own where None
     books : a page per CSM; where None, if there are at most `studies.books.MOST` of them
     cases : a file of `healthlib snapshot` in the place of events; where None, what workspace.yaml says
+    anonymise : mask names, also where workspace.yaml does not say so
 
     Raises
     ------
@@ -147,8 +150,9 @@ def run(
         home = notebooks or find_notebooks()
         check_notebooks(home)
         clock = Clock(watch, total=3 + len(studies.STUDIES) + len(NOTEBOOKS))
-        workspace = load_workspace(Path(folder))
+        workspace = load_workspace(Path(folder), anonymise=anonymise)
         workspace = workspace.model_copy(update={"cases": os.path.relpath(cases, workspace.folder)}) if cases is not None else workspace
+        publish.apart(shelf, masks.mark(workspace.anonymise))
         past = late.Watch(shelf, workspace)
         book = _opened(workspace, as_of, clock, past)
         wanted = _wanted(book, books)
@@ -325,6 +329,7 @@ def page_context(book: Any) -> dict[str, Any]:
         "as_of": book.as_of,
         "data_through": book.data_through,
         "simulated": book.workspace.simulated,
+        "anonymised": book.workspace.anonymise,
         "accounts": int((book.history["as_of"] == book.as_of).sum()),
         "scorecard_sha256": book.scorecard.sha256,
         "seed": SEED,
@@ -369,6 +374,7 @@ def _write_manifest(book: Any, seconds: dict[str, float], folder: Path, more: di
         "parameters": {
             "as_of": artifacts.day(book.as_of),
             "books": more["books"],
+            "anonymise": masks.mark(book.workspace.anonymise),
             "outcome": book.workspace.outcome.model_dump(mode="json"),
         },
         "seed": SEED,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import artifacts, publish
+from . import artifacts, masks, publish
 from .errors import HealthlibError
 from .runner import Clock, Tell, page_context, silent, workspace_name
 from .studies.compare import compare
@@ -31,7 +31,9 @@ class Done:
     currency: str
 
 
-def diff(a: Path, b: Path, folder: Path, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent) -> Done:
+def diff(
+    a: Path, b: Path, folder: Path, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent, anonymise: bool = False
+) -> Done:
     """Compare two scorecards on one workspace's data of one day; writes ``diff.html`` and ``diff.csv`` into the run's folder.
 
     Parameters
@@ -54,7 +56,7 @@ def diff(a: Path, b: Path, folder: Path, as_of: str | None = None, out: Path | s
     clock = Clock(tell, total=4)
     sides, books = [], []
     with clock.step("open the workspace"):
-        workspaces = [load_workspace(folder, path) for path in paths]
+        workspaces = [load_workspace(folder, path, anonymise=anonymise) for path in paths]
         tables = load_tables(workspaces[0])
     at = pd.Timestamp(as_of) if as_of else pd.Timestamp(tables.data_through)
     for name, path, workspace in zip(names, paths, workspaces, strict=True):
@@ -90,14 +92,14 @@ def _names(a: Path, b: Path) -> tuple[str, str]:
     return (first, second) if first != second else ("A", "B")
 
 
-def suggest(folder: Path, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent) -> Done:
+def suggest(folder: Path, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent, anonymise: bool = False) -> Done:
     """Scales from history; writes ``scales.html``, ``suggested_scales.csv`` and ``scales.yaml`` (ready to paste) into the run's folder."""
     from .page_scorecard import suggestion
     from .studies.book import load_book
 
     clock = Clock(tell, total=2)
     with clock.step("open the workspace"):
-        book = load_book(folder, as_of)
+        book = load_book(folder, as_of, anonymise=anonymise)
     with clock.step("read scales from history"):
         found = suggest_scales(book.scorecard, book.history, book.as_of)
         files = {"suggested_scales.csv": found.metrics, "scales.yaml": scales_yaml(found)}
@@ -145,4 +147,5 @@ def _publish(book: Any, out: Path, page: tuple[str, str, Any], files: Mapping[st
             else:
                 artifacts.write_csv(content, aside / file)
 
-    return publish.added(out / workspace_name(book.workspace.folder), artifacts.day(book.as_of), write) / f"{name}.html"
+    shelf, mark = out / workspace_name(book.workspace.folder), masks.mark(book.workspace.anonymise)
+    return publish.added(shelf, artifacts.day(book.as_of), write, mark) / f"{name}.html"

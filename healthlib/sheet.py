@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+
+import pandas as pd
 
 from healthlib.engine import Engine, quote
 from healthlib.loading import Loaded, load_source
 from healthlib.rules import holds
 from healthlib.schema import NUMBER, TEXT
 from healthlib.sources import Source
-from healthlib.spec import Scorecard, Workspace
+from healthlib.spec import FlatSpec, Scorecard, Workspace
 
 NO_DAY = date(2000, 1, 1)
 """Stands for the day of a sheet that does not say it: never today's date, or the same sheet would give other files tomorrow."""
+
+FOLDS = 10
+KEPT = "folds"
+"""The table of folds, where they are kept because names are masked afterwards."""
 
 WEAKER = (
     "One flat sheet, one row per account, no dates: weights and bands were tested by cross-validation on other accounts of the same day, "
@@ -72,3 +80,30 @@ def sheet_warnings(workspace: Workspace, loaded: Loaded, engine: Engine) -> list
     if workspace.data_through is None:
         said.append(f"nothing says of which day {loaded.source.label} is; {NO_DAY} stands in its place. Set data_through in workspace.yaml")
     return said
+
+
+def folds(columns: Collection[str], flat: FlatSpec, engine: Engine) -> list[int]:
+    """Where cross-validation puts each row of the sheet, in its order: by its id, or without ids by all that the row says.
+
+    Where names were masked: where it put the row before (`keep_folds`), so that a report has the same figures with names and without.
+    """
+    if engine.first("SELECT 1 FROM information_schema.tables WHERE table_name = ?", [KEPT]):
+        return engine.query(f"SELECT fold FROM {KEPT} ORDER BY _line")["fold"].tolist()
+    cells = ", ".join(quote(name) for name in columns if name != "account_id")
+    key = "account_id" if flat.account_id else f"CAST(row({cells}) AS VARCHAR)"
+    return [fold_of(text) for text in engine.query(f"SELECT {key} AS text FROM data.accounts ORDER BY _line")["text"]]
+
+
+def keep_folds(columns: Collection[str], flat: FlatSpec, engine: Engine) -> None:
+    """Remember the fold of each row, before names are masked."""
+    lines = engine.query("SELECT _line FROM data.accounts ORDER BY _line")["_line"]
+    engine.put(KEPT, pd.DataFrame({"_line": lines, "fold": folds(columns, flat, engine)}))
+
+
+def fold_of(account_id: str) -> int:
+    """Where cross-validation puts an account: 1 to `FOLDS`, from the SHA-256 of its id.
+
+    >>> fold_of("A-1"), fold_of("A-2"), fold_of("A-1")
+    (8, 2, 8)
+    """
+    return int(hashlib.sha256(account_id.encode()).hexdigest()[:8], 16) % FOLDS + 1

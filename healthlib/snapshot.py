@@ -92,8 +92,7 @@ def snapshot(wanted: Wanted) -> Taken:
     place = read_place(wanted.engine or workspace.engine or "")
     if workspace.flat is not None:
         raise HealthlibError("a flat sheet has no events; `healthlib run` reads it as it is")
-    if workspace.cases:
-        workspace = workspace.model_copy(update={"cases": None})
+    workspace = workspace.model_copy(update={"cases": None, "anonymise": False})  # the file is for the same people as the events
     before = read_cases(wanted.to, str(wanted.to)) if wanted.append and wanted.to.exists() else None
     with passing("healthlib-snapshot-") as scratch:
         holder, at = _holder(workspace, place, scratch, dry_run=wanted.dry_run)

@@ -49,13 +49,14 @@ NO_WORKSPACE = "a workspace is a folder with workspace.yaml and scorecard.yaml; 
 NO_SCORECARD = "write one (README, `scorecard.yaml`); `healthlib init` writes a first one from a folder of exports"
 
 
-def load_workspace(folder: Path | str, scorecard_file: Path | str | None = None) -> Workspace:
+def load_workspace(folder: Path | str, scorecard_file: Path | str | None = None, *, anonymise: bool = False) -> Workspace:
     """Read a workspace and its scorecard.
 
     Parameters
     ----------
     folder : holds workspace.yaml and scorecard.yaml
     scorecard_file : another scorecard file in the place of the folder's own
+    anonymise : mask names, also where workspace.yaml does not say so
 
     Raises
     ------
@@ -76,6 +77,7 @@ def load_workspace(folder: Path | str, scorecard_file: Path | str | None = None)
     if faults or head is None or card is None:
         raise SpecError(f"{folder.as_posix()} cannot be used as it is", faults)
     fields = {name: getattr(head, name) for name in WorkspaceHead.model_fields}
+    fields["anonymise"] = head.anonymise or anonymise
     adopted = read_adoptions(folder)
     earlier = _earlier(folder, adopted, lambda at: _read_scorecard(at, tables, taken, flat="flat" in document.data)[0])
     return Workspace(

@@ -11,12 +11,14 @@ from typing import Protocol
 
 import pandas as pd
 
+from healthlib.anonymise import hide, hide_names, quieter
 from healthlib.casefile import CaseFile, read_cases
 from healthlib.doubts import mixed_currencies, renamed
 from healthlib.engine import Engine, Events, QueryError, quote
 from healthlib.errors import DataError, EvidenceError, Fault
 from healthlib.loading import Loaded, load_source
 from healthlib.machine import passing
+from healthlib.masks import secret
 from healthlib.schema import WHEN, TableSchema
 from healthlib.sheet import NO_DAY, load_sheet, sheet_warnings
 from healthlib.sources import Source, find_sources, session
@@ -99,18 +101,26 @@ def load_tables(workspace: Workspace, leave: Collection[str] = ()) -> Tables:
     ------
     DataError : tables missing, empty or unreadable, columns missing, queries that fail: all of them at once
     RejectedError : more than `max_rejected` of a table's rows broke a rule
+    SecretError : names are to be masked and the environment holds no secret
     """
+    masked = secret() if workspace.anonymise else None
     given = read_cases(workspace.folder / workspace.cases, workspace.cases) if workspace.cases else None
     if given is not None:
         leave = {*leave, *given.made["elsewhere"]}
         workspace = workspace.model_copy(update={"data_through": workspace.data_through or date.fromisoformat(given.made["data_through"])})
     with passing("healthlib-") as scratch:
         engine = session(workspace, scratch)
+        engine.discreet = masked is not None
         sources, faults = find_sources(workspace, engine, scratch, leave)
         if faults:
-            raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
+            raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults if masked is None else quieter(faults))
         loaded = _load_all(workspace, sources, engine, scratch)
         engine.lock()
+    if masked is not None:
+        named = engine.query("SELECT account_id, _line FROM data.accounts").set_index("_line")["account_id"]
+        loaded = hide(loaded, engine, workspace, masked)
+        masks = engine.query("SELECT account_id, _line FROM data.accounts").set_index("_line")["account_id"]
+        given = given.under(dict(zip(named.reindex(masks.index), masks, strict=True))) if given is not None else None
     columns = {each.source.table: each.kinds for each in loaded}
     if faults := mixed_currencies(engine, columns, {each.source.table: each.source.label for each in loaded}):
         raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
@@ -136,6 +146,8 @@ def load_tables(workspace: Workspace, leave: Collection[str] = ()) -> Tables:
             if not each.rows_in
         ]
     warnings += [said for each in loaded for said in each.source.said]
+    if masked is not None:
+        hide_names(loaded, engine)
     rejected = {each.source.table: each.rejected for each in loaded if len(each.rejected)}
     broken = {each.source.table: dict(each.rules) for each in loaded if each.rules}
     tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings), broken, given=given)

@@ -12,8 +12,7 @@ import pytest
 from healthlib import backtest, claims_audit, claims_backtest, claims_ending, claims_fit, claims_retained, page_backtest, page_fit, studies
 from healthlib.config_workspace import FlatSpec
 from healthlib.errors import DataError, EvidenceError, SpecError
-from healthlib.flat import FOLDS, fold_of
-from healthlib.sheet import NO_DAY, WEAKER
+from healthlib.sheet import FOLDS, NO_DAY, WEAKER, fold_of
 from healthlib.spec import Workspace, load_workspace
 from healthlib.studies.book import Book, load_book, open_book
 from healthlib.studies.fit import fit_study

@@ -350,8 +350,8 @@ def _incumbent(tables: Tables, cases: pd.DataFrame) -> pd.DataFrame | None:
     return cases[["account_id", "as_of"]].merge(latest, how="left", on=["account_id", "as_of"])
 
 
-def load_book(folder: Path | str, as_of: str | pd.Timestamp | None = None) -> Book:
+def load_book(folder: Path | str, as_of: str | pd.Timestamp | None = None, *, anonymise: bool = False) -> Book:
     """`open_book` for a folder: reads workspace.yaml and scorecard.yaml first. Raises SpecError, DataError, EvidenceError."""
     from ..spec import load_workspace
 
-    return open_book(load_workspace(Path(folder)), pd.Timestamp(as_of) if as_of else None)
+    return open_book(load_workspace(Path(folder), anonymise=anonymise), pd.Timestamp(as_of) if as_of else None)

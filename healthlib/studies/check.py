@@ -42,7 +42,7 @@ class Opened:
     failed: str = ""
 
 
-def open_for_check(folder: Path | str, as_of: str | None = None) -> Opened:
+def open_for_check(folder: Path | str, as_of: str | None = None, *, anonymise: bool = False) -> Opened:
     """Read a workspace as far as it can be read: also where too many rows were set aside, or nothing had begun.
 
     Raises
@@ -50,7 +50,7 @@ def open_for_check(folder: Path | str, as_of: str | None = None) -> Opened:
     HealthlibError
         Where there is nothing to check: no readable workspace, tables missing or unreadable, a day after the data.
     """
-    workspace, failed = load_workspace(Path(folder)), ""
+    workspace, failed = load_workspace(Path(folder), anonymise=anonymise), ""
     try:
         tables = load_tables(workspace)
     except RejectedError as error:
@@ -122,6 +122,7 @@ def _context(opened: Opened, segment: str) -> dict[str, Any]:
         "as_of": opened.at,
         "data_through": pd.Timestamp(opened.tables.data_through),
         "simulated": workspace.simulated,
+        "anonymised": workspace.anonymise,
         "accounts": int((history["as_of"] == opened.at).sum()),
         "scorecard_sha256": workspace.scorecard.sha256,
         "versions": {"healthlib": __version__},

@@ -139,6 +139,7 @@ def _context(book: Book, days: dict[str, pd.Timestamp | None], snapshot: pd.Data
         "as_of": book.as_of,
         "data_through": book.data_through,
         "simulated": workspace.simulated,
+        "anonymised": workspace.anonymise,
         "accounts": len(snapshot),
         "scorecard_sha256": book.scorecard.sha256,
         "data_sha256": data_sha256(book.tables),

@@ -21,11 +21,18 @@ def changes_of(book: Book) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame `COLUMNS`: day, who decided and why, and the first twelve digits of the SHA-256 of the texts before and after
+    DataFrame `COLUMNS`: day, who decided and why (empty where names are masked), and the first twelve digits of the SHA-256 of the
+    texts before and after
     """
+    hidden = book.workspace.anonymise
     known = [change for change in book.workspace.adopted if pd.Timestamp(change.adopted_on) <= book.as_of]
     rows = [
-        (pd.Timestamp(change.adopted_on), change.who, change.why, change.sha256_before[:12], change.sha256_after[:12])
+        (
+            pd.Timestamp(change.adopted_on),
+            *(("", "") if hidden else (change.who, change.why)),
+            change.sha256_before[:12],
+            change.sha256_after[:12],
+        )
         for change in sorted(known, key=lambda change: change.adopted_on)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"adopted_on": "datetime64[s]"})
