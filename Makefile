@@ -73,7 +73,7 @@ bench: $(STAMP) ## snapshots, loading, scores, weights, replicates, thresholds, 
 fuzz: $(STAMP) ## 2,000 broken tables and more (HEALTHLIB_FUZZ=number; HEALTHLIB_FUZZ_FILES=folder of further CSV files)
 	@HEALTHLIB_FUZZ=$${HEALTHLIB_FUZZ:-2400} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_fuzz_forms.py
 
-kills: $(STAMP) ## a real run killed at 50 moments (HEALTHLIB_KILLS=number; half an hour)
+kills: $(STAMP) ## the demo's run killed at 50 moments (HEALTHLIB_KILLS=number; an hour)
 	@HEALTHLIB_KILLS=$${HEALTHLIB_KILLS:-50} $(BIN)/python -m pytest tests/test_killed.py
 
 study: $(STAMP) ## the long planted-truth studies (SEEDS=200: hours; SEEDS=40: a quarter of an hour); write their tables
