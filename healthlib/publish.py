@@ -133,17 +133,23 @@ def write_whole(path: Path, text: str) -> None:
             raise
 
 
-def _in_turn(path: Path) -> TextIO:
+@contextlib.contextmanager
+def _in_turn(path: Path) -> Generator[TextIO]:
     """The file, open and locked; another is opened while the one waited for was put elsewhere by who held it."""
     while True:
         if path.exists() and not os.access(path, os.W_OK):
             path.unlink(missing_ok=True)  # left by a killed run of another user
-        file = open(path, "a", encoding="utf-8", newline="", opener=_no_link)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
-        file.close()
+        with open(path, "a", encoding="utf-8", newline="", opener=_no_link) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(path, file):
+                yield file
+                return
+
+
+def _is_at(path: Path, file: TextIO) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False
 
 
 def _no_link(path: str, flags: int) -> int:
