@@ -21,7 +21,7 @@ export MPLBACKEND ?= agg
 # Compiled modules are a third of every notebook's start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install report test lint format bench fuzz kills study picture lock audit clean
+.PHONY: help install report test lint format bench fuzz kills same study picture lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/'
@@ -73,8 +73,11 @@ bench: $(STAMP) ## snapshots, loading, scores, weights, replicates, thresholds, 
 fuzz: $(STAMP) ## 2,000 broken tables and more (HEALTHLIB_FUZZ=number; HEALTHLIB_FUZZ_FILES=folder of further CSV files)
 	@HEALTHLIB_FUZZ=$${HEALTHLIB_FUZZ:-2400} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_fuzz_forms.py
 
-kills: $(STAMP) ## the demo's run killed at 50 moments (HEALTHLIB_KILLS=number; an hour)
+kills: $(STAMP) ## the whole run of a demo company killed at 50 moments (HEALTHLIB_KILLS=number; half an hour)
 	@HEALTHLIB_KILLS=$${HEALTHLIB_KILLS:-50} $(BIN)/python -m pytest tests/test_killed.py
+
+same: $(STAMP) ## the demo's report, byte by byte, in other languages, zones, folders, on one processor, and from exports cut on its day (ten runs)
+	@HEALTHLIB_SAME=1 $(BIN)/python -m pytest tests/test_same_bytes.py tests/test_reruns.py
 
 study: $(STAMP) ## the long planted-truth studies (SEEDS=200: hours; SEEDS=40: a quarter of an hour); write their tables
 	@$(BIN)/python study/weights_study.py --seeds $(SEEDS)

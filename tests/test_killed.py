@@ -1,6 +1,6 @@
 """A real run killed at random moments: the last good report stays whole, nothing survives its parent, the next run tidies up.
 
-Four moments in a run of one-cell notebooks; ``HEALTHLIB_KILLS=50`` (`make kills`) kills the demo company's whole run so often.
+Four moments in a run of one-cell notebooks; ``HEALTHLIB_KILLS=50`` (`make kills`) kills the whole run of a demo company so often.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Company:
         self.notebooks = "" if REAL else str(short_notebooks(home / "notebooks"))
         self.folder, self.starts = home / "tiny", [0.0]
         if REAL:
-            make_demo(self.folder)
+            make_demo(self.folder, accounts=120)
         else:
             company(self.folder, *COMPANIES["nobody ever left"])
 

@@ -44,7 +44,16 @@ def languages(folder: Path) -> dict[str, str]:
 def run(workspace: Path, out: Path, given: dict[str, str], *, cores: str = "", cwd: Path = ROOT) -> dict[str, bytes]:
     """One run of the command line in a process of its own; the files it left, but for the lock and the status, which say when."""
     env = {name: value for name, value in {**os.environ, **HOME, "PYTHONPATH": str(ROOT), **given}.items() if value}
-    command = [*(["taskset", "-c", cores] if cores else []), sys.executable, "-m", "healthlib.cli", "run", str(workspace), "--out", str(out)]
+    command = [
+        *(["taskset", "-c", cores] if cores else []),
+        sys.executable,
+        "-m",
+        "healthlib.cli",
+        "run",
+        str(workspace),
+        "--out",
+        str(out),
+    ]
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, errors="replace", check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     files = (path for path in sorted(out.rglob("*")) if path.is_file() and path.name not in (".lock", status.FILE))
