@@ -1,6 +1,6 @@
 """The same exports give the same bytes on another machine: language, time zone, hash order, processors, folder, user and home.
 
-One run on a strange machine is in `test_runner.py`; here each strangeness is alone, over the whole demo: ``HEALTHLIB_SAME=1`` (`make same`).
+One run on a strange machine is in `test_runner.py`; here each strangeness is alone, over the demo: ``HEALTHLIB_SAME=1`` (`make same`).
 """
 
 from __future__ import annotations
