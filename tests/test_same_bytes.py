@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from healthlib import status
+from healthlib import runner, status
 from healthlib.demo import make_demo
 
 ROOT = Path(__file__).parents[1]
@@ -95,3 +95,13 @@ def test_another_folder_and_user_change_no_byte(demo: tuple[Path, dict[str, byte
     shutil.copytree(demo[0], there)
     who = {"HOME": str(tmp_path), "USER": "çelik", "LOGNAME": "çelik"}
     assert differing(demo[1], run(Path("../acme"), tmp_path / "out", who, cwd=there)) == []
+
+
+def test_what_a_notebook_says_of_its_workspace_does_not_depend_on_where_the_run_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the project by the path from it, so that the notebook runs again from there; elsewhere by its name."""
+    shown = set()
+    for begun in (ROOT, ROOT / "data", ROOT / "data" / "demo", Path("/")):
+        monkeypatch.chdir(begun)
+        near = runner._shown(Path(os.path.relpath(ROOT / "data" / "demo")), "2026-10-31", ROOT / "notebooks")["workspace"]
+        shown |= {(near, runner._shown(ROOT.parent / "other", "2026-10-31", ROOT / "notebooks")["workspace"])}
+    assert shown == {("data/demo", "other")}
