@@ -219,7 +219,7 @@ def _wanted(book: Any, books: bool | None) -> tuple[str, ...]:
 
 
 def _shown(workspace: Path, day: str, home: Path) -> dict[str, str]:
-    """The parameters that a reader of the executed notebook sees: the workspace from the project, by its name alone where it lies elsewhere.
+    """The parameters that a reader of the executed notebook sees: the workspace from the project, by its name where it lies elsewhere.
 
     Not from the working directory: the same inputs give the same bytes wherever a run is begun.
     """
