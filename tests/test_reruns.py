@@ -107,7 +107,8 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     make_demo(home / "now" / "acme", **({} if WHOLE else {"accounts": 60}))
     left = cut(home / "now" / "acme", home / "then" / "acme", AT)
     assert all(left[name] for name in ("contracts", "usage", "tickets", "ratings", "accounts")), left
-    notebooks = None if WHOLE else short_notebooks(home / "notebooks")
+    (home / "project").mkdir()
+    notebooks = None if WHOLE else short_notebooks(home / "project" / "notebooks")
     now, then = (runner.run(home / name / "acme", AT, home / f"{name} out", notebooks=notebooks).folder for name in ("now", "then"))
     return now, then
 
