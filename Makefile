@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+AIRFLOW ?= .venv-airflow
 STAMP := $(VENV)/.installed
 WORKSPACE ?= data/demo
 OUT ?= reports
@@ -21,7 +22,7 @@ export MPLBACKEND ?= agg
 # Compiled modules are a third of every notebook's start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install report test lint format bench fuzz kills study picture lock audit clean
+.PHONY: help install report test lint format bench fuzz kills same airflow study picture lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/'
@@ -73,8 +74,16 @@ bench: $(STAMP) ## snapshots, loading, scores, weights, replicates, thresholds, 
 fuzz: $(STAMP) ## 2,000 broken tables and more (HEALTHLIB_FUZZ=number; HEALTHLIB_FUZZ_FILES=folder of further CSV files)
 	@HEALTHLIB_FUZZ=$${HEALTHLIB_FUZZ:-2400} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_fuzz_forms.py
 
-kills: $(STAMP) ## a real run killed at 50 moments (HEALTHLIB_KILLS=number; half an hour)
+kills: $(STAMP) ## the whole run of a demo company killed at 50 moments (HEALTHLIB_KILLS=number; half an hour)
 	@HEALTHLIB_KILLS=$${HEALTHLIB_KILLS:-50} $(BIN)/python -m pytest tests/test_killed.py
+
+same: $(STAMP) ## the demo's report, byte by byte, in other languages, zones, folders, on one processor, and from exports cut on its day (ten runs)
+	@HEALTHLIB_SAME=1 $(BIN)/python -m pytest tests/test_same_bytes.py tests/test_reruns.py
+
+airflow: $(STAMP) ## both DAGs of schedules/ run by a real Airflow, in .venv-airflow (200 packages; ten minutes)
+	@test -x $(AIRFLOW)/bin/python || $(BIN)/uv venv -q --python $(BIN)/python $(AIRFLOW)
+	@$(BIN)/uv pip install -q --python $(AIRFLOW)/bin/python -r schedules/airflow.lock
+	@HEALTHLIB_AIRFLOW=$(abspath $(AIRFLOW)/bin/python) $(BIN)/python -m pytest tests/test_schedules.py -k airflow
 
 study: $(STAMP) ## the long planted-truth studies (SEEDS=200: hours; SEEDS=40: a quarter of an hour); write their tables
 	@$(BIN)/python study/weights_study.py --seeds $(SEEDS)
@@ -89,11 +98,12 @@ picture: $(STAMP) ## docs/executive.png from the last report of the demo company
 
 lock: $(STAMP) ## requirements.lock from requirements.in: names and versions only
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate requirements.in -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11.5 --no-header --no-annotate schedules/airflow.in -o schedules/airflow.lock
 
 audit: $(STAMP) ## known vulnerabilities of requirements.lock (fetches pip-audit, asks the advisory database: needs a network)
 	@$(BIN)/uv tool run pip-audit --strict --no-deps --disable-pip -r requirements.lock
 
 clean: ## generated reports, caches and the environment
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) $(AIRFLOW) .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	@find reports -mindepth 1 ! -name .gitkeep -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -60,6 +60,7 @@ RED_LIST = (
     "band_now", "recovered",
 )  # fmt: skip
 REJECTED = ("file", "line", "column", "value", "rule")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
 
 def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = None) -> None:
@@ -81,13 +82,20 @@ def write_csv(frame: pd.DataFrame, path: Path, columns: Sequence[str] | None = N
     if missing:
         raise HealthlibError(f"{path.name}: the facts lack the columns {', '.join(missing)}")
     frame = frame if columns is None else frame.loc[:, list(columns)]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    text = _Lines(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([inert(str(name)) for name in frame.columns])
     cells = [[_cell(v) for v in frame.iloc[:, i].tolist()] for i in range(frame.shape[1])]
     writer.writerows(zip(*cells, strict=True))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.getvalue(), encoding="utf-8", errors="replace", newline="")
+
+
+class _Lines(io.StringIO):
+    """Rows with Unix line ends from a writer that was told of both kinds, and so quotes a carriage return too."""
+
+    def write(self, line: str) -> int:
+        return super().write(line.removesuffix("\r\n") + "\n")
 
 
 def write_tables(facts: Mapping[str, Any], folder: Path) -> None:
@@ -130,13 +138,26 @@ def alerts_json(executive: Any) -> dict[str, Any]:
 
 
 def inert(text: str) -> str:
-    """Text that no spreadsheet takes for a formula.
+    """Text that no spreadsheet takes for a formula, from which `taken_back` gives the text again.
 
     >>> inert("=cmd()"), inert("Acme"), inert("-1")
     ("'=cmd()", 'Acme', "'-1")
     """
-    bare = text.lstrip(" \u00a0\ufeff")
-    return "'" + text if bare.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")) else text
+    return "'" + text if _guarded(text) else text
+
+
+def taken_back(cell: str) -> str:
+    """The text that `inert` made a cell of.
+
+    >>> taken_back("'=cmd()"), taken_back("'tis"), taken_back(inert("'=1"))
+    ('=cmd()', "'tis", "'=1")
+    """
+    return cell[1:] if cell.startswith("'") and _guarded(cell[1:]) else cell
+
+
+def _guarded(text: str) -> bool:
+    """Whether it begins as a formula does, behind blanks and apostrophes."""
+    return text.lstrip(" '\u00a0\ufeff").startswith(_FORMULA)
 
 
 def _cell(value: Any) -> str:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from .errors import HealthlibError
 
@@ -119,16 +120,46 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
+    """Write a file so that a reader sees the old one or the new one, never a part.
+
+    It is written beside, under one name that writers take in turn: what a killed one left there is overwritten by the next.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="")
-        if path.exists():
-            shutil.copymode(path, aside)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    aside = path.with_name(f".{path.name}.new")
+    with _in_turn(aside) as file:
+        try:
+            file.truncate(0)
+            file.write(text)
+            file.flush()
+            if path.exists():
+                shutil.copymode(path, aside)
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _in_turn(path: Path) -> Generator[TextIO]:
+    """The file, open and locked; another is opened while the one waited for was put elsewhere by who held it."""
+    while True:
+        if path.exists() and not os.access(path, os.W_OK):
+            path.unlink(missing_ok=True)  # left by a killed run of another user
+        with open(path, "a", encoding="utf-8", newline="", opener=_no_link) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(path, file):
+                yield file
+                return
+
+
+def _is_at(path: Path, file: TextIO) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def apart(shelf: Path, mark: str) -> None:

@@ -162,7 +162,7 @@ def run(
         day = artifacts.day(book.as_of)
         with publish.built_aside(shelf / day) as aside:
             places = Places(home, aside, shelf, scratch.resolve())
-            facts = _facts_and_notebooks(book, _shown(Path(folder), day), places, clock, wanted)
+            facts = _facts_and_notebooks(book, _shown(Path(folder), day, home), places, clock, wanted)
             with clock.step("write the tables"):
                 write_artifacts(book, facts, aside)
                 past.keep(aside)
@@ -225,9 +225,12 @@ def _wanted(book: Any, books: bool | None) -> tuple[str, ...]:
     return tuple(name for name in studies.STUDIES if made or studies.REGISTRY[name].page != BOOK)
 
 
-def _shown(workspace: Path, day: str) -> dict[str, str]:
-    """The parameters that a reader of the executed notebook sees: the workspace from here, or by its name alone where it lies elsewhere."""
-    here = os.path.relpath(workspace)
+def _shown(workspace: Path, day: str, home: Path) -> dict[str, str]:
+    """The parameters that a reader of the executed notebook sees: the workspace from the project, by its name where it lies elsewhere.
+
+    Not from the working directory: the same inputs give the same bytes wherever a run is begun.
+    """
+    here = os.path.relpath(workspace.resolve(), home.resolve().parent)
     return {"workspace": workspace_name(workspace) if here.startswith("..") else Path(here).as_posix(), "as_of": day, "facts": ""}
 
 

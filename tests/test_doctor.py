@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from healthlib import cli, doctor, doctor_machine, execution, publish, runner, status
+from healthlib import __version__, cli, doctor, doctor_machine, execution, publish, runner, status
 from healthlib.doctor import Checkup, last_run, lock
 from healthlib.doctor_machine import Check
 from healthlib.errors import EvidenceError
@@ -47,6 +50,23 @@ def test_a_healthy_place_is_exit_0_for_people_and_machines(tmp_path: Path, capsy
     assert found["verdict"] == "care"
     assert {tuple(check) for check in found["checks"]} == {("name", "verdict", "found", "cure")}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_takes_little_and_says_version_environment_kernel_disk_and_the_last_run_with_its_age(tmp_path: Path) -> None:
+    """Under 5 s of processor time, the kernel's with it."""
+    ended(tmp_path / "demo")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-m", "healthlib.cli", "doctor", DEMO, "--out", tmp_path], capture_output=True, text=True, check=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
+    assert done.stdout.startswith(f"healthlib {__version__} doctor")
+    told = {line[6:].split("  ")[0]: line for line in done.stdout.splitlines()[1:]}
+    assert sys.version.split()[0] in told["python"]
+    assert all(f"{name} {metadata.version(name)}" in told["packages"] for name in ("pandas", "duckdb", "papermill"))
+    assert re.search(r"[\d.]+ GB free at ", told["disk"])
+    assert "last good: 2026-10-31, finished 0 min ago" in told["last run"]
 
 
 def test_a_killed_run_is_exit_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

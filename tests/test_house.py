@@ -37,8 +37,9 @@ def test_no_file_names_a_registry_or_a_machine(pattern: re.Pattern[str]) -> None
     assert found == []
 
 
-def test_the_lock_holds_names_and_versions_only() -> None:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+@pytest.mark.parametrize("lock", ["requirements.lock", "schedules/airflow.lock"])
+def test_the_lock_holds_names_and_versions_only(lock: str) -> None:
+    lines = (ROOT / lock).read_text().splitlines()
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.]+(?: ; [\w.'<>=!* ()]+)?", line)] == []
 
 

@@ -1,28 +1,33 @@
 """A real run killed at random moments: the last good report stays whole, nothing survives its parent, the next run tidies up.
 
-Four moments in a run of one-cell notebooks; ``HEALTHLIB_KILLS=50`` (`make kills`) kills the project's own run so often.
+Four moments in a run of one-cell notebooks; ``HEALTHLIB_KILLS=50`` (`make kills`) kills the whole run of a demo company so often.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from healthlib import runner
+from healthlib.demo import make_demo
 from tests.test_bad_days import COMPANIES, company
 
 ROOT = Path(__file__).parents[1]
 KILLS = int(os.environ.get("HEALTHLIB_KILLS", "4"))
 REAL = KILLS > 4
-STEPS = 25 if REAL else 24
+LONG = 1200
+STEP = re.compile(r"(\S+) (\d+)/(\d+) ")
 MARK = "HEALTHLIB_TEST_RUN"
 RUN = """
 import sys
@@ -45,13 +50,17 @@ def short_notebooks(folder: Path) -> Path:
 
 
 class Company:
-    """A tiny company with one good report, and how to run it again."""
+    """A tiny company, or the demo, with one good report, and how to run it again."""
 
     def __init__(self, home: Path):
         self.out, self.shelf, self.tmp = home / "out", home / "out" / "tiny", home / "t"
         self.tmp.mkdir()
-        self.folder = company(home / "tiny", *COMPANIES["nobody ever left"])
         self.notebooks = "" if REAL else str(short_notebooks(home / "notebooks"))
+        self.folder, self.starts = home / "tiny", [0.0]
+        if REAL:
+            make_demo(self.folder, accounts=120)
+        else:
+            company(self.folder, *COMPANIES["nobody ever left"])
 
     def begin(self, **more: str) -> subprocess.Popen[str]:
         env = {**os.environ, MARK: str(self.out), "TMPDIR": str(self.tmp), **more}
@@ -59,9 +68,11 @@ class Company:
         return subprocess.Popen(code, cwd=ROOT, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
     def run(self) -> tuple[int, str]:
+        """The exit code, and what was said beside the steps; when each step began is kept."""
         process = self.begin()
-        said = process.communicate(timeout=600)[1]
-        return process.returncode, "\n".join(line for line in said.splitlines() if "/2" not in line)
+        said = process.communicate(timeout=LONG)[1].splitlines()
+        self.starts = [datetime.fromisoformat(step[1]).timestamp() for line in said if (step := STEP.match(line))]
+        return process.returncode, "\n".join(line for line in said if not STEP.match(line))
 
     def report(self) -> dict[str, bytes]:
         """All a reader finds, but for the manifest, which says how long the run took."""
@@ -103,17 +114,19 @@ def heard(process: subprocess.Popen[str], step: int) -> str:
     return next((line for line in process.stderr if f" {step}/" in line), "the run had ended")
 
 
-def moments(many: int, seed: int = 9) -> list[tuple[int, float]]:
-    """Steps spread over the run, and seconds after each began."""
+def moments(many: int, starts: list[float], seed: int = 9) -> list[tuple[int, float]]:
+    """Steps spread over the run, and seconds after each began, within the time it took before."""
     rng = random.Random(seed)
-    return [(1 + int(STEPS * (i + rng.random()) / many), rng.random()) for i in range(many)]
+    lasted = [max(later - one, 0.5) for one, later in pairwise([*starts, starts[-1] + 0.5])]
+    steps = [int(len(starts) * (i + rng.random()) / many) for i in range(many)]
+    return [(step + 1, rng.random() * lasted[step]) for step in steps]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are processes on Linux only")
 def test_killed_at_any_moment_the_last_report_is_whole_and_nothing_survives(tiny: Company) -> None:
-    good = tiny.report()
-    assert "2026-08-31/executive.html" in good
-    for step, pause in moments(KILLS):
+    good, (day,) = tiny.report(), {name.split("/")[0] for name in tiny.report()}
+    assert f"{day}/executive.html" in good
+    for step, pause in moments(KILLS, tiny.starts):
         process = tiny.begin()
         at = heard(process, step).strip()
         time.sleep(pause)
@@ -123,8 +136,10 @@ def test_killed_at_any_moment_the_last_report_is_whole_and_nothing_survives(tiny
         print(where, len(list(tiny.shelf.glob(".new-*"))), [p.name for p in tiny.tmp.iterdir()], flush=True)
         assert tiny.soon_dead() == [], where
         assert tiny.report() == good, where
+        assert (tiny.out / "index.html").read_text().rstrip().endswith("</html>"), where
         assert process.returncode in (-signal.SIGKILL, 0), where
     assert tiny.run() == (0, "")
     assert tiny.report() == good
-    assert sorted(path.name for path in tiny.shelf.iterdir()) == [".lock", "2026-08-31", "status.json"]
+    assert sorted(path.name for path in tiny.shelf.iterdir()) == [".lock", day, "status.json"]
     assert sorted(path.name for path in tiny.out.iterdir()) == ["index.html", "tiny"]
+    assert [path.name for path in tiny.tmp.iterdir()] == []

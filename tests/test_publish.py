@@ -119,3 +119,47 @@ def test_killed_at_any_moment_the_folder_is_whole(tmp_path: Path) -> None:
         with publish.lock(tmp_path):
             one, two = ((tmp_path / "2026-10-31" / name).read_text() for name in "ab")
             assert one == two
+
+
+HALF = """
+import os, sys; from pathlib import Path; from healthlib import publish
+Path.replace = lambda *given: os.kill(os.getpid(), 9)
+publish.write_whole(Path(sys.argv[1]), "half")
+"""
+
+
+def test_what_was_killed_half_way_through_a_file_is_gone_with_the_next_that_writes_it(tmp_path: Path) -> None:
+    """The list of runs and the status are written by every run, so nothing of a killed one outlives the next."""
+    index = tmp_path / "index.html"
+    index.write_text("good")
+    assert subprocess.run([sys.executable, "-c", HALF, str(index)]).returncode == -9
+    assert index.read_text() == "good"
+    assert len(list(tmp_path.iterdir())) == 2
+    publish.write_whole(index, "new")
+    assert index.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [index]
+
+
+MANY = """
+import sys; from pathlib import Path; from healthlib import publish
+for n in range(200):
+    publish.write_whole(Path(sys.argv[1]), sys.argv[2] * 20_000)
+"""
+
+
+def test_two_that_write_one_file_take_turns_and_its_reader_sees_one_of_them_whole(tmp_path: Path) -> None:
+    index = tmp_path / "index.html"
+    publish.write_whole(index, "c" * 20_000)
+    writers = [subprocess.Popen([sys.executable, "-c", MANY, str(index), letter]) for letter in "ab"]
+    while any(writer.poll() is None for writer in writers):
+        assert index.read_text() in {letter * 20_000 for letter in "abc"}
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert list(tmp_path.iterdir()) == [index]
+
+
+def test_a_link_put_in_the_way_of_a_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / ".index.html.new").symlink_to(tmp_path / "precious")
+    with pytest.raises(OSError, match="symbolic links"):
+        publish.write_whole(tmp_path / "index.html", "new")
+    assert (tmp_path / "precious").read_text() == "mine"

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from healthlib.demo import make_demo
 from healthlib.studies import book as book_module
 from healthlib.wording import money
 from tests.test_report import only_our_script
+from tests.test_same_bytes import languages
 
 ROOT = Path(__file__).parents[1]
 AS_OF = "2026-10-31"
@@ -254,11 +256,15 @@ def test_executed_notebooks_ran_every_cell_and_carry_no_time_and_no_path(done: D
         assert "start_time" not in text
 
 
-def test_the_same_inputs_give_the_same_bytes_in_another_time_zone_language_and_hash_order(done: Done, tmp_path: Path) -> None:
+def test_the_same_inputs_give_the_same_bytes_in_another_time_zone_language_folder_and_hash_order(done: Done, tmp_path: Path) -> None:
+    """With as many workers as there are processors, where `done` had none; each strangeness alone: `test_same_bytes.py`."""
+    spoken, there, out = languages(tmp_path), tmp_path / "Büro 2" / "acme", tmp_path / "out"
+    shutil.copytree(done.workspace, there)
     code = "import sys; from healthlib import runner; runner.run(sys.argv[1], None, sys.argv[2])"
-    odd = {**os.environ, "TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "7", "PYTHONUTF8": "1"}
-    subprocess.run([sys.executable, "-c", code, str(done.workspace), str(tmp_path)], cwd=ROOT, env=odd, check=True)
-    one, two = contents(done.out), contents(tmp_path)
+    odd = {**os.environ, **spoken, "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "7", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
+    odd["LC_ALL"] = "de_DE.ISO-8859-1" if spoken else "C"
+    subprocess.run([sys.executable, "-c", code, str(there), str(out)], cwd=there, env=odd, check=True)
+    one, two = contents(done.out), contents(out)
     manifest = f"acme/{AS_OF}/manifest.json"
     assert one.keys() == two.keys()
     assert [name for name in one if one[name] != two[name]] in ([], [manifest])

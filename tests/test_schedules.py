@@ -16,7 +16,7 @@ import nbformat
 import pytest
 import yaml
 
-from healthlib import cli
+from healthlib import cli, status
 
 ROOT = Path(__file__).parents[1]
 SCHEDULES = ROOT / "schedules"
@@ -226,7 +226,11 @@ def test_the_command_line_takes_what_the_schedules_give() -> None:
 AIRFLOW = os.environ.get("HEALTHLIB_AIRFLOW", "")
 TRY = """
 import runpy, sys
+from datetime import timedelta
 dag = next(one for one in runpy.run_path(sys.argv[1]).values() if getattr(one, "dag_id", "") == sys.argv[2])
+for one in dag.tasks:
+    print("says", one.task_id, one.retries, one.retry_delay)
+    one.retry_delay = timedelta(seconds=1)
 run = dag.test(run_conf={"as_of": sys.argv[3]})
 for one in run.get_task_instances():
     print("task", one.task_id, one.state, one.try_number)
@@ -272,11 +276,14 @@ def test_airflow_runs_the_notebook(airflow: dict[str, str], tmp_path: Path) -> N
     assert [path.name for path in (home / "reports").iterdir()] == ["executive.ipynb"]
 
 
-@pytest.mark.parametrize(("code", "state"), [("0", "success"), ("1", "up_for_retry"), ("2", "failed")])
-def test_airflow_tries_1_again_and_2_never(code: str, state: str, airflow: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("code", "state", "tries"), [("0", "success", 1), ("1", "failed", 4), ("2", "failed", 1)])
+def test_airflow_tries_1_again_and_2_never(code: str, state: str, tries: int, airflow: dict[str, str], tmp_path: Path) -> None:
+    """A second's wait stands in for the DAG's six hours."""
     said = with_airflow(airflow, checkout(tmp_path, stub=True), tmp_path / "w", "healthlib_monthly", STUB_EXIT=code)
     assert f"--as-of {LAST_MONTH}" in said, said[-3000:]
-    assert re.search(rf"^task run {state}\b", said, flags=re.MULTILINE), said[-3000:]
+    assert re.search(rf"^task run {state} {tries}$", said, flags=re.MULTILINE), said[-3000:]
+    assert len(re.findall(r"argv run .* --as-of", said)) >= tries
+    assert "says run 3 6:00:00" in said
 
 
 def test_airflow_runs_the_whole_job(airflow: dict[str, str], tmp_path: Path) -> None:
@@ -284,3 +291,22 @@ def test_airflow_runs_the_whole_job(airflow: dict[str, str], tmp_path: Path) -> 
     said = with_airflow(airflow, home, company(tmp_path / "w"), "healthlib_monthly")
     assert re.search(r"^run success$", said, flags=re.MULTILINE), said[-3000:]
     assert (home / "reports" / "w" / LAST_MONTH / "executive.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "tries", "says"),
+    [("sheet.csv", "c01,1,", "c01,one,", 4, "not a number"), ("scorecard.yaml", "weight", "wieght", 1, "Did you mean 'weight'?")],
+)
+def test_airflow_fails_what_healthlib_itself_fails(
+    file: str, old: str, new: str, tries: int, says: str, airflow: dict[str, str], tmp_path: Path
+) -> None:
+    """The real command, of exports with too many bad rows (exit 1: tried again) and of a misspelt key (exit 2: not)."""
+    home, broken = checkout(tmp_path, stub=False), company(tmp_path / "w")
+    (broken / file).write_text((broken / file).read_text().replace(old, new))
+    said = with_airflow(airflow, home, broken, "healthlib_monthly")
+    assert re.search(rf"^task run failed {tries}$", said, flags=re.MULTILINE), said[-3000:]
+    assert says in said
+    told = status.read(home / "reports" / "w")
+    assert told is not None
+    assert (told["state"], told["exit_code"]) == ("failed", 1 if tries > 1 else 2)
+    assert not list((home / "reports" / "w").glob("2*"))
