@@ -1,10 +1,10 @@
 """A whole `healthlib run` of a large company: seconds, memory, the pages' size, and how all of it grows.
 
 The company is `healthlib demo --accounts N`. The aim is for 20,000 accounts over 48 months with 10 million events. As the demo makes it,
-that company has 13.4 million rows of usage and 4.4 million of other events, so it is run twice: with rows of usage left out at even distances
-until 10 million remain (all other tables whole: 14.4 million events, more than the aim asks for), which is held against the aim, and as it
-comes. Beside each run stands DuckDB's bare read of the same files on two threads, each as a table of text: what cannot be had for less.
-Memory is the proportional share (PSS) of the run and all its processes together, sampled twice a second. `load` is the machine's load
+that company has 13.4 million rows of usage and 4.4 million of other events, so it is run twice: with rows of usage left out at even
+distances until 10 million remain (all other tables whole: 14.4 million events, more than the aim asks for), which is held against the aim,
+and as it comes. Beside each run stands DuckDB's bare read of the same files on two threads, each as a table of text: what cannot be had for
+less. Memory is the proportional share (PSS) of the run and all its processes together, sampled twice a second. `load` is the machine's load
 average when the run began: seconds say something where it is near 0, CPU seconds nearly always.
 
 `python bench/load.py --accounts 2000 20000 100000` for the growth; `--keep FOLDER` keeps companies and reports there, and takes a company
