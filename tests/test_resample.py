@@ -28,7 +28,7 @@ def test_accounts_are_drawn_whole_and_repeatably():
 @pytest.mark.parametrize("ids", [["b", "a", "b", "é", "Z"], ["b", None, "None"], [10, 9, 10], [], ["a"]])
 def test_a_column_numbers_its_accounts_as_a_list_does(ids):
     codes, counts = account_weights(pd.Series(ids), replicates=7)
-    texts, number = np.unique(np.asarray(ids).astype(str), return_inverse=True)
+    texts, number = np.unique(np.asarray(pd.Series(ids)).astype(str), return_inverse=True)
     assert codes.tolist() == number.tolist()
     assert counts.shape == (len(texts), 7)
 
