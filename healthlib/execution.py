@@ -173,7 +173,8 @@ def kernel_environment() -> Generator[Any]:
     with passing("hl-") as folder:
         short = len(str(folder)) < SOCKET_PATH - 5
         through = {"transport": "ipc", "ip": f"{folder}/k"} if short else {}
-        yield Config({"KernelManager": {"connection_file": f"{folder}/c.json", **through}})
+        patient = {"iopub_timeout": CELL_SECONDS}  # papermill fails a cell whose output comes 4 s late, as it does on a busy machine
+        yield Config({"KernelManager": {"connection_file": f"{folder}/c.json", **through}, "NotebookClient": patient})
 
 
 def _short(text: str, length: int = 400) -> str:

@@ -23,6 +23,14 @@ DECIMAL = r"'[+-]?[0-9]+,[0-9]{1,2}'"
 USUAL = "['%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%d', '%Y-%m-%dT%H:%M:%SZ']"
 """Ways to write a moment that carry no offset but UTC."""
 
+SHAPES = {
+    "____-__-__": "%Y-%m-%d",
+    "____-__-__ __:__:__": "%Y-%m-%d %H:%M:%S",
+    "____-__-__T__:__:__": "%Y-%m-%dT%H:%M:%S",
+    "____-__-__T__:__:__Z": "%Y-%m-%dT%H:%M:%SZ",
+}
+"""How each of them looks, as LIKE spells it."""
+
 LARGEST = 1e12
 EARLIEST, LATEST = "TIMESTAMP '1900-01-01'", "TIMESTAMP '2200-01-01'"
 MAY_BE_EMPTY = {("contracts", "end_date")}
@@ -227,12 +235,16 @@ def _trim(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    """ISO text to a UTC timestamp: the usual four ways to write one quickly, then whatever may carry an offset.
+    """ISO text to a UTC timestamp: written like most at once, the usual four ways quickly, then whatever may carry an offset.
 
-    To the database `epoch` is a date as well; here it is a word. Each dear part stands once: see `_strip`.
+    To the database `epoch` is a date as well; here it is a word. Each dear part stands once: see `_strip`. To try a form that does not fit
+    costs ten times one that does, so the length and the separators choose it.
     """
+    shape = " ".join(f"WHEN {text} LIKE {literal(like)} THEN try_strptime({text}, {literal(form)})" for like, form in SHAPES.items())
     usual = f"CASE WHEN {text} >= '0' AND {text} < ':' THEN try_strptime({text}, {USUAL}) END"
-    return f"coalesce({usual}, CAST(TRY_CAST(regexp_replace({_trim(text)}, 'epoch', '?', 'i') AS TIMESTAMPTZ) AS TIMESTAMP))"
+    return (
+        f"coalesce(CASE {shape} END, {usual}, CAST(TRY_CAST(regexp_replace({_trim(text)}, 'epoch', '?', 'i') AS TIMESTAMPTZ) AS TIMESTAMP))"
+    )
 
 
 def _from_native(raw: str, native: str, kind: str) -> str:

@@ -48,6 +48,7 @@ NOTEBOOKS = {
     "audit": "01_audit", "weights": "02_fit_weights", "backtest": "03_backtest_bands", "executive": "04_executive_report", BOOK: "05_book",
 }  # fmt: skip
 """Page -> the notebook that makes it; `BOOK` makes a page per CSM."""
+TABLES = "write the tables"
 SEED = 0
 PACKAGES = (
     "healthlib", "pandas", "numpy", "scipy", "scikit-learn", "statsmodels", "matplotlib", "duckdb", "pyarrow", "papermill", "nbconvert",
@@ -162,12 +163,10 @@ def run(
         day = artifacts.day(book.as_of)
         with publish.built_aside(shelf / day) as aside:
             places = Places(home, aside, shelf, scratch.resolve())
-            facts = _facts_and_notebooks(book, _shown(Path(folder), day, home), places, clock, wanted)
-            with clock.step("write the tables"):
-                write_artifacts(book, facts, aside)
-                past.keep(aside)
-                since = claims_late.told(past.found, workspace.currency)
-                _write_manifest(book, clock.seconds, aside, {"books": books, "since_last_run": since})
+            _studies_and_notebooks(book, _shown(Path(folder), day, home), places, clock, wanted)
+            past.keep(aside)
+            since = claims_late.told(past.found, workspace.currency)
+            _write_manifest(book, clock.seconds, aside, {"books": books, "since_last_run": since})
         with clock.step("list the runs"):
             write_index(Path(out))
     return Run(shelf / day, day, clock.seconds, claims_late.lines(past.found, workspace.currency))
@@ -181,8 +180,8 @@ def _opened(workspace: Any, as_of: str | None, clock: Clock, past: late.Watch) -
     with clock.step("open the workspace"), ThreadPoolExecutor(1) as pool:
         pool.submit(execution.warm_up)
         pool.submit(workers.prepare)
-        book = open_book(workspace, pd.Timestamp(as_of) if as_of else None, past.see)
-        book.leaks  # noqa: B018 - made here, so that no worker makes it again
+        book = open_book(workspace, pd.Timestamp(as_of) if as_of else None, past.see, screened=True)
+        book.leaks  # noqa: B018 - made by now, so that no worker makes it again; of a flat sheet it is made here
         listener(clock.tell).opens(artifacts.day(book.as_of), int(book.tables["rows_in"].sum()))
     return book
 
@@ -234,8 +233,8 @@ def _shown(workspace: Path, day: str, home: Path) -> dict[str, str]:
     return {"workspace": workspace_name(workspace) if here.startswith("..") else Path(here).as_posix(), "as_of": day, "facts": ""}
 
 
-def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock: Clock, wanted: tuple[str, ...]) -> Mapping[str, Any]:
-    """Compute the studies and run the notebooks; gives study -> facts."""
+def _studies_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock: Clock, wanted: tuple[str, ...]) -> None:
+    """Compute the studies, run the notebooks as their facts come in, and write the tables meanwhile."""
     lanes = {"study": workers.how_many(), "notebook": 2}
     facts = workers.Stored(places.facts, wanted)
     context = page_context(book)
@@ -254,6 +253,8 @@ def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock
             before = needs(loaded(places.home / f"{NOTEBOOKS[page]}.ipynb", wanted))
             work = partial(_execute, page, shown, places, facts)
             graph[f"notebook {NOTEBOOKS[page]}"] = steps.Step(partial(pool.submit, work), before, "notebook", partial(settle, page))
+        tables = partial(workers.make, crew, write_artifacts, wanted, places.aside)
+        graph[TABLES] = steps.Step(tables, needs(wanted), "study", partial(clock.took, TABLES))
         try:
             with workers.outlived():
                 steps.follow(graph, lanes, clock.hear)
@@ -263,7 +264,6 @@ def _facts_and_notebooks(book: Any, shown: dict[str, str], places: Places, clock
         except execution.NotebookError as error:
             raise execution.NotebookError(f"{error}{_keep_failed(places.scratch, places.shelf)}") from error
     _no_dead_links(places.aside)
-    return facts
 
 
 def needs(names: Iterable[str]) -> frozenset[str]:

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -107,6 +107,11 @@ def submit(crew: Executor, name: str) -> Future[float]:
     return crew.submit(_compute, name)
 
 
+def make(crew: Executor, work: Callable[[Any, Mapping[str, Any], Path], None], names: tuple[str, ...], folder: Path) -> Future[float]:
+    """Have a function of a module called with the book, the facts of the studies `names` and a folder; the future gives its seconds."""
+    return crew.submit(_make, work, names, folder)
+
+
 @contextmanager
 def outlived() -> Generator[None]:
     """Say in plain words that a worker died.
@@ -128,6 +133,14 @@ def _compute(name: str) -> float:
     done = {need: _at.facts[need] for need in studies.REGISTRY[name].needs}
     facts = studies.compute(name, _at.book, done)
     store.save(facts, _at.facts.folder / name)
+    return time.perf_counter() - began
+
+
+def _make(work: Callable[[Any, Mapping[str, Any], Path], None], names: tuple[str, ...], folder: Path) -> float:
+    if _at is None:
+        raise RuntimeError("something was asked of a process that has no book")
+    began = time.perf_counter()
+    work(_at.book, Stored(_at.facts.folder, names), folder)
     return time.perf_counter() - began
 
 

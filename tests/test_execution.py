@@ -105,3 +105,13 @@ def test_the_first_of_many_that_fails_stops_them(tmp_path: Path) -> None:
     with pytest.raises(execution.NotebookError, match="ZeroDivisionError"):
         series.execute_each(source, tmp_path, {name: {"rows": place} for place, name in enumerate("abcd")}, shown={})
     assert sorted(path.name for path in tmp_path.glob("*.ipynb")) == ["a.ipynb", "b.ipynb", "c.failed.ipynb", "toy.ipynb"]
+
+
+def test_output_that_comes_late_on_a_busy_machine_fails_no_cell() -> None:
+    """Papermill gives a cell's output four seconds after its reply, and calls what is later a cell that ran too long."""
+    import nbformat
+    from papermill.clientwrap import PapermillNotebookClient
+
+    managed = type("Managed", (), {"nb": nbformat.v4.new_notebook()})()
+    with execution.kernel_environment() as config:
+        assert PapermillNotebookClient(managed, config=config).iopub_timeout == execution.CELL_SECONDS

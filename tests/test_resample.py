@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
+from healthlib import resample
 from healthlib.resample import Estimate, account_weights, percentile, rate, rates, shares, wilson
 
 
@@ -21,6 +23,28 @@ def test_accounts_are_drawn_whole_and_repeatably():
     assert counts.sum(axis=0).tolist() == [3] * 50
     np.testing.assert_array_equal(counts, account_weights(["c", "b", "a"], replicates=50, seed=2)[1])
     assert not np.array_equal(counts, account_weights(["c", "b", "a"], replicates=50, seed=3)[1])
+
+
+@pytest.mark.parametrize("ids", [["b", "a", "b", "é", "Z"], ["b", None, "None"], [10, 9, 10], [], ["a"]])
+def test_a_column_numbers_its_accounts_as_a_list_does(ids):
+    codes, counts = account_weights(pd.Series(ids), replicates=7)
+    texts, number = np.unique(np.asarray(pd.Series(ids)).astype(str), return_inverse=True)
+    assert codes.tolist() == number.tolist()
+    assert counts.shape == (len(texts), 7)
+
+
+def test_whole_numbers_are_added_in_single_precision_without_a_difference(monkeypatch):
+    rng = np.random.default_rng(0)
+    codes, counts = account_weights(rng.integers(0, 500, 3000), 200)
+    lost, groups = (rng.random(3000) < 0.1).astype(float), rng.integers(0, 6, 3000)
+    single = rates(lost, codes, counts, groups=groups)
+    monkeypatch.setattr(resample, "_whole", lambda table, drawn: False)
+    double = rates(lost, codes, counts, groups=groups)
+    for name in single:
+        np.testing.assert_array_equal(single[name], double[name])
+    huge = resample.by_account(codes, np.full(3000, 2.0**20), shape=(1, counts.shape[0]))
+    monkeypatch.undo()
+    assert not resample._whole(huge, counts)
 
 
 def test_nothing_lost_among_twelve_does_not_read_zero_to_zero():

@@ -67,7 +67,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
         compute, open_book = studies.compute, book_module.open_book
         patch.setattr(workers, "how_many", lambda: 1)
         patch.setattr(studies, "compute", lambda name, book, done: facts.setdefault(name, compute(name, book, done)))
-        patch.setattr(book_module, "open_book", lambda *given: books.append(open_book(*given)) or books[-1])
+        patch.setattr(book_module, "open_book", lambda *given, **more: books.append(open_book(*given, **more)) or books[-1])
         left = runner.run(home / "acme", None, home / "out", tell=lambda *said: told.append(said))
     assert left.as_of == AS_OF
     return Done(home / "acme", home / "out", left.folder, told, facts, books[0])
@@ -77,7 +77,7 @@ def again(done: Done, patch: pytest.MonkeyPatch) -> None:
     """Let the next run find its facts computed."""
     patch.setattr(workers, "how_many", lambda: 1)
     patch.setattr(studies, "compute", lambda name, book, before: done.facts[name])
-    patch.setattr(book_module, "open_book", lambda *given: done.book)
+    patch.setattr(book_module, "open_book", lambda *given, **more: done.book)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from healthlib import csvrecords
 from healthlib.csvfile import open_csv
 from healthlib.csvrecords import tidy_csv
+from healthlib.engine import Engine
 from healthlib.errors import DataError, HealthlibError
+from healthlib.rules import SHAPES, typed
+from healthlib.schema import WHEN
 from healthlib.spec import Band, Scorecard, TableSource, Workspace
 from healthlib.tables import RejectedError, Tables, load_tables
 
@@ -531,3 +534,24 @@ def test_records_do_not_depend_on_the_way_they_were_found(tmp_path, pieces, bloc
             cells = pd.read_parquet(tmp_path / "x.parquet").astype(str)
             found.append((written, broken, cells.apply(lambda column: column.str.lstrip(" ")).values.tolist()))
     assert found[0] == found[1] == found[2]
+
+
+ODD_MOMENTS = (
+    "2024-02-03", "2024-02-03 10:20:30", "2024-02-03T10:20:30", "2024-02-03T10:20:30Z", "2024-2-3", "2024-02-30", "2024-02-03 10: 0:30",
+    "2024-02-03 10:2 :+3", "2024-02-03T10:20:30+02", "2024-02-03T10:20:3Z", " 2024-02-03", "2024-02-0x", "٢024-02-03",
+    "1999-12-31 23:59:60", "2024-02-03 24:00:00", "0024-02-03", "epoch", "", "____-__-__",
+)  # fmt: skip
+
+
+def test_a_date_is_read_as_its_shape_says_and_as_if_every_way_were_tried(tmp_path, monkeypatch):
+    """The way a date looks to be written is a short cut: without it the same cells are dates, and the same days."""
+    engine = Engine((tmp_path,))
+    engine.put("cells", pd.DataFrame({"cell": list(ODD_MOMENTS)}))
+    quick = engine.query(f"SELECT {typed('cell', 'VARCHAR', WHEN)} AS day FROM cells")["day"]
+    for like in list(SHAPES):
+        monkeypatch.delitem(SHAPES, like)
+    monkeypatch.setitem(SHAPES, "no such cell", "%Y")
+    slow = engine.query(f"SELECT {typed('cell', 'VARCHAR', WHEN)} AS day FROM cells")["day"]
+    pd.testing.assert_series_equal(quick, slow)
+    assert quick.head(5).notna().all()
+    assert quick[[5, 6, 7]].isna().all()

@@ -48,6 +48,13 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Book:
     return open_book(load_workspace(folder))
 
 
+def test_the_audit_made_beside_the_reading_is_the_one_made_after_it(book: Book) -> None:
+    beside = open_book(book.workspace, screened=True)
+    assert "leaks" in vars(beside)
+    pd.testing.assert_frame_equal(beside.leaks.found, book.leaks.found)
+    assert beside.leaks.notes == book.leaks.notes
+
+
 def day(text: str) -> pd.Timestamp:
     return pd.Timestamp(text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -46,8 +47,8 @@ def past_of(scorecard: Scorecard, history: pd.DataFrame, silences: pd.DataFrame)
     """
     rows = history.sort_values(["as_of", "account_id"], kind="stable").reset_index(drop=True)
     if has_quantiles(scorecard):
-        days = rows["as_of"].unique()
-        cards = [(scales.resolve_scales(scorecard, rows[rows["as_of"] <= day]), rows[rows["as_of"] == day]) for day in days]
+        starts = [*np.flatnonzero(~rows["as_of"].duplicated()).tolist(), len(rows)]  # slices of sorted rows copy nothing
+        cards = [(scales.resolve_scales(scorecard, rows.iloc[:stop]), rows.iloc[start:stop]) for start, stop in pairwise(starts)]
     else:
         cards = [(scorecard, rows)]
     found = [scoring.score(card, part) for card, part in cards]

@@ -85,7 +85,7 @@ def _ended(book: Book, rows: pd.DataFrame, horizon: int) -> pd.DataFrame:
 
 def _rates(done: pd.DataFrame, *, replicates: int, seed: int) -> dict[str, float]:
     """Share lost, by count and by ARR."""
-    codes, counts = resample.account_weights(done["account_id"].to_numpy(), replicates, seed)
+    codes, counts = resample.account_weights(done["account_id"], replicates, seed)
     by_count = resample.rate(done["lost"].to_numpy(), codes, counts)
     by_arr = resample.rate(done["lost"].to_numpy(), codes, counts, case_weight=np.nan_to_num(done["arr"].to_numpy(dtype=float)))
     return {
@@ -100,7 +100,7 @@ def _caught(rows: pd.DataFrame, ended: pd.DataFrame, *, replicates: int, seed: i
     keys = ["account_id", "ended_on"]
     first = rows[rows["lost"] == 1].groupby(keys)["since"].min().rename("first").reset_index()
     found = ended[keys].merge(first, how="left", on=keys)
-    codes, counts = resample.account_weights(found["account_id"].to_numpy(), replicates, seed)
+    codes, counts = resample.account_weights(found["account_id"], replicates, seed)
     caught = resample.rate(found["first"].notna().astype(float).to_numpy(), codes, counts)
     days = (found["ended_on"] - found["first"]).dt.days.dropna().to_numpy(dtype=float)
     low, middle, high = np.quantile(days, [0.25, 0.5, 0.75]) if len(days) else (np.nan,) * 3
@@ -115,7 +115,7 @@ def _alerted(told: pd.DataFrame, every: pd.DataFrame, horizon: int, *, replicate
     last = told[["account_id", "since"]].rename(columns={"since": "told"}).sort_values("told", kind="stable")
     found = pd.merge_asof(every.sort_values("since", kind="stable"), last, left_on="since", right_on="told", by="account_id")
     alerted = ((found["since"] - found["told"]).dt.days <= horizon).astype(float)
-    codes, counts = resample.account_weights(found["account_id"].to_numpy(), replicates, seed)
+    codes, counts = resample.account_weights(found["account_id"], replicates, seed)
     share = resample.rate(alerted.to_numpy(), codes, counts)
     return {"alerted": share.value, "alerted_low": share.low, "alerted_high": share.high}
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from healthlib import scoring
 from healthlib.alert_rules import GRAVE, KINDS
@@ -33,6 +36,11 @@ class Alerted:
     raised: pd.DataFrame
     scorecard: Scorecard
     as_of: pd.Timestamp
+
+    @cached_property
+    def points(self) -> NDArray[np.float64]:
+        """Points of each metric in each snapshot: to look up one cell of a frame takes as long as to tell a whole alert."""
+        return self.past.points.to_numpy(dtype=float)
 
 
 def raise_alerts(book: Book) -> Alerted:
@@ -121,8 +129,9 @@ def _moved(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
     labels = {name: metric.label for name, metric in alerted.scorecard.metrics.items()}
     at = int(row["row"])
     then = int(row["then"])
-    moved: Any = alerted.past.points.loc[at].fillna(0.0) - alerted.past.points.loc[then].fillna(0.0)
-    fallen = [name for name in moved.sort_values(kind="stable").index if moved[name] <= -0.5][:TOLD]
+    now, before = np.nan_to_num(alerted.points[[at, then]])
+    moved: dict[str, float] = dict(zip(alerted.past.points.columns.tolist(), (now - before).tolist(), strict=True))
+    fallen = [name for name in sorted(moved, key=moved.__getitem__) if moved[name] <= -0.5][:TOLD]
     where = listed([f"{labels[name]} (−{-moved[name]:.0f})" for name in fallen])
     score = f"Score {points(rows.at[then, 'score'])} to {points(rows.at[at, 'score'])}"
     gate = rows.at[at, "gate"]
@@ -159,18 +168,17 @@ def _renewal(alerted: Alerted, row: dict[str, Any]) -> dict[str, str]:
     """The groups in the worst band on the day the alert was raised, the one with the most to gain first."""
     rules, at = alerted.scorecard.alerts, int(row["row"])
     rows: Any = alerted.past.rows
-    weights = counted_groups(alerted.scorecard, rules)
-    found: Any = alerted.past.groups.loc[at, list(weights)]
-    red = found[found < group_limit(alerted.scorecard, rules)]
-    cost = (100 - red) * pd.Series(weights)[red.index]
-    red = red[cost.sort_values(ascending=False, kind="stable").index]
+    groups: Any = alerted.past.groups
+    weights, limit = counted_groups(alerted.scorecard, rules), group_limit(alerted.scorecard, rules)
+    red = {name: float(groups.at[at, name]) for name in weights if groups.at[at, name] < limit}
+    red = dict(sorted(red.items(), key=lambda item: (item[1] - 100) * weights[item[0]]))
     ends = rows.at[at, "term_ends"]
     told = listed([f"{name} {points(value)}" for name, value in red.items()])
     names = [band.name for band in alerted.scorecard.bands]
     return {
         "from": "",
         "to": names[0],
-        "group": str(red.index[0]),
+        "group": next(iter(red)),
         "reason": f"Term ends on {day(ends)}, and what makes up {share(row['now'])} of the score is {names[0]}: {told} of 100",
         "evidence": f"{counted((ends - row['since']).days, 'day')} before the end, score {points(rows.at[at, 'score'])}",
     }

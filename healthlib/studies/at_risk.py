@@ -136,7 +136,7 @@ def flagged(book: Book, scored: today.Scored, ahead: pd.DataFrame, *, seed: int 
         return {}
     row, worst = at.iloc[0], book.scorecard.bands[0].name
     n, events = float(row["accounts"]), float(row["lost"])
-    codes, counts = resample.account_weights(scored.rows["account_id"].to_numpy(), replicates=200, seed=seed)
+    codes, counts = resample.account_weights(scored.rows["account_id"], replicates=200, seed=seed)
     return {
         "accounts": Estimate(float(row["rate"]), float(row["low"]), float(row["high"]), n, events),
         "arr": Estimate(float(row["arr_rate"]), float(row["arr_low"]), float(row["arr_high"]), n, events),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -121,13 +122,14 @@ class BeyondError(EvidenceError):
         self.through = through
 
 
-def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None, look: Look | None = None) -> Book:
+def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None, look: Look | None = None, *, screened: bool = False) -> Book:
     """Load, validate and measure a workspace as known on `as_of`.
 
     Parameters
     ----------
     as_of : default: the last day the data cover. A later day is refused: nothing is known of it.
     look : shown the loaded tables and the day before the tables are let go
+    screened : make the leak audit as well, in a thread while the database reads on: by itself it keeps one processor busy
 
     Raises
     ------
@@ -140,19 +142,23 @@ def open_book(workspace: Workspace, as_of: pd.Timestamp | None = None, look: Loo
         raise BeyondError(
             f"as of {at:%Y-%m-%d} was asked for, but the data end on {through:%Y-%m-%d}; ask for that day or bring newer exports", through
         )
-    book = book_of(tables, workspace, at)
-    if look is not None:
-        look(tables, at)
+    begun: list[Future[LeakAudit]] = []
+    with ThreadPoolExecutor(1) as beside:
+        book = book_of(tables, workspace, at, (lambda early: begun.append(beside.submit(getattr, early, "leaks"))) if screened else None)
+        if look is not None:
+            look(tables, at)
+        if begun:
+            vars(book)["leaks"] = begun[0].result()
     return book
 
 
-def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
-    """The book of loaded tables as known on `at`: see `open_book`."""
+def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp, ready: Callable[[Book], None] | None = None) -> Book:
+    """The book of loaded tables as known on `at`: see `open_book`. `ready` is shown it once all that `Book.leaks` reads is there."""
     if workspace.flat is not None:
         return _flat_book(tables, workspace, at)
     asof.open_door(tables, workspace)
     history, cases, leads, left = measured_frames(tables, workspace, at)
-    return Book(
+    book = Book(
         workspace=workspace,
         scorecard=resolve_scales(workspace.scorecard, history),
         as_of=at,
@@ -166,8 +172,13 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
         ledger=_ledger(tables, history, at),
         churned=left,
         incumbent=_incumbent(tables, cases),
-        began=beginnings(tables, at),
         traces=read_traces(tables, workspace, left, at),
+    )
+    if ready is not None:
+        ready(book)
+    return replace(
+        book,
+        began=beginnings(tables, at),
         silences=silences(tables, workspace, history),
         diary=read_diary(tables, workspace, cases, at),
         terms=contract_terms.contract_terms(tables, workspace, at),

@@ -111,7 +111,7 @@ def _last_contact(book: Book, ids: pd.Index) -> pd.Series:
     rows = book.silences[book.silences["as_of"] == book.as_of].drop_duplicates("account_id").set_index("account_id")["contact_days"]
     days = pd.to_timedelta(rows.reindex(ids).astype(float), unit="D")
     months = book.diary.months
-    met = set(months.loc[months["kind"] == "contact", "account_id"])
+    met = months.loc[months["kind"] == "contact", "account_id"].unique()
     return (book.as_of - days).where(ids.isin(met)).astype("datetime64[s]")
 
 

@@ -129,7 +129,8 @@ def at_cases(terms: pd.DataFrame, cases: pd.DataFrame, *, grace_days: int) -> pd
 
 def _total(rows: pd.DataFrame) -> pd.DataFrame:
     """ARR, seats and price per seat by case; seats and price are missing where a contract does not say its seats."""
-    sums = rows.groupby("case").agg(arr=("arr", "sum"), seats=("seats", lambda seats: seats.sum(skipna=False)))
+    cases = rows.groupby("case")
+    sums = cases.agg(arr=("arr", "sum")).assign(seats=cases["seats"].sum(skipna=False))
     return sums.assign(seats=sums["seats"].where(sums["seats"] > 0)).assign(price=lambda frame: frame["arr"] / frame["seats"])
 
 

@@ -134,7 +134,7 @@ def binned(cases: pd.DataFrame, cuts: pd.DataFrame, *, replicates: int = 400, se
     for cut in answered(cuts)["cut"].head(1).astype(float).tolist():
         near = cases[(cases["score"] - cut).abs() < 10 * WIDTH].reset_index(drop=True)
         place, bins = np.unique(np.floor((near["score"] - cut) / WIDTH), return_inverse=True)
-        codes, counts = account_weights(near["account_id"].to_numpy(), replicates, seed)
+        codes, counts = account_weights(near["account_id"], replicates, seed)
         part = pd.DataFrame({"cut": cut, "score": cut + WIDTH * (place + 0.5), "cases": np.bincount(bins)})
         for name in ("lost", "treated"):
             shares = rates(near[name], codes, counts, groups=bins)

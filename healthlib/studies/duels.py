@@ -100,9 +100,10 @@ def measure(said: tuple[Array, Array], happened: tuple[Array, Array], accounts: 
     level = levels(score)
     exact, rough, draws = exact_ranks(score, happened), exact_ranks(level, happened), rank_replicates(level, happened, accounts)
     found: Draws = {key: (exact[key], draws[key] + (exact[key] - rough[key])) for key in exact}
+    drawn = counts.astype(float)
     for by, weight in (("accounts", np.ones(len(lost))), ("arr", arr)):
         for name, each in (("brier", (promise - lost) ** 2), ("log_loss", _log_losses(promise, lost))):
-            found[name, by] = stats.rate(each, weight), _mean_replicates(each, weight, codes, counts)
+            found[name, by] = stats.rate(each, weight), _mean_replicates(each, weight, codes, drawn)
     return found
 
 

@@ -242,7 +242,7 @@ def _polarity(view: _View, cases: pd.DataFrame) -> Iterator[Row]:
     done = cases[cases["lost"].notna()].reset_index(drop=True)
     found = scoring.metric_scores(view.card, done)
     lost = done["lost"].to_numpy(dtype=float)
-    codes, counts = account_weights(done["account_id"].to_numpy(), 400, 0)
+    codes, counts = account_weights(done["account_id"], 400, 0)
     for name in view.weighed:
         points = found[name].to_numpy(dtype=float)
         known = np.isfinite(points)

@@ -54,7 +54,7 @@ def places(history: pd.DataFrame, ends: pd.DataFrame) -> NDArray[np.int64]:
     -------
     int array of shape (ends, MONTHS + 1)
     """
-    accounts = pd.Index(np.unique(history["account_id"].astype(str)))
+    accounts = pd.Index(history["account_id"].astype(str).unique())
     number = month_number(history["as_of"])
     first, last = (number.min(), number.max()) if len(number) else (0, 0)
     lookup = np.full((len(accounts) + 1, last - first + 2), -1, dtype=np.int64)
@@ -109,7 +109,7 @@ def _described(book: Book, ends: pd.DataFrame) -> pd.DataFrame:
     known = at >= 0
     earliest = at[np.arange(len(at)), np.where(known, np.arange(at.shape[1]), -1).max(axis=1, initial=0)]
     names = attributes(book.history, book.scorecard)[:1]
-    segment = book.history[names[0]].astype("string").fillna("?").to_numpy(str)[earliest] if names else np.full(len(at), "")
+    segment = book.history[names[0]].iloc[earliest].astype("string").fillna("?").to_numpy(str) if names else np.full(len(at), "")
     return ends.assign(
         arr=book.history["arr"].to_numpy(float)[earliest],
         tenure=book.history["age_days"].to_numpy(float)[at[:, 0]],
@@ -147,7 +147,7 @@ def match(lost: pd.DataFrame, kept: pd.DataFrame, *, also: Sequence[str] = (), m
     order = np.lexsort((kept["account_id"].to_numpy(str), _day(kept)))
     days, within = _day(kept)[order], 0 if monthly else WITHIN_DAYS
     values, theirs = _coordinates(lost, lost, also), _coordinates(kept, lost, also)[order]
-    text = {name: (lost[name].to_numpy(str), kept[name].to_numpy(str)[order]) for name in ("account_id", "term", "segment")}
+    text = {name: _numbered(lost[name], kept[name].iloc[order]) for name in ("account_id", "term", "segment")}
     factor = np.log(WITHIN_ARR) / _spread(np.log(lost["arr"].to_numpy(float)))
     target = lost["month"].to_numpy() if monthly else _day(lost)
     days = kept["month"].to_numpy()[order] if monthly else days
@@ -163,6 +163,12 @@ def match(lost: pd.DataFrame, kept: pd.DataFrame, *, also: Sequence[str] = (), m
         chosen = chosen[np.sort(once)][:CONTROLS]
         found.append((np.full(len(chosen), i), order[near][chosen], distance[chosen]))
     return pd.DataFrame(dict(zip(MATCH_COLUMNS, (np.concatenate(part) for part in zip(*found, strict=True)), strict=True)))
+
+
+def _numbered(one: pd.Series, other: pd.Series) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Both columns of text as numbers, the same text the same number."""
+    number = pd.factorize(np.concatenate([one.to_numpy(str), other.to_numpy(str)]))[0]
+    return number[: len(one)], number[len(one) :]
 
 
 def _drawn(number: int, seed: int) -> NDArray[np.intp]:

@@ -43,13 +43,13 @@ def told(scorecard: Scorecard, snapshot: pd.DataFrame, dated: pd.DataFrame | Non
     values, newest = snapshot[list(scorecard.metrics)].to_numpy(float), _newest(scorecard, snapshot, dated)
     order = np.argsort(-short, axis=1, kind="stable")[:, :most]
     said = overruled(snapshot).tolist() if "override" in snapshot else [""] * len(snapshot)
-    behind, texts = {gate.name: gate.metric for gate in scorecard.gates}, []
+    behind, days, texts = {gate.name: gate.metric for gate in scorecard.gates}, snapshot["as_of"].tolist(), []
     for i, gate in enumerate(again.frame["gate"]):
         parts = [text for text in (said[i], gate) if text]
         known = dict(zip(scorecard.metrics, values[i].tolist(), strict=True))
         for j in (j for j in order[i] if short[i, j] >= 0.5 and metrics[j].name != behind.get(gate)):
             note = levels.told(scorecard, metrics[j], known)
-            parts.append(phrase(metrics[j], values[i, j], newest[i, j], snapshot["as_of"].iloc[i]) + (f" ({note})" if note else ""))
+            parts.append(phrase(metrics[j], values[i, j], newest[i, j], days[i]) + (f" ({note})" if note else ""))
         texts.append(upper_first("; ".join(parts)))
     return pd.Series(texts, index=snapshot.index, dtype="object")
 

@@ -53,9 +53,9 @@ def reconcile(cases: pd.DataFrame, history: pd.DataFrame, churned: pd.DataFrame,
     """
     done = cases[cases["lost"].notna()]
     finished, opened, lost, left = (
-        set(frame["account_id"]) for frame in (done, cases[cases["lost"].isna()], done[done["lost"] == 1], churned)
+        set(frame["account_id"].unique()) for frame in (done, cases[cases["lost"].isna()], done[done["lost"] == 1], churned)
     )
-    customers = set(history["account_id"]) | set(cases["account_id"])
+    customers = set(history["account_id"].unique()) | set(cases["account_id"].unique())
     today = set(history.loc[history["as_of"] == as_of, "account_id"])
     unmatched = left - lost
     still = unmatched & opened

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -218,18 +219,19 @@ def ages(scorecard: Scorecard, rows: pd.DataFrame, dated: pd.DataFrame | None, *
     wide = dated.pivot(index="account_id", columns="metric", values="day").reindex(
         index=rows["account_id"], columns=list(scorecard.metrics)
     )
-    days = (rows["as_of"].to_numpy()[:, None] - wide.to_numpy(dtype="datetime64[s]")).astype("timedelta64[D]")
+    dates = wide.to_numpy(dtype="datetime64[s]")
+    days = (rows["as_of"].to_numpy()[:, None] - dates).astype("timedelta64[D]")
+    said = cache(lambda at, age: _age(np.datetime64(at, "s"), age, short))  # accounts x metrics share a few hundred days
     texts = [
-        [_age(at, age, short) for at, age in zip(*pair, strict=True)]
-        for pair in zip(wide.to_numpy(dtype="datetime64[s]"), days, strict=True)
+        [said(at, age) for at, age in zip(*pair, strict=True)]
+        for pair in zip(dates.astype(np.int64).tolist(), days.astype(np.int64).tolist(), strict=True)
     ]
     return pd.DataFrame(texts, index=rows.index, columns=list(scorecard.metrics))
 
 
-def _age(at: np.datetime64, age: np.timedelta64, short: bool) -> str:
+def _age(at: np.datetime64, days: int, short: bool) -> str:
     if np.isnat(at):
         return ""
-    days = int(age.astype(int))
     when = short_day(at) if days < MONTHS_APART else day_said(at)
     if short:
         return f", last {when}, {days:,}\u00a0d"

@@ -93,7 +93,7 @@ def by_band(cases: pd.DataFrame, names: list[str], *, replicates: int = 400, see
         part = cases if band == "all" else cases[cases["band"] == band]
         if part.empty:
             continue
-        codes, counts = account_weights(part["account_id"].to_numpy(), replicates, seed)
+        codes, counts = account_weights(part["account_id"], replicates, seed)
         lost, treated = part["lost"].to_numpy(dtype=float), part["treated"].to_numpy(dtype=bool)
         for by, weight in (("accounts", None), ("arr", np.nan_to_num(part["arr"].to_numpy(dtype=float)))):
             alone = np.where(treated, 0.0, 1.0 if weight is None else weight)
