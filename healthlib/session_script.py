@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from healthlib.engine import QueryError
-from healthlib.expressions import expressions_of
+from healthlib.expressions import expressions
 from healthlib.schema import FLAG, NUMBER, TEXT, WHEN, TableSchema
 from healthlib.sessions import Session, native_type
 from healthlib.sources import schema_of
@@ -199,7 +199,7 @@ def _measured(metric: Metric, schema: TableSchema) -> Iterator[tuple[str, str]]:
         yield "user_id", TEXT
     if metric.measure.kind == "open":
         yield from ((column, WHEN) for column in list(schema.filled_later)[:1])
-    for key, text in expressions_of(metric):
+    for key, text in expressions(metric):
         numeric = metric.measure.kind in ("sum", "mean", "max", "last") if key == "measure" else key == "per"
         for column in sqlglot.parse_one(text, read="duckdb").find_all(exp.Column):
             yield column.name, _used_as(column, numeric=numeric and column.parent is None)

@@ -25,7 +25,7 @@ from .errors import DataError, EvidenceError, Fault, HealthlibError
 from .machine import passing
 from .schema import STAYS_HERE
 from .session_duckdb import InPlace
-from .session_script import Script
+from .session_script import script_for
 from .sessions import PostgresSession, Session, SqliteSession, Step
 from .spec import Metric, Workspace, load_workspace
 from .studies.book import BeyondError, measured_frames, spines
@@ -94,24 +94,44 @@ def snapshot(wanted: Wanted) -> Taken:
         raise HealthlibError("a flat sheet has no events; `healthlib run` reads it as it is")
     workspace = workspace.model_copy(update={"cases": None, "anonymise": False})  # the file is for the same people as the events
     before = read_cases(wanted.to, str(wanted.to)) if wanted.append and wanted.to.exists() else None
+    if wanted.dry_run:
+        return _written(workspace, wanted, place)
     with passing("healthlib-snapshot-") as scratch:
-        holder, at = _holder(workspace, place, scratch, dry_run=wanted.dry_run)
+        holder, at = _holder(workspace, place, scratch)
         try:
             return _taken(workspace, wanted, holder, at, before)
         finally:
             holder.close()
 
 
-def _holder(workspace: Workspace, place: Place, scratch: Path, *, dry_run: bool) -> tuple[Session, dict[str, tuple[str, ...]]]:
-    """The engine, and the tables that it holds: those placed by `table:`; for the embedded one also Parquet files, read where they lie."""
+def _written(workspace: Workspace, wanted: Wanted, place: Place) -> Taken:
+    """The statements of a snapshot as text, in the dialect of the engine; the tables there are taken to have rows of every day."""
+    at = _placed(workspace, place)
+    tables = load_tables(workspace, leave=set(at))
+    asof.open_door(tables, workspace)
+    day = pd.Timestamp(wanted.as_of or workspace.data_through or tables.data_through)
+    first = asof.survey(tables, "contracts")["first_day"].min()
+    script = script_for(workspace, at, place.dialect, (first, day))
+    there = look_there(workspace, tables, script, at)
+    measured_frames(replace(tables, elsewhere=dict.fromkeys(at, there)), workspace, day)
+    script.close()
+    return Taken(day, script=script.written)
+
+
+def _placed(workspace: Workspace, place: Place) -> dict[str, tuple[str, ...]]:
+    """The tables that `table:` places. Raises DataError where there is none."""
     at = places(workspace)
-    if place.kind == "duckdb":
-        return _in_place(workspace, place, scratch, at)
     if not at:
         cure = "tables: {usage: {table: schema.name}}; only metrics read them, and they stay there"
         raise DataError("nothing lives in that engine", [Fault("workspace.yaml", None, "tables", f"no `table:` for {place.kind}", cure)])
-    if dry_run:
-        return Script(place.dialect), at
+    return at
+
+
+def _holder(workspace: Workspace, place: Place, scratch: Path) -> tuple[Session, dict[str, tuple[str, ...]]]:
+    """The engine, and the tables that it holds: those placed by `table:`; for the embedded one also Parquet files, read where they lie."""
+    if place.kind == "duckdb":
+        return _in_place(workspace, place, scratch, places(workspace))
+    at = _placed(workspace, place)
     if place.kind == "postgresql":
         return PostgresSession(place.url), at
     if place.kind == "sqlite":
@@ -169,8 +189,6 @@ def _taken(workspace: Workspace, wanted: Wanted, holder: Session, at: Mapping[st
     if day > through:
         raise BeyondError(f"as of {day:%Y-%m-%d} was asked for, but the data end on {through:%Y-%m-%d}", through)
     history, cases, leads, _ = measured_frames(tables, workspace, day)
-    if isinstance(holder, Script):
-        return Taken(day, report=report, script=holder.written)
     rows = one_frame(history, cases, leads, list(workspace.scorecard.metrics))
     today = history.loc[history["as_of"] == day, KEYS].reset_index(drop=True)
     alone = replace(tables, given=None)

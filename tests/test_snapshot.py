@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+import sqlglot
 
 from healthlib import cli
 from healthlib.demo import make_demo
@@ -234,3 +235,43 @@ def test_the_profile_adds_up(company: Path, tmp_path: Path, capsys: pytest.Captu
     table = [line.split() for line in lines if "over cells" in line or line.strip().startswith("all")]
     assert len(table) == 2
     assert "accounts and dates" in lines[-1]
+
+
+@pytest.mark.parametrize("engine", ["snowflake", "bigquery", "databricks", "redshift", "trino", "postgresql", "spark", "sqlite"])
+def test_a_dry_run_prints_and_writes_nothing(engine: str, company: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = placed(company, tmp_path / "w")
+    assert cli.main(["snapshot", str(folder), "--engine", engine, "--dry-run", "--to", str(tmp_path / "cases.parquet")]) == 0
+    text = capsys.readouterr().out
+    statements = [part for part in text.split(";\n") if part.strip()]
+    assert len(statements) > 20
+    assert all(sqlglot.parse_one(part, read={"postgresql": "postgres"}.get(engine, engine)) for part in statements if "--" not in part)
+    assert not (tmp_path / "cases.parquet").exists()
+
+
+def placed(company: Path, folder: Path) -> Path:
+    """The same workspace with usage somewhere else."""
+    shutil.copytree(company, folder)
+    next(folder.glob("usage.csv*")).unlink()
+    path = folder / "workspace.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"engine: trino\n{text}\ndata_through: 2026-10-31\ntables:\n  usage: {{table: crm.events}}\n", encoding="utf-8")
+    return folder
+
+
+def test_a_table_in_a_warehouse_is_not_run_from_here(company: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = said(capsys, "snapshot", str(placed(company, tmp_path / "w")))
+    assert code == 2
+    assert "add --dry-run" in told
+
+
+def test_masks_cover_what_was_measured_elsewhere(company: Path, whole: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALTHLIB_ANONYMISE_KEY", "k" * 40)
+    folder = without_events(company, tmp_path / "bare")
+    snapshot(Wanted(company, to=folder / "cases.parquet"))
+    found = open_book(load_workspace(folder, anonymise=True).model_copy(update={"cases": "cases.parquet"}))
+    names = list(whole.scorecard.metrics)
+    assert not set(found.history["account_id"]) & set(whole.history["account_id"])
+    pd.testing.assert_frame_equal(
+        found.history[names].sort_values(names, ignore_index=True), whole.history[names].sort_values(names, ignore_index=True)
+    )
+    assert len(found.dated) == len(whole.dated)
