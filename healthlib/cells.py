@@ -9,6 +9,8 @@ Rows touched = events once + Σ over windows of (accounts × dates × cells in t
 Nothing grows with events × dates.
 
 * Distinct values do not add up over cells: they roll up to account × cell × value, and a value counts at its first cell in the window.
+  Distinct days do add up; where the engine counts bits and no cell is longer than `BITS` days, they are bits of a number in the roll-up
+  itself, which spares the second one (of 10 million events 2 of 4 CPU seconds).
 * Where rows were recorded late (`recorded_at`, a declared lag), cells carry a second coordinate, the cell of ``known``.
 * Expressions over columns that are filled in later (`closed_at` …) change with the date, so they are read row by row on each date. So are
   those that name the day itself (`as_of`) or the next end of a term (`term_ends`): ``due_at < as_of``.
@@ -30,6 +32,8 @@ from .tables import Rows
 EXACT = "DECIMAL(38, 9)"
 LONG_AGO = pd.Timestamp("1677-10-01")
 """The first day of a window without one."""
+BITS = 62
+"""Days that one number can hold, a bit a day."""
 OF_THE_DAY = ("as_of", "term_ends")
 """What an expression may name beside the row's own columns: the last day of the window, and the account's next end of a term as known on
 the day of the score (empty where none is planned)."""
@@ -74,8 +78,9 @@ def atom_values(tables: Rows, table: str, atoms: list[Atom], days: pd.Series) ->
     found: Found = [_row_by_row(tables, table, atom, dates, later) for atom in slow]
     if fast:
         clocks = _cut(tables, table, fast, dates)
-        found += _additive(tables, table, [a for a in fast if a.kind not in ("distinct", "last")], clocks)
-        found += _distinct(tables, table, [a for a in fast if a.kind == "distinct"], clocks)
+        added = [a for a in fast if a.kind not in ("distinct", "last") or _is_additive(a, clocks)]
+        found += _additive(tables, table, added, clocks)
+        found += _distinct(tables, table, [a for a in fast if a.kind == "distinct" and a not in added], clocks)
         found += [_last(tables, table, a, clocks) for a in fast if a.kind == "last"]
     return {atom: _placed(frame, name, atom, days) for frame, held in found for atom, name in held.items()}
 
@@ -95,15 +100,21 @@ def _of_the_day(tables: Rows, table: str) -> list[str]:
     return [name for name in OF_THE_DAY if name not in tables.columns[table]]
 
 
+def _is_additive(atom: Atom, clocks: _Clocks) -> bool:
+    """Whether distinct days can be counted in the roll-up itself: each day of a cell is a bit of one number, and the bits are counted."""
+    return atom.kind == "distinct" and atom.of == "day" and atom.window_days is not None and clocks.bits and not clocks.two
+
+
 @dataclass(frozen=True)
 class _Clocks:
     """SQL that keeps to the days in reach (`raw`), and of the second clock: `column` of the roll-up, `join` that finds it, `test` that lets
-    a cell through. The latter are empty with one clock."""
+    a cell through. The latter are empty with one clock. `bits`: whether every day of a window is a bit of its cell."""
 
     raw: str = ""
     column: str = ""
     join: str = ""
     test: str = ""
+    bits: bool = False
 
     @property
     def two(self) -> bool:
@@ -117,7 +128,13 @@ def _cut(tables: Rows, table: str, atoms: list[Atom], dates: pd.Series) -> _Cloc
     survey = asof.survey(tables, table)
     calendar = _calendar(survey["first_day"].min(), survey["last_day"].max(), dates)
     cell = np.searchsorted(edges, calendar, side="right")
-    _put_dated(tables, "days", pd.DataFrame({"calendar_day": calendar.astype("datetime64[s]"), "cell": cell}))
+    bit = np.arange(len(cell)) - np.searchsorted(cell, cell, side="left")
+    in_windows = cell >= np.searchsorted(edges, spans.loc[spans["w"] > 0, "since"].min().to_datetime64(), side="right")
+    bits = tables.engine.counts_bits and bool((bit[in_windows] < BITS).all())
+    days = pd.DataFrame(
+        {"calendar_day": calendar.astype("datetime64[s]"), "cell": cell, "bit": np.left_shift(1, np.minimum(bit, BITS - 1))}
+    )
+    _put_dated(tables, "days", days)
     spans["first_cell"] = np.searchsorted(edges, spans["since"].to_numpy("datetime64[D]"), side="right")
     spans["last_cell"] = np.searchsorted(edges, spans["until"].to_numpy("datetime64[D]"), side="right")
     spans["known_cell"] = np.searchsorted(dates.to_numpy(), spans["as_of"].to_numpy(), side="left")
@@ -125,7 +142,7 @@ def _cut(tables: Rows, table: str, atoms: list[Atom], dates: pd.Series) -> _Cloc
     _put_dated(tables, "window_cells", _window_cells(spans))
     opened = None if any(a.window_days is None for a in atoms) else spans["since"].min()
     raw = _raw_days(tables, table, opened, dates.max())
-    return _second_clock(tables, survey, dates, raw) if survey["late"].any() else _Clocks(raw)
+    return _second_clock(tables, survey, dates, raw) if survey["late"].any() else _Clocks(raw, bits=bits)
 
 
 def _raw_days(tables: Rows, table: str, first: pd.Timestamp | None, last: pd.Timestamp) -> str:
@@ -208,6 +225,7 @@ def _aggregate(kind: str, of: str | None, where: str | None) -> str:
         "sum": f"coalesce(sum({kept(f'CAST({of} AS {EXACT})')}), 0)",
         "max": f"max({kept(f'CAST({of} AS DOUBLE)')})",
         "since": f"max({kept('v.day')})",
+        "distinct": f"coalesce(bit_count(bit_or({kept('d.bit')})), 0)",
     }[kind]
 
 

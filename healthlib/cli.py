@@ -61,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
         if name == "run":
             said = "a page per CSM, also where there are more than 50 (default: where at most 50); --no-books: none"
             sub.add_argument("--books", action=argparse.BooleanOptionalAction, default=None, help=said)
+            said = "values that `healthlib snapshot` measured, in the place of events (default: what workspace.yaml says)"
+            sub.add_argument("--cases", type=Path, metavar="FILE", help=said)
             sub.add_argument("--log", type=Path, metavar="FILE", help="add what happens to FILE, a JSON object a line")
     sub = _add(
         commands, "doctor", doctor, "can it run here, and how did the last run end? versions, kernel, disk, lock, last run and its age"
@@ -73,6 +75,15 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--to", dest="last", type=_month, required=True, metavar="YYYY-MM", help="the last month, itself included")
     sub.add_argument("--out", default="reports", metavar="DIR", help="receives DIR/<workspace>/<as_of>/ (default reports)")
     sub.add_argument("--force", action="store_true", help="also months that are there, made from the same exports, configuration and code")
+    sub = _add(commands, "snapshot", take, "the event side alone: measure where the events live, write one file that `run --cases` takes")
+    sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with accounts, contracts and the two YAML files (default {DEMO})")
+    sub.add_argument("--as-of", type=_day, metavar="DATE", help="ISO date (default: the last day the data cover)")
+    said = "duckdb (default), duckdb:///FILE, postgresql://…, spark[:MASTER], sqlite:///FILE; for --dry-run also snowflake, bigquery …"
+    sub.add_argument("--engine", default="", metavar="URL", help=said)
+    sub.add_argument("--to", type=Path, default=Path("cases.parquet"), metavar="FILE", help="the file (default cases.parquet)")
+    sub.add_argument("--dry-run", action="store_true", help="print the SQL, run nothing on the engine, write nothing")
+    sub.add_argument("--append", action="store_true", help="keep the dates that FILE has; measure the new ones")
+    sub.add_argument("--profile", action="store_true", help="seconds and rows of every step")
     sub = _add(commands, "suggest-scales", suggest, "worst and best of each metric, and band thresholds, as history suggests them")
     _workspace_options(sub)
     sub = _add(commands, "diff", diff, "two scorecards on the same data: who changes band, in accounts and ARR, and why")
@@ -141,9 +152,26 @@ def run(chosen: argparse.Namespace) -> int:
     from . import runner
 
     with progress.heard(teller(), *([progress.Log(chosen.log)] if chosen.log else [])) as tell:
-        done = runner.run(chosen.workspace, chosen.as_of, chosen.out, tell=tell, books=chosen.books)
+        done = runner.run(chosen.workspace, chosen.as_of, chosen.out, tell=tell, books=chosen.books, cases=chosen.cases)
     print("".join(f"{said}\n" for said in done.late), end="")
     print(f"as of {done.as_of}: {done.folder}/executive.html  (all runs: {Path(chosen.out)}/index.html)")
+    return 0
+
+
+def take(chosen: argparse.Namespace) -> int:
+    """`healthlib snapshot`."""
+    from . import snapshot as events
+
+    wanted = events.Wanted(Path(chosen.workspace), chosen.as_of, chosen.engine, chosen.to, chosen.dry_run, chosen.append)
+    taken = events.snapshot(wanted)
+    if chosen.dry_run:
+        print(taken.script, end="")
+        return 0
+    for row in taken.report.to_dict("records"):
+        print(f"{row['table']}: {row['rows_used']:,} of {row['rows_in']:,} rows of {row['place']}, where they lie")
+    if chosen.profile:
+        print(events.profile(taken.steps))
+    print(f"as of {taken.as_of:%Y-%m-%d}: {taken.rows:,} accounts and dates in {chosen.to}, {taken.new:,} of them measured now")
     return 0
 
 

@@ -14,6 +14,7 @@ from healthlib.adoptions import Adopted
 from healthlib.config import Scorecard
 from healthlib.frozen import MOST_DAYS
 from healthlib.terms import Frozen, Texts, refuse
+from healthlib.whereabouts import AddressError, read_place
 
 
 class TableSource(Frozen):
@@ -141,11 +142,17 @@ class WorkSpec(Frozen):
 
 
 class WorkspaceHead(Frozen):
-    """The plain keys of workspace.yaml."""
+    """The plain keys of workspace.yaml.
+
+    `engine` is where the tables live that metrics alone read and that `table:` places; `cases` a file that `healthlib snapshot` made there:
+    its values take the place of events.
+    """
 
     name: str = Field(min_length=1)
     currency: str = Field("USD", min_length=1)
     database: str | None = None
+    engine: str | None = Field(None, min_length=1)
+    cases: str | None = Field(None, min_length=1)
     reads: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     data_through: date | None = None
     outcome: OutcomeSpec = OutcomeSpec()
@@ -162,6 +169,16 @@ class WorkspaceHead(Frozen):
             return value if value is None else read_address(value).url
         except ValueError as error:
             raise refuse(str(error)) from None
+
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, value: str | None) -> str | None:
+        """The name or URL of an engine, and no password in it."""
+        try:
+            read_place(value or "")
+        except AddressError as error:
+            raise refuse(str(error)) from None
+        return value
 
     @field_validator("data_through", mode="before")
     @classmethod

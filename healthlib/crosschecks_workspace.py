@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from healthlib.config_workspace import FlatSpec, TableSource
 from healthlib.draft import NAME
 from healthlib.errors import Fault, nearest
-from healthlib.schema import CASE_COLUMNS, TABLES
+from healthlib.schema import CASE_COLUMNS, STAYS_HERE, TABLES
 from healthlib.yamlfile import Document
 
 INSTEAD = {"tables": "a sheet takes the place of all tables", "outcome": "a sheet says it in `flat: {outcome: ...}`"}
@@ -22,8 +22,13 @@ def check_source(document: Document, name: str, source: TableSource) -> Iterator
     if len(ways) > 1:
         cure = "keep one of the two" if len(ways) == 2 else "keep one of them"
         yield document.fault((*place, ways[1]), " and ".join(f"`{key}`" for key in ways), cure)
-    elif ways and ways[0] in ("table", "query") and not document.data.get("database"):
-        yield document.fault((*place, ways[0]), f"`{ways[0]}` without a database", "expected `database:` at the top, with its URL")
+    elif ways == ["query"] and not document.data.get("database"):
+        yield document.fault((*place, "query"), "`query` without a database", "expected `database:` at the top, with its URL")
+    elif ways == ["table"] and not document.data.get("database"):
+        here = name in STAYS_HERE
+        if here or not document.data.get("engine"):
+            more = "" if here else ", or `engine:`, where it is to stay"
+            yield document.fault((*place, "table"), "`table` without a database", f"expected `database:` at the top, with its URL{more}")
     for key in ("sql", "query"):
         if key in ways and source.columns:
             yield document.fault((*place, "columns"), f"`columns` beside `{key}`", "rename in the query: `select theirs as canonical`")

@@ -14,16 +14,12 @@ from healthlib.errors import DataError, Fault
 from healthlib.expressions import expressions_of
 from healthlib.mapping import map_columns
 from healthlib.rules import EARLIEST, INTEGERS, LARGEST, LATEST, Column, kind_of
-from healthlib.schema import FLAG, NUMBER, TEXT, WHEN, TableSchema
+from healthlib.schema import FLAG, NUMBER, STAYS_HERE, TEXT, WHEN, TableSchema
 from healthlib.sources import schema_of
 from healthlib.spec import TableSource, Workspace
 from healthlib.tables import Tables, full_schema
 from healthlib.translate import RAW, strange_there
 
-STAYS_HERE = (
-    "accounts", "contracts", "attributes", "interventions", "overrides", "feedback", "score_history",
-)  # fmt: skip
-"""Tables of the case side: small, and read by more than metrics."""
 SAME_EVERYWHERE = "what means the same on every engine: comparisons, in, case, coalesce, nullif, abs, lower, upper, trim, cast"
 
 
@@ -40,7 +36,8 @@ class Elsewhere:
 
     Attributes
     ----------
-    report : table, place, rows_in, rows_used, then rows by the first rule that each breaks: `RULES`
+    report : table, place, rows_in, rows_used, then rows by the first rule that each breaks: `RULES`;
+        and `again`, those that have the key of another row
     """
 
     engine: Holder
@@ -55,7 +52,9 @@ def places(workspace: Workspace) -> dict[str, tuple[str, ...]]:
     return {name: tuple(part.strip('"') for part in table.split(".")) for name, table in named.items()}
 
 
-def look_there(workspace: Workspace, tables: Tables, holder: Holder, at: Mapping[str, tuple[str, ...]]) -> Elsewhere:
+def look_there(
+    workspace: Workspace, tables: Tables, holder: Holder, at: Mapping[str, tuple[str, ...]], since: Mapping[str, pd.Timestamp] | None = None
+) -> Elsewhere:
     """Find each table, see what in it cannot be used, and open the door to its past.
 
     Parameters
@@ -63,6 +62,7 @@ def look_there(workspace: Workspace, tables: Tables, holder: Holder, at: Mapping
     tables : the tables of the case side, their door open
     holder : the engine that holds the others
     at : table -> the parts of its name there
+    since : table -> the first day that matters: no row before it is read
 
     Raises
     ------
@@ -83,16 +83,19 @@ def look_there(workspace: Workspace, tables: Tables, holder: Holder, at: Mapping
     schemas = {name: full_schema(_schema(name, workspace), kinds[name]) for name in columns}
     accounts = tables.engine.query("SELECT account_id FROM data.accounts ORDER BY account_id")
     holder.put("accounts_here", accounts)
-    rows = {name: _rows(at[name], found, schemas[name]) for name, found in columns.items()}
+    rows = {name: _rows(at[name], found, schemas[name], (since or {}).get(name)) for name, found in columns.items()}
     report = pd.DataFrame([_counted(name, at[name], rows[name], holder) for name in columns])
+    for name, schema in schemas.items():
+        report.loc[report["table"] == name, "again"] = _again(rows[name], columns[name], schema, holder)
+    report = report.astype({"again": "int64"}) if len(report) else report
     there = Elsewhere(holder, kinds, schemas, report)
     first = tables.engine.query(
         "SELECT account_id, CAST(visible_from AS TIMESTAMP) AS visible_from FROM known.first_contract ORDER BY account_id"
     )
     sound = {name: f"(SELECT * FROM ({each}) s WHERE s.fault IS NULL)" for name, each in rows.items()}
     asof.open_door_there(there, workspace, sound, first)
-    for name in {metric.table for metric in workspace.scorecard.metrics.values()} & set(sound):
-        asof.survey(there, str(name), "accounts_here")
+    for name in sound:
+        asof.survey(there, name, "accounts_here")
     return there
 
 
@@ -105,7 +108,7 @@ def _schema(name: str, workspace: Workspace) -> TableSchema:
 
 def _strange(workspace: Workspace, table: str, columns: tuple[Column, ...], holder: Holder) -> Iterator[Fault]:
     """Expressions of metrics on a table that another engine may read otherwise than the one they are written for."""
-    if isinstance(holder, Engine):
+    if isinstance(holder, Engine) or getattr(holder, "dialect", "") == "duckdb":
         return
     kinds = {column.name: column.kind or kind_of(column.native) for column in columns}
     for metric in workspace.scorecard.metrics.values():
@@ -145,11 +148,19 @@ RULES = ("no_account", "no_time", "empty", "bad_date", "bad_number", "backwards"
 """Why a row is set aside, in the order in which it is judged: the same rules as for a table that is loaded, but for doubled keys."""
 
 
-def _rows(parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSchema) -> str:
-    """SELECT of every row under the contract's names, beside the rule that it breaks (`fault`, empty where it breaks none)."""
+def _rows(parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSchema, since: pd.Timestamp | None) -> str:
+    """SELECT of every row under the contract's names, beside the rule that it breaks (`fault`, empty where it breaks none).
+
+    A day to begin with is asked twice: roughly of the stored time, which an engine skips whole files by, and of the moment in UTC.
+    """
     picked = ", ".join(f"{_cell(column, f'{RAW}.{quote(column.raw)}')} AS {quote(column.name)}" for column in columns)
     broken = " ".join(f"WHEN {condition} THEN '{rule}'" for rule, condition in _broken(columns, schema))
-    return f"SELECT t.*, CASE {broken} END AS fault FROM (SELECT {picked} FROM {theirs(parts)} {RAW}) t"
+    time = next((column.raw for column in columns if column.name == schema.time), None)
+    near = exact = ""
+    if since is not None and time is not None:
+        near = f" WHERE {RAW}.{quote(time)} >= TIMESTAMP '{since - pd.Timedelta(days=2):%Y-%m-%d} 00:00:00'"
+        exact = f" WHERE t.{quote(schema.time or '')} >= TIMESTAMP '{since:%Y-%m-%d} 00:00:00'"
+    return f"SELECT t.*, CASE {broken} END AS fault FROM (SELECT {picked} FROM {theirs(parts)} {RAW}{near}) t{exact}"
 
 
 def _broken(columns: tuple[Column, ...], schema: TableSchema) -> Iterator[tuple[str, str]]:
@@ -196,3 +207,19 @@ def _counted(name: str, parts: tuple[str, ...], rows: str, holder: Holder) -> di
     counted = {rule: many.get(rule, 0) for rule in RULES}
     rows_in = sum(many.values())
     return {"table": name, "place": ".".join(parts), "rows_in": rows_in, "rows_used": rows_in - sum(counted.values()), **counted}
+
+
+def _again(rows: str, columns: tuple[Column, ...], schema: TableSchema, holder: Holder) -> int:
+    """Sound rows beyond the first of each key; 0 where the table has no key, or not all of it."""
+    if not schema.key or not set(schema.key) <= {column.name for column in columns}:
+        return 0
+    full = " AND ".join(f"r.{quote(name)} IS NOT NULL" for name in ("account_id", *schema.key))
+    key = ", ".join(f"r.{quote(name)}" for name in schema.key)
+    each = f"SELECT count(*) AS n FROM ({rows}) r WHERE r.fault IS NULL AND {full} GROUP BY {key} HAVING count(*) > 1"
+    found = holder.query(f"SELECT CAST(coalesce(sum(k.n - 1), 0) AS BIGINT) AS again FROM ({each}) k")
+    return int(found["again"].iloc[0]) if len(found) else 0
+
+
+def sound_share(report: pd.DataFrame) -> pd.Series:
+    """Of each table's rows, the share that can be used; 1 where there is no row."""
+    return (report["rows_used"] / report["rows_in"].where(report["rows_in"] > 0)).fillna(1.0)

@@ -62,9 +62,11 @@ UNSAID = frozenset({"current_setting", "getenv", "getvariable", "write_log"})
 
 
 class Events(Protocol):
-    """What an engine must do for the rows that live in it: four verbs, and a memory of what a table's clocks say."""
+    """What an engine must do for the rows that live in it: four verbs, a memory of what a table's clocks say, and whether it has
+    BIT_OR and BIT_COUNT."""
 
     surveys: dict[str, pd.DataFrame]
+    counts_bits: bool
 
     def view(self, name: str, select: str) -> None:
         """Give a SELECT a name."""
@@ -86,15 +88,21 @@ class Engine:
     ----------
     folders : whose files, at any depth, a statement may read
     files : further single files; symbolic links count as what they lead to, here and there
+    spill : folder for what does not fit into so much memory, for queries whose rows need no order
     """
 
-    def __init__(self, folders: Iterable[Path] = (), files: Iterable[Path] = ()):
+    def __init__(self, folders: Iterable[Path] = (), files: Iterable[Path] = (), spill: tuple[Path, str] | None = None):
         self.connection = duckdb.connect(":memory:")
         self.surveys: dict[str, pd.DataFrame] = {}
+        self.counts_bits = True
         self.run("SET TimeZone = 'UTC'")
         self.run("SET autoinstall_known_extensions = false")
         self.run("SET python_enable_replacements = false")
         self.run("SET threads = 2")
+        if spill is not None:
+            self.run(f"SET temp_directory = {literal(str(spill[0].resolve()))}")
+            self.run(f"SET memory_limit = {literal(spill[1])}")
+            self.run("SET preserve_insertion_order = false")
         self.run("SET enable_progress_bar = false")
         self.run(f"SET allowed_directories = {_listed(folders)}")
         self.run(f"SET allowed_paths = {_listed(files)}")

@@ -9,7 +9,7 @@ from . import asof
 from .cells import Atom, atom_values
 from .engine import literal, quote
 from .spec import Metric, Workspace
-from .tables import Tables
+from .tables import Rows, Tables
 
 DATED_COLUMNS = ("account_id", "metric", "day")
 ANSWER_COLUMNS = ("account_id", "as_of", "metric", "value", "age_days")
@@ -84,12 +84,13 @@ def _ages(tables: Tables, spine: pd.DataFrame, metrics: list[Metric]) -> list[tu
     """Days since the newest row of each metric at each place of the spine; one roll-up a table."""
     found: list[tuple[Metric, np.ndarray]] = []
     epoch = (np.asarray(spine["as_of"], dtype="datetime64[s]") - np.datetime64("1970-01-01", "s")) / np.timedelta64(1, "D")
-    for table in dict.fromkeys(metric.table for metric in metrics if metric.table in tables.columns):
-        if not table or spine.empty:
+    for table in dict.fromkeys(metric.table for metric in metrics):
+        there = tables.holder(table)
+        if not table or there is None or spine.empty:
             continue
-        asof.put_spine(tables, spine)
-        atoms = {m.name: _clocks(tables, m) for m in metrics if m.table == table}
-        values = atom_values(tables, table, list(dict.fromkeys(atom for held in atoms.values() for atom in held)), spine["as_of"])
+        asof.put_spine(there, spine)
+        atoms = {m.name: _clocks(there, m) for m in metrics if m.table == table}
+        values = atom_values(there, table, list(dict.fromkeys(atom for held in atoms.values() for atom in held)), spine["as_of"])
         for metric in (m for m in metrics if m.name in atoms):
             since, *filled = (values[atom] for atom in atoms[metric.name])
             for day in filled:
@@ -98,7 +99,7 @@ def _ages(tables: Tables, spine: pd.DataFrame, metrics: list[Metric]) -> list[tu
     return found
 
 
-def _clocks(tables: Tables, metric: Metric) -> list[Atom]:
+def _clocks(tables: Rows, metric: Metric) -> list[Atom]:
     """When the newest row happened; and, where the metric reads what is filled in later, when something was last filled in."""
     table, where = metric.table or "", _where(tables, metric)
     later = asof.later_filled(tables, table)
@@ -108,7 +109,7 @@ def _clocks(tables: Tables, metric: Metric) -> list[Atom]:
     return [Atom("since", None, where, None), *(Atom("max", number, where, None) for number in numbers)]
 
 
-def _where(tables: Tables, metric: Metric) -> str | None:
+def _where(tables: Rows, metric: Metric) -> str | None:
     """Which rows count as behind the metric."""
     kept = [f"({metric.where})"] if metric.where else []
     if metric.table == "readings":

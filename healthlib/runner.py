@@ -119,6 +119,7 @@ def run(
     tell: Tell = silent,
     notebooks: Path | None = None,
     books: bool | None = None,
+    cases: Path | None = None,
 ) -> Run:
     """Reports and tables of one workspace and one day, to ``<out>/<workspace>/<as_of>/``.
 
@@ -130,6 +131,7 @@ def run(
     tell : hears each step begin
     notebooks : the folder of the notebooks; the project's own where None
     books : a page per CSM; where None, if there are at most `studies.books.MOST` of them
+    cases : a file of `healthlib snapshot` in the place of events; where None, what workspace.yaml says
 
     Raises
     ------
@@ -146,6 +148,7 @@ def run(
         check_notebooks(home)
         clock = Clock(watch, total=3 + len(studies.STUDIES) + len(NOTEBOOKS))
         workspace = load_workspace(Path(folder))
+        workspace = workspace.model_copy(update={"cases": os.path.relpath(cases, workspace.folder)}) if cases is not None else workspace
         past = late.Watch(shelf, workspace)
         book = _opened(workspace, as_of, clock, past)
         wanted = _wanted(book, books)

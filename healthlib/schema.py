@@ -175,6 +175,9 @@ TABLES: dict[str, TableSchema] = {
 }
 """Canonical tables by name. Every table may also carry `recorded_at` (when) and any further columns."""
 
+STAYS_HERE = ("accounts", "contracts", "attributes", "interventions", "overrides", "feedback", "score_history")
+"""Tables of the case side: small, and read by more than metrics. Any other may stay in the engine that has it."""
+
 OUTCOMES = ("renewed", "churned", "open")
 """What `contracts.outcome` may say; empty means: derive it."""
 

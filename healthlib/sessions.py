@@ -7,6 +7,7 @@ only printed. Everything it makes is temporary and bears the prefix ``healthlib_
 from __future__ import annotations
 
 import io
+import re
 import sqlite3
 import time
 from collections.abc import Generator
@@ -29,10 +30,30 @@ class Step:
     rows: int
 
 
+WINDOWED = re.compile(r"\bJOIN (cells|values_seen|latest|seen)\b|\bFROM (seen)\b")
+FROM_WHERE = re.compile(r"\bknown\.\"?(\w+)")
+MADE = {"cells": "rolled up", "values_seen": "rolled up by value", "latest": "latest rows", "seen": "read row by row"}
+
+
+def what(name: str, sql: str) -> str:
+    """What a statement does, in words for a profile.
+
+    >>> what("cells", 'SELECT 1 FROM known."usage" v')
+    'usage: rolled up'
+    """
+    table = FROM_WHERE.search(sql)
+    if name:
+        return f"{table[1]}: {MADE.get(name, name)}" if table and name in MADE else name
+    if windowed := WINDOWED.search(sql):
+        return f"windows over {windowed[1] or windowed[2]}"
+    return f"{table[1]}: clocks" if table else "rows judged"
+
+
 class Session:
     """The verbs in terms of three that an engine must have: `_store`, `_load` and `_fetch`."""
 
     dialect = ""
+    counts_bits = False
     letters = ""
 
     def __init__(self) -> None:
@@ -46,7 +67,7 @@ class Session:
 
     def make(self, name: str, select: str) -> None:
         """Store a query's rows as a temporary table, replacing one of that name. Raises QueryError."""
-        with self._timed(name) as told:
+        with self._timed(what(name, select)) as told:
             told.append(self._store(PREFIX + name, self._translated(select)))
 
     def put(self, name: str, frame: pd.DataFrame) -> None:
@@ -57,7 +78,7 @@ class Session:
 
     def query(self, sql: str) -> pd.DataFrame:
         """Run a SELECT and return every row. Raises QueryError."""
-        with self._timed("answer") as told:
+        with self._timed(what("", sql)) as told:
             found = self._fetch(self._translated(sql))
             told.append(len(found))
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -61,7 +61,7 @@ class Source:
     said: tuple[str, ...] = ()
 
 
-def find_sources(workspace: Workspace, engine: Engine, scratch: Path) -> tuple[list[Source], list[Fault]]:
+def find_sources(workspace: Workspace, engine: Engine, scratch: Path, leave: Collection[str] = ()) -> tuple[list[Source], list[Fault]]:
     """Every table of a workspace, accounts first, and every reason why one cannot be read.
 
     Parameters
@@ -69,11 +69,12 @@ def find_sources(workspace: Workspace, engine: Engine, scratch: Path) -> tuple[l
     workspace : the configuration
     engine : database that runs `sql:`; a query's result is stored there as raw.<table>
     scratch : folder for unpacked copies
+    leave : tables that are not looked for
     """
     if workspace.flat is not None:
         found = _flat(workspace, workspace.flat, engine, scratch)
         return ([found], []) if isinstance(found, Source) else ([], found)
-    names = [*TABLES, *(name for name in workspace.tables if name not in TABLES)]
+    names = [name for name in dict.fromkeys((*TABLES, *workspace.tables)) if name not in leave]
     sources: list[Source] = []
     faults: list[Fault] = []
     try:
@@ -166,6 +167,9 @@ def _find(name: str, workspace: Workspace, engine: Engine, scratch: Path, databa
         return _from_sql(name, schema, workspace, engine, scratch)
     if database is not None and (given.table or given.query):
         return _from_database(name, given, schema, database)
+    if given.table:
+        cure = "`healthlib snapshot`, then `healthlib run --cases cases.parquet`"
+        return [Fault("workspace.yaml", None, f"tables.{name}.table", f"{given.table}, which stays in {workspace.engine}", cure)]
     path, label, fault = _locate(name, given, workspace, database)
     if fault is not None:
         return [fault]

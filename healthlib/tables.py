@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pandas as pd
 
+from healthlib.casefile import CaseFile, read_cases
 from healthlib.doubts import mixed_currencies, renamed
 from healthlib.engine import Engine, Events, QueryError, quote
 from healthlib.errors import DataError, EvidenceError, Fault
@@ -59,6 +60,7 @@ class Tables:
     warnings : what a reader should know, in plain words
     broken : table -> rule in words -> rows that broke it: all of them, also where `rejected` lists only the first
     elsewhere : tables of events that stay where they are -> who holds them; nothing but a metric's value ever leaves there
+    given : what was measured elsewhere before
     """
 
     engine: Engine
@@ -70,6 +72,11 @@ class Tables:
     warnings: tuple[str, ...]
     broken: dict[str, dict[str, int]] = field(default_factory=dict)
     elsewhere: dict[str, Rows] = field(default_factory=dict)
+    given: CaseFile | None = None
+
+    def holder(self, table: str | None) -> Rows | None:
+        """Who has the rows of a table: these tables, another engine, or nobody."""
+        return self.elsewhere.get(table or "") or (self if table in self.columns else None)
 
 
 class RejectedError(EvidenceError):
@@ -80,21 +87,26 @@ class RejectedError(EvidenceError):
         self.tables = tables
 
 
-def load_tables(workspace: Workspace) -> Tables:
-    """Read, map, type and check every table of a workspace.
+def load_tables(workspace: Workspace, leave: Collection[str] = ()) -> Tables:
+    """Read, map, type and check every table of a workspace; where it has `cases`, those that were measured elsewhere are left there.
 
     Parameters
     ----------
     workspace : from `load_workspace`
+    leave : further tables to leave where they are
 
     Raises
     ------
     DataError : tables missing, empty or unreadable, columns missing, queries that fail: all of them at once
     RejectedError : more than `max_rejected` of a table's rows broke a rule
     """
+    given = read_cases(workspace.folder / workspace.cases, workspace.cases) if workspace.cases else None
+    if given is not None:
+        leave = {*leave, *given.made["elsewhere"]}
+        workspace = workspace.model_copy(update={"data_through": workspace.data_through or date.fromisoformat(given.made["data_through"])})
     with passing("healthlib-") as scratch:
         engine = session(workspace, scratch)
-        sources, faults = find_sources(workspace, engine, scratch)
+        sources, faults = find_sources(workspace, engine, scratch, leave)
         if faults:
             raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
         loaded = _load_all(workspace, sources, engine, scratch)
@@ -104,6 +116,11 @@ def load_tables(workspace: Workspace) -> Tables:
         raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
     schemas = {each.source.table: full_schema(each.source.schema, each.kinds) for each in loaded}
     report = pd.DataFrame([_report_row(each, engine) for each in loaded])
+    if given is not None:
+        row = {"table": "cases", "file": given.label, "rows_in": len(given.values), "rows_used": len(given.values), "rows_rejected": 0}
+        report = pd.concat(
+            [report, pd.DataFrame([row | {"first_day": pd.NaT, "last_day": pd.NaT, "sha256": given.sha256}])], ignore_index=True
+        )
     report = report.astype({"first_day": "datetime64[s]", "last_day": "datetime64[s]"})
     if workspace.flat is not None:
         through, warnings = workspace.data_through or NO_DAY, sheet_warnings(workspace, loaded[0], engine)
@@ -121,7 +138,7 @@ def load_tables(workspace: Workspace) -> Tables:
     warnings += [said for each in loaded for said in each.source.said]
     rejected = {each.source.table: each.rejected for each in loaded if len(each.rejected)}
     broken = {each.source.table: dict(each.rules) for each in loaded if each.rules}
-    tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings), broken)
+    tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings), broken, given=given)
     excess = [each for each in loaded if each.share_rejected > workspace.max_rejected]
     if excess:
         raise RejectedError(_excess_message(workspace, excess), tables)

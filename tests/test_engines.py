@@ -14,8 +14,9 @@ import pytest
 from healthlib import asof, metrics
 from healthlib.catalogue import entries
 from healthlib.demo import make_demo
-from healthlib.elsewhere import STAYS_HERE, look_there
+from healthlib.elsewhere import look_there
 from healthlib.engine import quote
+from healthlib.schema import STAYS_HERE
 from healthlib.session_spark import SparkSession
 from healthlib.sessions import PostgresSession, Session, SqliteSession, native_type
 from healthlib.spec import Workspace, load_workspace

@@ -277,9 +277,9 @@ def test_faults_of_the_scorecard(tmp_path, old, new, said):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("nmae: x", "2: nmae: found the unknown key 'nmae'; expected one of name, currency, database, reads, data_through, outcome, success, work, max_rejected, simulated, tables, flat. "
+        ("nmae: x", "2: nmae: found the unknown key 'nmae'; expected one of name, currency, database, engine, cases, reads, data_through, outcome, success, work, max_rejected, simulated, tables, flat. "
          "Did you mean 'name'?"),
-        ("folder: /tmp", "2: folder: found the unknown key 'folder'; expected one of name, currency, database, reads, data_through, outcome, success, work, max_rejected, simulated, tables, flat."),
+        ("folder: /tmp", "2: folder: found the unknown key 'folder'; expected one of name, currency, database, engine, cases, reads, data_through, outcome, success, work, max_rejected, simulated, tables, flat."),
         ("data_through: 2026-02-30", "2: data_through: found '2026-02-30'; expected a day that exists."),
         ("data_through: '2026-02-30'", "2: data_through: found '2026-02-30'; expected a day that exists."),
         ("data_through: Friday", "2: data_through: found 'Friday'; expected a day such as 2026-10-31."),
@@ -303,10 +303,10 @@ def test_faults_of_the_scorecard(tmp_path, old, new, said):
         ("work: {cost: -1}", "2: work.cost: found -1; expected a number of at least 0."),
         ("work: {csms: 2.5}", "2: work.csms: found 2.5; expected a whole number."),
         ("work: {renew_best: 95}", "2: work.renew_best: found 95; expected a number of at most 1."),
-        ("wrok: {cost: 1}", "2: wrok: found the unknown key 'wrok'; expected one of name, currency, database, reads, data_through, outcome, success, "
+        ("wrok: {cost: 1}", "2: wrok: found the unknown key 'wrok'; expected one of name, currency, database, engine, cases, reads, data_through, outcome, success, "
          "work, max_rejected, simulated, tables, flat. Did you mean 'work'?"),
         ("success: 2", "2: success: found 2; expected a mapping such as {key: value}."),
-        ("sucess: {renewals: 1}", "2: sucess: found the unknown key 'sucess'; expected one of name, currency, database, reads, data_through, outcome, success, "
+        ("sucess: {renewals: 1}", "2: sucess: found the unknown key 'sucess'; expected one of name, currency, database, engine, cases, reads, data_through, outcome, success, "
          "work, max_rejected, simulated, tables, flat. Did you mean 'success'?"),
         ("tables: {usage: {file: a.csv, sql: select 1}}", "2: tables.usage.sql: found `file` and `sql`; keep one of the two."),
         ("tables: {usage: {sql: select 1, columns: {a: b}}}", "2: tables.usage.columns: found `columns` beside `sql`; rename in the query: `select theirs as "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,12 +11,13 @@ import pandas as pd
 
 from .. import asof, feedback, flat, interventions, levels, metrics, outcomes, overrides, peers, recency
 from ..beginnings import NEVER, Beginnings, beginnings
+from ..casefile import CaseFile
 from ..engine import quote
 from ..errors import EvidenceError
 from ..schema import CASE_COLUMNS
 from ..scoring import resolve_scales
 from ..sheet import WEAKER
-from ..spec import Scorecard, Workspace
+from ..spec import Metric, Scorecard, Workspace
 from ..tables import Tables, load_tables
 from ..traces import Traces, no_traces
 from ..tracing import read_traces
@@ -150,11 +151,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
     if workspace.flat is not None:
         return _flat_book(tables, workspace, at)
     asof.open_door(tables, workspace)
-    dates = _dates(tables, at)
-    history = snapshots(tables, workspace, asof.active_spine(tables, dates))
-    outcomes.prepare(tables, workspace, at)
-    left = outcomes.churned(tables, at, workspace.outcome.grace_days)
-    cases, leads = _cases_and_leads(tables, workspace, history, left, at)
+    history, cases, leads, left = measured_frames(tables, workspace, at)
     return Book(
         workspace=workspace,
         scorecard=resolve_scales(workspace.scorecard, history),
@@ -179,6 +176,26 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> Book:
     )
 
 
+def spines(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> pd.DataFrame:
+    """Every account_id and as_of that `measured_frames` will measure; needs `asof.open_door`."""
+    outcomes.prepare(tables, workspace, at)
+    left = outcomes.churned(tables, at, workspace.outcome.grace_days)
+    wanted = [asof.active_spine(tables, _dates(tables, at)), outcomes.lead_spine(left)]
+    if workspace.outcome.kind != "churn_within":
+        wanted.append(outcomes.term_spine(tables, workspace.outcome, at))
+    return asof.tidy(pd.concat([frame[["account_id", "as_of"]] for frame in wanted if len(frame)]).drop_duplicates())
+
+
+def measured_frames(
+    tables: Tables, workspace: Workspace, at: pd.Timestamp
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """All that rests on events: history, cases and leads of a book, and who left (`outcomes.churned`). Needs `asof.open_door`."""
+    history = snapshots(tables, workspace, asof.active_spine(tables, _dates(tables, at)))
+    outcomes.prepare(tables, workspace, at)
+    left = outcomes.churned(tables, at, workspace.outcome.grace_days)
+    return history, *_cases_and_leads(tables, workspace, history, left, at), left
+
+
 def _reach(tables: Tables, at: pd.Timestamp) -> pd.DataFrame:
     """The report of the tables, each with the first and last day that was known on `at`: a later row does not make an old report fresh."""
     dated = [name for name in tables.columns if name != "accounts" and tables.schemas[name].time in tables.columns[name]]
@@ -201,7 +218,7 @@ def _judgements(
     today = history.loc[history["as_of"] == at, keys].reset_index(drop=True)
     return {
         "overrides": overrides.in_force(tables, pd.concat([history[keys], cases[keys]], ignore_index=True)),
-        "dated": recency.newest_days(tables, workspace, today),
+        "dated": recency.newest_days(tables, workspace, today) if tables.given is None else tables.given.newest(today),
         "feedback": feedback.read(tables, at),
         "interventions": interventions.read(tables, at),
         "answers": recency.latest_answers(tables, workspace, cases[keys].drop_duplicates().reset_index(drop=True)),
@@ -247,13 +264,32 @@ def snapshots(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd.D
 
     Returns account_id, as_of, arr, seats, age_days, term_ends, attributes (text), then one float column a metric.
     """
-    state = asof.state(tables, workspace, spine)
-    measured = metrics.measure(tables, workspace, state)
-    names = list(workspace.scorecard.metrics)
+    if tables.given is not None and tables.given.partial:
+        return _continued(tables, workspace, spine, tables.given)
+    state, card = asof.state(tables, workspace, spine), workspace.scorecard
+    there = tables.given.names(card) if tables.given is not None else []
+    here = workspace.model_copy(update={"scorecard": card.model_copy(update={"metrics": without(card.metrics, there)})})
+    values = metrics.measure(tables, here, state)[list(here.scorecard.metrics)]
+    if tables.given is not None:
+        values = pd.concat([values, tables.given.at(state, there)], axis=1)
+    names = list(card.metrics)
     state = state.drop(columns=[c for c in state.columns if c in names and c not in CASE_COLUMNS])
-    found = pd.concat([state, measured[names]], axis=1)
-    found = found.assign(**peers.ranked(tables, workspace, found))
-    return found.assign(**levels.made(workspace.scorecard, found))
+    found = pd.concat([state, values[names]], axis=1)
+    found = found.assign(**peers.ranked(tables, here, found))
+    return found.assign(**levels.made(card, found))
+
+
+def _continued(tables: Tables, workspace: Workspace, spine: pd.DataFrame, given: CaseFile) -> pd.DataFrame:
+    """The snapshots that a file has already, and those measured now, in the order of the spine."""
+    old = given.has(spine)
+    known = snapshots(replace(tables, given=replace(given, partial=False)), workspace, spine[old].reset_index(drop=True))
+    new = snapshots(replace(tables, given=None), workspace, spine[~old].reset_index(drop=True))
+    return asof.tidy(pd.concat([part for part in (known, new) if len(part)] or [known], ignore_index=True))
+
+
+def without(metrics_by_name: dict[str, Metric], names: Collection[str]) -> dict[str, Metric]:
+    """The metrics but for some."""
+    return {name: metric for name, metric in metrics_by_name.items() if name not in names}
 
 
 def _cases_and_leads(

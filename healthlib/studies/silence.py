@@ -32,7 +32,10 @@ def silences(tables: Tables, workspace: Workspace, history: pd.DataFrame) -> pd.
     DataFrame with `COLUMNS`, a row a snapshot. An account without any row counts from the later of its first contract and the first
     day of the table known then; NaN where the workspace has no such table or nothing of it was known yet. No rows where it has neither.
     """
-    there = {column: table for column, table in SILENCES.items() if table in tables.columns}
+    if tables.given is not None and set(SILENCES) <= set(tables.given.values):
+        return history[["account_id", "as_of"]].merge(tables.given.values[list(COLUMNS)], how="left", on=["account_id", "as_of"])
+    holders = {column: (table, held) for column, table in SILENCES.items() if (held := tables.holder(table)) is not None}
+    there = {column: table for column, (table, _) in holders.items()}
     if not there or history.empty:
         return nothing()
     state = history[["account_id", "as_of", "arr", "seats", "age_days"]]
@@ -41,7 +44,7 @@ def silences(tables: Tables, workspace: Workspace, history: pd.DataFrame) -> pd.
     for column in SILENCES:
         found[column] = np.nan
         if column in there:
-            never = (state["as_of"] - metrics.recording_since(tables, there[column], state)).dt.days.astype(float)
+            never = (state["as_of"] - metrics.recording_since(holders[column][1], there[column], state)).dt.days.astype(float)
             found[column] = measured[column].where(measured[column].notna(), never)
     return found
 

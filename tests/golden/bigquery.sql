@@ -237,6 +237,55 @@ FROM (
 GROUP BY
   `rule`;
 
+SELECT
+  CAST(COALESCE(SUM(`k`.`n` - 1), 0) AS INT64) AS `again`
+FROM (
+  SELECT
+    COUNT(*) AS `n`
+  FROM (
+    SELECT
+      `t`.*,
+      CASE
+        WHEN `t`.`account_id` IS NULL
+        THEN 'no_account'
+        WHEN `t`.`milestone` IS NULL
+        THEN 'empty'
+        WHEN `t`.`completed_at` < CAST('1900-01-01' AS DATETIME)
+        OR `t`.`completed_at` >= CAST('2200-01-01' AS DATETIME)
+        THEN 'bad_date'
+      END AS `fault`
+    FROM (
+      SELECT
+        CASE
+          WHEN CAST(`raw`.`account_id` AS STRING) = ''
+          OR CAST(`raw`.`account_id` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`account_id` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`account_id` AS STRING), ' '), '')
+          ELSE CAST(`raw`.`account_id` AS STRING)
+        END AS `account_id`,
+        CASE
+          WHEN CAST(`raw`.`milestone` AS STRING) = ''
+          OR CAST(`raw`.`milestone` AS STRING) LIKE ' %'
+          OR CAST(`raw`.`milestone` AS STRING) LIKE '% '
+          THEN NULLIF(TRIM(CAST(`raw`.`milestone` AS STRING), ' '), '')
+          ELSE CAST(`raw`.`milestone` AS STRING)
+        END AS `milestone`,
+        CAST(`raw`.`completed_at` AS DATETIME) AS `completed_at`
+      FROM `crm`.`steps` AS `raw`
+    ) AS `t`
+  ) AS `r`
+  WHERE
+    `r`.`fault` IS NULL
+    AND NOT `r`.`account_id` IS NULL
+    AND NOT `r`.`account_id` IS NULL
+    AND NOT `r`.`milestone` IS NULL
+  GROUP BY
+    `r`.`account_id`,
+    `r`.`milestone`
+  HAVING
+    COUNT(*) > 1
+) AS `k`;
+
 CREATE OR REPLACE TEMP TABLE `healthlib_first_contract_in` (`visible_from` DATETIME, `account_id` STRING);
 
 INSERT INTO `healthlib_first_contract_in` VALUES
@@ -267,18 +316,19 @@ SELECT
   CAST(`term_ends` AS DATE) AS `term_ends`
 FROM `healthlib_spine_in`;
 
-CREATE OR REPLACE TEMP TABLE `healthlib_days_in` (`calendar_day` DATETIME, `cell` INT64);
+CREATE OR REPLACE TEMP TABLE `healthlib_days_in` (`calendar_day` DATETIME, `cell` INT64, `bit` INT64);
 
 INSERT INTO `healthlib_days_in` VALUES
-  (CAST('2024-01-01 00:00:00' AS DATETIME), 2),
-  (CAST('2024-01-02 00:00:00' AS DATETIME), 2),
-  (CAST('2024-01-03 00:00:00' AS DATETIME), 2);
+  (CAST('2024-01-01 00:00:00' AS DATETIME), 2, 1),
+  (CAST('2024-01-02 00:00:00' AS DATETIME), 2, 2),
+  (CAST('2024-01-03 00:00:00' AS DATETIME), 2, 4);
 -- and 544 rows more
 
 CREATE OR REPLACE TEMP TABLE `healthlib_days` AS
 SELECT
   CAST(`calendar_day` AS DATE) AS `calendar_day`,
-  `cell`
+  `cell`,
+  `bit`
 FROM `healthlib_days_in`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_spans_in` (`as_of` DATETIME, `w` INT64, `s` INT64, `first_cell` INT64, `last_cell` INT64, `known_cell` INT64);
@@ -1089,18 +1139,19 @@ FROM `healthlib_seen` AS `v`
 GROUP BY
   `place`;
 
-CREATE OR REPLACE TEMP TABLE `healthlib_days_in` (`calendar_day` DATETIME, `cell` INT64);
+CREATE OR REPLACE TEMP TABLE `healthlib_days_in` (`calendar_day` DATETIME, `cell` INT64, `bit` INT64);
 
 INSERT INTO `healthlib_days_in` VALUES
-  (CAST('2024-01-01 00:00:00' AS DATETIME), 1),
-  (CAST('2024-01-02 00:00:00' AS DATETIME), 1),
-  (CAST('2024-01-03 00:00:00' AS DATETIME), 1);
+  (CAST('2024-01-01 00:00:00' AS DATETIME), 1, 1),
+  (CAST('2024-01-02 00:00:00' AS DATETIME), 1, 2),
+  (CAST('2024-01-03 00:00:00' AS DATETIME), 1, 4);
 -- and 544 rows more
 
 CREATE OR REPLACE TEMP TABLE `healthlib_days` AS
 SELECT
   CAST(`calendar_day` AS DATE) AS `calendar_day`,
-  `cell`
+  `cell`,
+  `bit`
 FROM `healthlib_days_in`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_spans_in` (`as_of` DATETIME, `w` INT64, `s` INT64, `first_cell` INT64, `last_cell` INT64, `known_cell` INT64);

@@ -238,6 +238,55 @@ FROM (
 GROUP BY
   "rule";
 
+SELECT
+  CAST(COALESCE(SUM("k"."n" - 1), 0) AS BIGINT) AS "again"
+FROM (
+  SELECT
+    COUNT(*) AS "n"
+  FROM (
+    SELECT
+      "t".*,
+      CASE
+        WHEN "t"."account_id" IS NULL
+        THEN 'no_account'
+        WHEN "t"."milestone" IS NULL
+        THEN 'empty'
+        WHEN "t"."completed_at" < CAST('1900-01-01' AS TIMESTAMPNTZ)
+        OR "t"."completed_at" >= CAST('2200-01-01' AS TIMESTAMPNTZ)
+        THEN 'bad_date'
+      END AS "fault"
+    FROM (
+      SELECT
+        CASE
+          WHEN CAST("raw"."ACCOUNT_ID" AS VARCHAR) = ''
+          OR CAST("raw"."ACCOUNT_ID" AS VARCHAR) LIKE ' %'
+          OR CAST("raw"."ACCOUNT_ID" AS VARCHAR) LIKE '% '
+          THEN NULLIF(TRIM(CAST("raw"."ACCOUNT_ID" AS VARCHAR)), '')
+          ELSE CAST("raw"."ACCOUNT_ID" AS VARCHAR)
+        END AS "account_id",
+        CASE
+          WHEN CAST("raw"."MILESTONE" AS VARCHAR) = ''
+          OR CAST("raw"."MILESTONE" AS VARCHAR) LIKE ' %'
+          OR CAST("raw"."MILESTONE" AS VARCHAR) LIKE '% '
+          THEN NULLIF(TRIM(CAST("raw"."MILESTONE" AS VARCHAR)), '')
+          ELSE CAST("raw"."MILESTONE" AS VARCHAR)
+        END AS "milestone",
+        CAST(CONVERT_TIMEZONE('UTC', "raw"."COMPLETED_AT") AS TIMESTAMPNTZ) AS "completed_at"
+      FROM "CRM"."STEPS" AS "raw"
+    ) AS "t"
+  ) AS "r"
+  WHERE
+    "r"."fault" IS NULL
+    AND NOT "r"."account_id" IS NULL
+    AND NOT "r"."account_id" IS NULL
+    AND NOT "r"."milestone" IS NULL
+  GROUP BY
+    "r"."account_id",
+    "r"."milestone"
+  HAVING
+    COUNT(*) > 1
+) AS "k";
+
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_first_contract_in" ("visible_from" TIMESTAMPNTZ, "account_id" VARCHAR);
 
 INSERT INTO "healthlib_first_contract_in" VALUES
@@ -268,18 +317,19 @@ SELECT
   CAST("term_ends" AS DATE) AS "term_ends"
 FROM "healthlib_spine_in";
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_days_in" ("calendar_day" TIMESTAMPNTZ, "cell" BIGINT);
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_days_in" ("calendar_day" TIMESTAMPNTZ, "cell" BIGINT, "bit" BIGINT);
 
 INSERT INTO "healthlib_days_in" VALUES
-  (CAST('2024-01-01 00:00:00' AS TIMESTAMPNTZ), 2),
-  (CAST('2024-01-02 00:00:00' AS TIMESTAMPNTZ), 2),
-  (CAST('2024-01-03 00:00:00' AS TIMESTAMPNTZ), 2);
+  (CAST('2024-01-01 00:00:00' AS TIMESTAMPNTZ), 2, 1),
+  (CAST('2024-01-02 00:00:00' AS TIMESTAMPNTZ), 2, 2),
+  (CAST('2024-01-03 00:00:00' AS TIMESTAMPNTZ), 2, 4);
 -- and 544 rows more
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_days" AS
 SELECT
   CAST("calendar_day" AS DATE) AS "calendar_day",
-  "cell"
+  "cell",
+  "bit"
 FROM "healthlib_days_in";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_spans_in" ("as_of" TIMESTAMPNTZ, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "last_cell" BIGINT, "known_cell" BIGINT);
@@ -1090,18 +1140,19 @@ FROM "healthlib_seen" AS "v"
 GROUP BY
   "place";
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_days_in" ("calendar_day" TIMESTAMPNTZ, "cell" BIGINT);
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_days_in" ("calendar_day" TIMESTAMPNTZ, "cell" BIGINT, "bit" BIGINT);
 
 INSERT INTO "healthlib_days_in" VALUES
-  (CAST('2024-01-01 00:00:00' AS TIMESTAMPNTZ), 1),
-  (CAST('2024-01-02 00:00:00' AS TIMESTAMPNTZ), 1),
-  (CAST('2024-01-03 00:00:00' AS TIMESTAMPNTZ), 1);
+  (CAST('2024-01-01 00:00:00' AS TIMESTAMPNTZ), 1, 1),
+  (CAST('2024-01-02 00:00:00' AS TIMESTAMPNTZ), 1, 2),
+  (CAST('2024-01-03 00:00:00' AS TIMESTAMPNTZ), 1, 4);
 -- and 544 rows more
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_days" AS
 SELECT
   CAST("calendar_day" AS DATE) AS "calendar_day",
-  "cell"
+  "cell",
+  "bit"
 FROM "healthlib_days_in";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_spans_in" ("as_of" TIMESTAMPNTZ, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "last_cell" BIGINT, "known_cell" BIGINT);

@@ -240,6 +240,55 @@ FROM (
 GROUP BY
   "rule";
 
+SELECT
+  CAST(COALESCE(SUM("k"."n" - 1), 0) AS BIGINT) AS "again"
+FROM (
+  SELECT
+    COUNT(*) AS "n"
+  FROM (
+    SELECT
+      "t".*,
+      CASE
+        WHEN "t"."account_id" IS NULL
+        THEN 'no_account'
+        WHEN "t"."milestone" IS NULL
+        THEN 'empty'
+        WHEN "t"."completed_at" < CAST('1900-01-01' AS TIMESTAMP)
+        OR "t"."completed_at" >= CAST('2200-01-01' AS TIMESTAMP)
+        THEN 'bad_date'
+      END AS "fault"
+    FROM (
+      SELECT
+        CASE
+          WHEN CAST("raw"."account_id" AS VARCHAR) = ''
+          OR CAST("raw"."account_id" AS VARCHAR) LIKE ' %'
+          OR CAST("raw"."account_id" AS VARCHAR) LIKE '% '
+          THEN NULLIF(TRIM(' ' FROM CAST("raw"."account_id" AS VARCHAR)), '')
+          ELSE CAST("raw"."account_id" AS VARCHAR)
+        END AS "account_id",
+        CASE
+          WHEN CAST("raw"."milestone" AS VARCHAR) = ''
+          OR CAST("raw"."milestone" AS VARCHAR) LIKE ' %'
+          OR CAST("raw"."milestone" AS VARCHAR) LIKE '% '
+          THEN NULLIF(TRIM(' ' FROM CAST("raw"."milestone" AS VARCHAR)), '')
+          ELSE CAST("raw"."milestone" AS VARCHAR)
+        END AS "milestone",
+        CAST(AT_TIMEZONE(CAST("raw"."completed_at" AS TIMESTAMP(6) WITH TIME ZONE), 'UTC') AS TIMESTAMP(6)) AS "completed_at"
+      FROM "crm"."steps" AS "raw"
+    ) AS "t"
+  ) AS "r"
+  WHERE
+    "r"."fault" IS NULL
+    AND NOT "r"."account_id" IS NULL
+    AND NOT "r"."account_id" IS NULL
+    AND NOT "r"."milestone" IS NULL
+  GROUP BY
+    "r"."account_id",
+    "r"."milestone"
+  HAVING
+    COUNT(*) > 1
+) AS "k";
+
 DROP TABLE IF EXISTS "healthlib_first_contract_in";
 CREATE TABLE "healthlib_first_contract_in" ("visible_from" TIMESTAMP, "account_id" VARCHAR);
 
@@ -275,19 +324,20 @@ SELECT
 FROM "healthlib_spine_in";
 
 DROP TABLE IF EXISTS "healthlib_days_in";
-CREATE TABLE "healthlib_days_in" ("calendar_day" TIMESTAMP, "cell" BIGINT);
+CREATE TABLE "healthlib_days_in" ("calendar_day" TIMESTAMP, "cell" BIGINT, "bit" BIGINT);
 
 INSERT INTO "healthlib_days_in" VALUES
-  (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 2),
-  (CAST('2024-01-02 00:00:00' AS TIMESTAMP), 2),
-  (CAST('2024-01-03 00:00:00' AS TIMESTAMP), 2);
+  (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 2, 1),
+  (CAST('2024-01-02 00:00:00' AS TIMESTAMP), 2, 2),
+  (CAST('2024-01-03 00:00:00' AS TIMESTAMP), 2, 4);
 -- and 544 rows more
 
 DROP TABLE IF EXISTS "healthlib_days";
 CREATE TABLE "healthlib_days" AS
 SELECT
   CAST("calendar_day" AS DATE) AS "calendar_day",
-  "cell"
+  "cell",
+  "bit"
 FROM "healthlib_days_in";
 
 DROP TABLE IF EXISTS "healthlib_spans_in";
@@ -1118,19 +1168,20 @@ GROUP BY
   "place";
 
 DROP TABLE IF EXISTS "healthlib_days_in";
-CREATE TABLE "healthlib_days_in" ("calendar_day" TIMESTAMP, "cell" BIGINT);
+CREATE TABLE "healthlib_days_in" ("calendar_day" TIMESTAMP, "cell" BIGINT, "bit" BIGINT);
 
 INSERT INTO "healthlib_days_in" VALUES
-  (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 1),
-  (CAST('2024-01-02 00:00:00' AS TIMESTAMP), 1),
-  (CAST('2024-01-03 00:00:00' AS TIMESTAMP), 1);
+  (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 1, 1),
+  (CAST('2024-01-02 00:00:00' AS TIMESTAMP), 1, 2),
+  (CAST('2024-01-03 00:00:00' AS TIMESTAMP), 1, 4);
 -- and 544 rows more
 
 DROP TABLE IF EXISTS "healthlib_days";
 CREATE TABLE "healthlib_days" AS
 SELECT
   CAST("calendar_day" AS DATE) AS "calendar_day",
-  "cell"
+  "cell",
+  "bit"
 FROM "healthlib_days_in";
 
 DROP TABLE IF EXISTS "healthlib_spans_in";
