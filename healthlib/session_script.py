@@ -132,9 +132,10 @@ class Script(Session):
         return dict(self.columns[table])
 
     def close(self) -> None:
-        """Drop what would stay."""
+        """Drop what would stay, once."""
         for name in self.made if self.dialect in DROPPED else ():
-            self._write(f"DROP TABLE IF EXISTS {self._named(name)}")
+            self._write(f"DROP TABLE IF EXISTS {self._said(exp.to_identifier(name, quoted=True))}")
+        self.made.clear()
 
 
 def script_for(

@@ -254,7 +254,7 @@ def placed(company: Path, folder: Path) -> Path:
     next(folder.glob("usage.csv*")).unlink()
     path = folder / "workspace.yaml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(f"engine: trino\n{text}\ndata_through: 2026-10-31\ntables:\n  usage: {{table: crm.events}}\n", encoding="utf-8")
+    path.write_text(f"engine: trino\n{text}\ntables:\n  usage: {{table: crm.events}}\n", encoding="utf-8")
     return folder
 
 
