@@ -109,7 +109,6 @@ def test_the_first_of_many_that_fails_stops_them(tmp_path: Path) -> None:
 
 def test_output_that_comes_late_on_a_busy_machine_fails_no_cell() -> None:
     """Papermill gives a cell's output four seconds after its reply, and calls what is later a cell that ran too long."""
-    import nbformat
     from papermill.clientwrap import PapermillNotebookClient
 
     managed = type("Managed", (), {"nb": nbformat.v4.new_notebook()})()
