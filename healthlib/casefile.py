@@ -101,7 +101,9 @@ class CaseFile:
         ----------
         masks : account_id -> its mask
         """
-        measured = [name for name in self.values if name in self.made["metrics"] or name.startswith(NEWEST) or name in FIGURES]
+        measured = [
+            name for name in self.values.columns.astype(str) if name in self.made["metrics"] or name.startswith(NEWEST) or name in FIGURES
+        ]
         values = self.values[[*KEYS, *measured]]
         return replace(self, values=values.assign(account_id=values["account_id"].map(masks)).dropna(subset="account_id"))
 
@@ -111,7 +113,7 @@ class CaseFile:
 
     def newest(self, today: pd.DataFrame) -> pd.DataFrame:
         """The day of the newest row behind each metric, of each account of a day: account_id, metric, day; in the order of the file."""
-        columns = [name for name in self.values if name.startswith(NEWEST)]
+        columns = [name for name in self.values.columns.astype(str) if name.startswith(NEWEST)]
         days = today[KEYS].merge(self.values[[*KEYS, *columns]], how="left", on=KEYS)
         found = days.melt(id_vars="account_id", value_vars=columns, var_name="metric", value_name="day").dropna(subset="day")
         named = found.assign(metric=found["metric"].str.removeprefix(NEWEST), day=pd.to_datetime(found["day"]).astype("datetime64[s]"))

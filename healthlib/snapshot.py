@@ -247,10 +247,9 @@ def _newer(newest: pd.DataFrame, before: CaseFile, today: pd.DataFrame) -> pd.Da
     filed = replace(before, values=made).newest(made[made["account_id"].isin(today["account_id"])])
     both = pd.concat([newest, filed], ignore_index=True)
     order = list(dict.fromkeys(both["metric"]))
-    found = both.groupby(["metric", "account_id"], as_index=False)["day"].max()
-    return found.sort_values("metric", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)[
-        list(recency.DATED_COLUMNS)
-    ]
+    found = both.groupby(["metric", "account_id"])["day"].max().reset_index()
+    found = found.assign(place=found["metric"].map(order.index)).sort_values(["place", "account_id"], ignore_index=True)
+    return found[list(recency.DATED_COLUMNS)]
 
 
 def _shorter(quiet: pd.DataFrame, before: CaseFile) -> pd.DataFrame:
