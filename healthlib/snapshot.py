@@ -195,7 +195,8 @@ def _taken(workspace: Workspace, wanted: Wanted, holder: Session, at: Mapping[st
     newest, quiet = recency.newest_days(alone, workspace, today), silences(alone, workspace, history)
     if before is not None and since:
         newest, quiet = _newer(newest, before, today), _shorter(quiet, before)
-    rows = _with_days(rows, newest, day).merge(quiet, how="left", on=KEYS)
+    rows = _with_days(rows, newest, day)
+    rows = rows.merge(quiet, how="left", on=KEYS) if len(quiet) else rows
     firsts = {name: asof.survey(tables.elsewhere[name], name)[["known", "first_day"]].min() for name in at}
     made = {
         "firsts": {name: [f"{first:%Y-%m-%d}" for first in found] for name, found in firsts.items() if not found.isna().any()},

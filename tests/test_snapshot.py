@@ -13,10 +13,12 @@ import sqlglot
 from healthlib import cli
 from healthlib.demo import make_demo
 from healthlib.errors import DataError
+from healthlib.sessions import POSTGRES, native_type
 from healthlib.snapshot import Wanted, snapshot
 from healthlib.spec import load_workspace
 from healthlib.studies.book import Book, load_book, open_book
 from healthlib.tables import load_tables
+from tests import postgres_server
 
 EVENTS = ("usage", "tickets", "surveys", "touchpoints", "ratings", "milestones", "goals", "invoices", "advocacy", "readings")
 FRAMES = ("cases", "history", "leads", "ledger", "churned", "silences", "dated")
@@ -105,6 +107,35 @@ def test_tables_of_a_duckdb_file_stay_there(company: Path, whole: Book, tmp_path
     snapshot(Wanted(folder, to=tmp_path / "cases.parquet"))
     with pytest.raises(DataError, match="events, which stays in duckdb:"):
         load_book(folder)
+    same(carried(without_events(company, tmp_path / "bare"), tmp_path / "cases.parquet"), whole)
+
+
+def test_tables_of_a_server_stay_there(company: Path, whole: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way by the command line: usage and tickets on PostgreSQL under other names, read by a user who may only read."""
+    if postgres_server.programs() is None:
+        pytest.skip(postgres_server.MISSING)
+    import psycopg
+
+    monkeypatch.setenv("HEALTHLIB_DB_PASSWORD", "border")
+    folder = with_parquet(company, tmp_path / "w")
+    with postgres_server.server("border") as server:
+        with psycopg.connect(server.url(), password="border", autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA crm")
+            for name, own in (("usage", "events"), ("tickets", "cases")):
+                frame = pd.read_parquet(folder / f"{name}.parquet")
+                (folder / f"{name}.parquet").unlink()
+                types = ", ".join(f'"{c}" {native_type(dtype, POSTGRES)}' for c, dtype in frame.dtypes.items())
+                connection.execute(f"CREATE TABLE crm.{own} ({types})")
+                with connection.cursor() as cursor, cursor.copy(f"COPY crm.{own} FROM STDIN (FORMAT csv, NULL '')") as rows:
+                    rows.write(frame.to_csv(index=False, header=False))
+            connection.execute("CREATE ROLE reader LOGIN PASSWORD 'border'")
+            connection.execute("GRANT USAGE ON SCHEMA crm TO reader")
+            connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA crm TO reader")
+        path = folder / "workspace.yaml"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(f"{text}\ntables:\n  usage: {{table: crm.events}}\n  tickets: {{table: crm.cases}}\n".replace(
+            "currency:", f"engine: {server.url('reader')}\ncurrency:", 1), encoding="utf-8")  # fmt: skip
+        assert cli.main(["snapshot", str(folder), "--to", str(tmp_path / "cases.parquet"), "--profile"]) == 0
     same(carried(without_events(company, tmp_path / "bare"), tmp_path / "cases.parquet"), whole)
 
 
