@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("healthlib: stopped; the last good report is left as it was", file=sys.stderr)
         return 1
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, RuntimeError) as error:
         if (said := machine.refused(error)) is None:
             raise
         print(f"healthlib: {said}", file=sys.stderr)
@@ -171,15 +171,7 @@ def take(chosen: argparse.Namespace) -> int:
     from . import snapshot as events
 
     wanted = events.Wanted(Path(chosen.workspace), chosen.as_of, chosen.engine, chosen.to, chosen.dry_run, chosen.append)
-    taken = events.snapshot(wanted)
-    if chosen.dry_run:
-        print(taken.script, end="")
-        return 0
-    for row in taken.report.to_dict("records"):
-        print(f"{row['table']}: {row['rows_used']:,} of {row['rows_in']:,} rows of {row['place']}, where they lie")
-    if chosen.profile:
-        print(events.profile(taken.steps))
-    print(f"as of {taken.as_of:%Y-%m-%d}: {taken.rows:,} accounts and dates in {chosen.to}, {taken.new:,} of them measured now")
+    print(events.told(events.snapshot(wanted), wanted, profiled=chosen.profile), end="")
     return 0
 
 

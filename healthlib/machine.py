@@ -19,6 +19,7 @@ KEPT = "The last good report is left as it was."
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 NO_FOLDER = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+NO_THREAD = "can't start new thread"
 NO_MEMORY = f"memory ran out. {KEPT} Give the machine more memory, or cut the history of the exports."
 
 
@@ -31,12 +32,12 @@ def refused(error: BaseException) -> HealthlibError | None:
 
     Parameters
     ----------
-    error : an OSError or a MemoryError
+    error : an OSError, a MemoryError, or the RuntimeError of a thread that got no memory for its stack
 
     >>> print(refused(OSError(errno.ENOSPC, "No space left on device", "out/a.csv")))
     the disk is full (out/a.csv). The last good report is left as it was. Make room, or write to another --out, and run again.
     """
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_THREAD in str(error)):
         return EvidenceError(NO_MEMORY)
     if not isinstance(error, OSError):
         return None

@@ -342,6 +342,19 @@ def _with_days(rows: pd.DataFrame, newest: pd.DataFrame, day: pd.Timestamp) -> p
     return rows.merge(wide.reset_index().assign(as_of=day).astype({"as_of": rows["as_of"].dtype}), how="left", on=KEYS)
 
 
+def told(taken: Taken, wanted: Wanted, *, profiled: bool) -> str:
+    """What to say of a snapshot: the script of a dry run; else what was read where, the profile if asked for, and what there is now."""
+    if wanted.dry_run:
+        return taken.script
+    read = [
+        f"{row['table']}: {row['rows_used']:,} of {row['rows_in']:,} rows of {row['place']}, where they lie"
+        for row in taken.report.to_dict("records")
+    ]
+    steps = [profile(taken.steps)] if profiled else []
+    now = f"as of {taken.as_of:%Y-%m-%d}: {taken.rows:,} accounts and dates in {wanted.to}, {taken.new:,} of them measured now"
+    return "\n".join([*read, *steps, now, ""])
+
+
 def profile(steps: tuple[Step, ...]) -> str:
     """Seconds and rows of each kind of step, the dearest first, as a plain table."""
     if not steps:
