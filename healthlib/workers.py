@@ -7,6 +7,7 @@ process does: facts go through the store, whose bytes depend on nothing else.
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -90,7 +91,11 @@ def hired(book: Any, folder: Path, count: int) -> Generator[Executor]:
     try:
         with crew:
             if copies:
+                # What the copies inherit they never collect: a database's handle let go in a process that lacks its threads is a crash.
+                gc.collect()
+                gc.freeze()
                 crew.submit(int).result()  # the copies are made now, while no other thread is at work
+                gc.unfreeze()
             try:
                 yield crew
             except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -221,3 +222,27 @@ def alive(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+class Handle:
+    """Something in a circle, as a database's connection in a traceback is: only the garbage collector lets it go."""
+
+    def __init__(self, told: Path):
+        self.me, self.told = self, told
+
+    def __del__(self) -> None:
+        with self.told.open("a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()}\n")
+
+
+@LINUX
+def test_a_worker_lets_nothing_go_that_it_inherited(tmp_path: Path) -> None:
+    """A database's handle that is let go in a copy of its process, without its threads, brings the copy down."""
+    gc.disable()
+    try:
+        Handle(tmp_path / "told")
+        with workers.hired(None, tmp_path / "facts", 2) as crew:
+            crew.submit(gc.collect).result()
+    finally:
+        gc.enable()
+    assert (tmp_path / "told").read_text(encoding="utf-8").split() == [str(os.getpid())]
