@@ -53,27 +53,52 @@ def open_door_there(there: Rows, workspace: Workspace, rows: dict[str, str], fir
         there.engine.view(f"known.{name}", _door(there, name, _lag(workspace, name), relation, "first_contract"))
 
 
+def judged(there: Rows, workspace: Workspace, name: str, rows: str) -> pd.DataFrame:
+    """One reading of an event table that stays where it is: what becomes of its rows, and what its clocks say.
+
+    Parameters
+    ----------
+    rows : SQL of all its rows, each with the rule that it breaks (`fault`); tables accounts_here and first_contract are there already
+
+    Returns
+    -------
+    rule (empty where the row can be used, 'stranger' where nobody has its account), known (day, empty where a rule is broken or it has no
+    clock), first_day, last_day (datetime64[s]), late, many (rows)
+    """
+    day, known, join = _clocks(there, name, _lag(workspace, name), "first_contract")
+    rule = "CASE WHEN t.fault IS NOT NULL THEN t.fault WHEN a.account_id IS NULL THEN 'stranger' END"
+    clocks = ", ".join(f"CASE WHEN t.fault IS NULL THEN {clock} END AS {called}" for clock, called in ((day, "day"), (known, "known")))
+    found = there.engine.query(
+        f"""SELECT x.rule, x.known, {SURVEYED}, count(*) AS many FROM (SELECT {rule} AS rule, {clocks}
+            FROM ({rows}) t LEFT JOIN accounts_here a ON a.account_id = t.account_id{join}) x GROUP BY x.rule, x.known"""
+    )
+    return _surveyed(found).assign(rule=found["rule"], many=found["many"]).sort_values("known", ignore_index=True)
+
+
 CLOCKS = ("day", "known")
 """The two clocks of every table; a column of one's own by that name is not shown beside them, for the engines would not tell them apart."""
 
 
-def survey(tables: Rows, name: str, accounts: str = "") -> pd.DataFrame:
-    """What is to be had of an event table, by the day it came to be known: one reading of its clocks, remembered by the engine.
+SURVEYED = "min(x.day) AS first_day, max(x.day) AS last_day, max(CASE WHEN x.known <> x.day THEN 1 ELSE 0 END) AS late"
 
-    Where rows of strangers may be among them, `accounts` names the table of the accounts there are.
+
+def survey(tables: Rows, name: str) -> pd.DataFrame:
+    """What is to be had of a table, by the day it came to be known: one reading of its clocks, remembered by the engine.
 
     Returns known, first_day, last_day (datetime64[s]), late (whether any of these rows happened before that day); rows without a clock are
     not among them.
     """
     if name not in tables.engine.surveys:
-        known = f" JOIN {accounts} a ON a.account_id = v.account_id" if accounts else ""
         found = tables.engine.query(
-            f"""SELECT v.known, min(v.day) AS first_day, max(v.day) AS last_day, max(CASE WHEN v.known <> v.day THEN 1 ELSE 0 END) AS late
-            FROM known.{quote(name)} v{known} WHERE v.known IS NOT NULL GROUP BY v.known ORDER BY v.known"""
+            f"SELECT x.known, {SURVEYED} FROM known.{quote(name)} x WHERE x.known IS NOT NULL GROUP BY x.known ORDER BY x.known"
         )
-        days = {column: pd.to_datetime(found[column]).astype("datetime64[s]") for column in ("known", "first_day", "last_day")}
-        tables.engine.surveys[name] = pd.DataFrame(days).assign(late=found["late"].astype(bool))
+        tables.engine.surveys[name] = _surveyed(found)
     return tables.engine.surveys[name]
+
+
+def _surveyed(found: pd.DataFrame) -> pd.DataFrame:
+    days = {column: pd.to_datetime(found[column]).astype("datetime64[s]") for column in ("known", "first_day", "last_day")}
+    return pd.DataFrame(days).assign(late=found["late"].fillna(0).astype(bool))
 
 
 def _lag(workspace: Workspace, name: str) -> int:
@@ -86,6 +111,17 @@ def _door(tables: Rows, name: str, lag_days: int, rows: str = "", first: str = "
 
     `rows` is SQL of the table where it is not data.<name> (which alone has `_line`), `first` the table of first contracts.
     """
+    day, known, join = _clocks(tables, name, lag_days, first)
+    columns = tables.columns[name]
+    plain = [_column(name, column) for column in columns if column.lower() not in CLOCKS]
+    if name == "usage" and "quantity" not in columns:
+        plain.append("1 AS quantity")
+    line = "" if rows else ", t._line"
+    return f"SELECT {', '.join(plain)}{line}, {day} AS day, {known} AS known FROM {rows or f'data.{quote(name)}'} t{join}"
+
+
+def _clocks(tables: Rows, name: str, lag_days: int, first: str) -> tuple[str, str, str]:
+    """SQL of the two clocks of a row `t`, day and known, and of the join that they need."""
     columns, time = tables.columns[name], tables.schemas[name].time
     own = f"CAST(t.{quote(time)} AS DATE)" if time and time in columns else "CAST(NULL AS DATE)"
     borrows = name != "contracts" and (name in ("milestones", "goals") or not time)
@@ -97,12 +133,7 @@ def _door(tables: Rows, name: str, lag_days: int, rows: str = "", first: str = "
         if "recorded_at" in columns
         else late
     )
-    plain = [_column(name, column) for column in columns if column.lower() not in CLOCKS]
-    if name == "usage" and "quantity" not in columns:
-        plain.append("1 AS quantity")
-    join = f" LEFT JOIN {first} f ON f.account_id = t.account_id" if borrows else ""
-    line = "" if rows else ", t._line"
-    return f"SELECT {', '.join(plain)}{line}, {day} AS day, {known} AS known FROM {rows or f'data.{quote(name)}'} t{join}"
+    return day, known, f" LEFT JOIN {first} f ON f.account_id = t.account_id" if borrows else ""
 
 
 def _column(table: str, column: str) -> str:
@@ -159,18 +190,23 @@ def active_spine(tables: Tables, dates: Iterable[pd.Timestamp]) -> pd.DataFrame:
 
 
 def put_spine(tables: Rows, spine: pd.DataFrame) -> None:
-    """Hand the (account_id, as_of) pairs to the engine as table ``spine`` (place, account_id, as_of DATE, term_ends DATE).
+    """Hand the (account_id, as_of) pairs to the engine: table ``spine`` (place, account_id, account, as_of DATE, nth, term_ends DATE) and
+    table ``asked`` (healthlib_account, healthlib_id: names that no column of a table has).
 
-    `place` is the row in `spine`; term_ends is empty where `spine`, not being the frame of `state`, does not say it.
+    `place` is the row in `spine`, `account` its number in `asked`, `nth` the number of the day, in order: what is quick to join
+    by. term_ends is empty where `spine`, not being the frame of `state`, does not say it.
 
     Raises ValueError where a pair stands twice: it would double every figure.
     """
     if spine.duplicated(["account_id", "as_of"]).any():
         raise ValueError("a spine has one row per account_id and as_of")
-    ends = "term_ends" in spine
-    tables.engine.put("spine_in", spine[["account_id", "as_of", *(["term_ends"] if ends else [])]].assign(place=range(len(spine))))
-    term = f"CAST({'term_ends' if ends else 'NULL'} AS DATE) AS term_ends"
-    tables.engine.make("spine", f"SELECT place, account_id, CAST(as_of AS DATE) AS as_of, {term} FROM spine_in")
+    numbers, accounts = pd.factorize(spine["account_id"])
+    tables.engine.put("asked", pd.DataFrame({"healthlib_account": range(len(accounts)), "healthlib_id": accounts}))
+    nth = np.unique(spine["as_of"].to_numpy(), return_inverse=True)[1]
+    told = spine[["account_id", "as_of", *(["term_ends"] if "term_ends" in spine else [])]]
+    tables.engine.put("spine_in", told.assign(place=range(len(spine)), account=numbers, nth=nth))
+    term = f"CAST({'term_ends' if 'term_ends' in spine else 'NULL'} AS DATE) AS term_ends"
+    tables.engine.make("spine", f"SELECT place, account_id, account, CAST(as_of AS DATE) AS as_of, nth, {term} FROM spine_in")
 
 
 def at_places(found: pd.DataFrame, column: str, length: int) -> np.ndarray:

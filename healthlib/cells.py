@@ -6,7 +6,8 @@ The plan, so that a data engineer can trust it. An *atom* is one aggregate (rows
 
 Rows touched = events once + Σ over windows of (accounts × dates × cells in the window); with month-ends a window of 30 days has about
 3 cells, one of 90 about 8.
-Nothing grows with events × dates.
+Nothing grows with events × dates. From the roll-up on, accounts and days are small numbers, and what was found of them finds its place in
+the spine at the end: joining the spine to cells by the accounts' names took twice as long.
 
 * Distinct values do not add up over cells: they roll up to account × cell × value, and a value counts at its first cell in the window.
   Distinct days do add up; where the engine counts bits and no cell is longer than `BITS` days, they are bits of a number in the roll-up
@@ -120,6 +121,12 @@ class _Clocks:
     def two(self) -> bool:
         return bool(self.join)
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """What the roll-up is by: name there -> SQL over the rows."""
+        keys = {"account": "a.healthlib_account", "cell": "d.healthlib_cell"}
+        return keys | ({"known_cell": self.column} if self.two else {})
+
 
 def _cut(tables: Rows, table: str, atoms: list[Atom], dates: pd.Series) -> _Clocks:
     """Cut the calendar at every window edge. Puts tables `days` (day -> cell), `spans` and `window_cells` into the engine."""
@@ -131,15 +138,14 @@ def _cut(tables: Rows, table: str, atoms: list[Atom], dates: pd.Series) -> _Cloc
     bit = np.arange(len(cell)) - np.searchsorted(cell, cell, side="left")
     in_windows = cell >= np.searchsorted(edges, spans.loc[spans["w"] > 0, "since"].min().to_datetime64(), side="right")
     bits = tables.engine.counts_bits and bool((bit[in_windows] < BITS).all())
-    days = pd.DataFrame(
-        {"calendar_day": calendar.astype("datetime64[s]"), "cell": cell, "bit": np.left_shift(1, np.minimum(bit, BITS - 1))}
-    )
+    days = pd.DataFrame({"healthlib_day": calendar.astype("datetime64[s]"), "healthlib_cell": cell})
+    days["healthlib_bit"] = np.left_shift(1, np.minimum(bit, BITS - 1))
     _put_dated(tables, "days", days)
     spans["first_cell"] = np.searchsorted(edges, spans["since"].to_numpy("datetime64[D]"), side="right")
     spans["last_cell"] = np.searchsorted(edges, spans["until"].to_numpy("datetime64[D]"), side="right")
-    spans["known_cell"] = np.searchsorted(dates.to_numpy(), spans["as_of"].to_numpy(), side="left")
-    _put_dated(tables, "spans", spans[["as_of", "w", "s", "first_cell", "last_cell", "known_cell"]])
-    _put_dated(tables, "window_cells", _window_cells(spans))
+    spans["nth"] = np.searchsorted(dates.to_numpy(), spans["as_of"].to_numpy(), side="left")
+    tables.engine.put("spans", spans[["nth", "w", "s", "first_cell", "last_cell"]])
+    tables.engine.put("window_cells", _window_cells(spans))
     opened = None if any(a.window_days is None for a in atoms) else spans["since"].min()
     raw = _raw_days(tables, table, opened, dates.max())
     return _second_clock(tables, survey, dates, raw) if survey["late"].any() else _Clocks(raw, bits=bits)
@@ -179,7 +185,7 @@ def _window_cells(spans: pd.DataFrame) -> pd.DataFrame:
     """One row for every cell of every bounded window, so that a window is an equality join."""
     bounded = spans[spans["w"] > 0]
     lengths = (bounded["last_cell"] - bounded["first_cell"] + 1).to_numpy()
-    rows = bounded.loc[bounded.index.repeat(lengths), ["as_of", "w", "s", "first_cell", "known_cell"]]
+    rows = bounded.loc[bounded.index.repeat(lengths), ["nth", "w", "s", "first_cell"]]
     steps = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return rows.assign(cell=rows["first_cell"] + steps)
 
@@ -188,31 +194,43 @@ def _second_clock(tables: Rows, survey: pd.DataFrame, dates: pd.Series, raw: str
     """Number each `known` day by the first date that could see it."""
     known = survey["known"].dropna()
     cell = np.searchsorted(dates.to_numpy(), known.to_numpy("datetime64[s]"), side="left")
-    seen = pd.DataFrame({"known_day": known, "known_cell": cell})[cell < len(dates)]
+    seen = pd.DataFrame({"healthlib_known": known, "healthlib_known_cell": cell})[cell < len(dates)]
     _put_dated(tables, "known_days", seen)
-    return _Clocks(raw, "kd.known_cell", " JOIN known_days kd ON kd.known_day = v.known", " AND c.known_cell <= p.known_cell")
+    join = " JOIN known_days kd ON kd.healthlib_known = v.known"
+    return _Clocks(raw, "kd.healthlib_known_cell", join, " AND c.known_cell <= p.nth")
 
 
 def _rolled(table: str, clocks: _Clocks, picked: str, *, value: str = "", where: str | None = None) -> str:
     """The roll-up: account × cell (× known cell) (× value) with the aggregates `picked`. Reads the table once."""
-    keys = ["v.account_id", "d.cell", *([clocks.column] if clocks.two else []), *([value] if value else [])]
-    named = [
-        "v.account_id", "d.cell", *([f"{clocks.column} AS known_cell"] if clocks.two else []), *([f"{value} AS value"] if value else []),
-    ]  # fmt: skip
+    keys = clocks.keys | ({"value": value} if value else {})
+    named = ", ".join(f"{key} AS {name}" for name, key in keys.items())
+    return f"SELECT {named}, {picked} {_visible(table, clocks, where)} GROUP BY {', '.join(keys.values())}"
+
+
+def _visible(table: str, clocks: _Clocks, where: str | None) -> str:
+    """FROM and WHERE of a table's rows `v` of the spine's accounts, with their cells; what is joined has names that no column has."""
     kept = f"{clocks.raw} AND ({where})" if clocks.raw and where else clocks.raw or (f" WHERE {where}" if where else "")
     return (
-        f"SELECT {', '.join([*named, picked])} FROM known.{quote(table)} v JOIN days d ON d.calendar_day = v.day{clocks.join}{kept} "
-        f"GROUP BY {', '.join(keys)}"
+        f"FROM known.{quote(table)} v JOIN asked a ON a.healthlib_id = v.account_id "
+        f"JOIN days d ON d.healthlib_day = v.day{clocks.join}{kept}"
     )
 
 
-def _window(source: str, clocks: _Clocks, atom: Atom) -> str:
-    """FROM clause: spine × the cells `c` of one window `p`."""
+def _windows(source: str, clocks: _Clocks, atom: Atom, picked: str) -> str:
+    """SELECT of `picked` over the cells `c` of one window `p`, for every place of the spine that has any.
+
+    Account and day are numbers here, and the spine comes last: a third of the time of joining its rows to cells.
+    """
     name, test = ("window_cells", "c.cell = p.cell") if atom.window_days else ("spans", "c.cell <= p.last_cell")
     return (
-        f"FROM spine s JOIN {name} p ON p.as_of = s.as_of AND p.w = {atom.window_days or 0} AND p.s = {atom.shift} "
-        f"JOIN {source} c ON c.account_id = s.account_id AND {test}{clocks.test}"
+        f"SELECT c.account, p.nth, {picked} FROM {name} p JOIN {source} c ON {test}{clocks.test} "
+        f"WHERE p.w = {atom.window_days or 0} AND p.s = {atom.shift}"
     )
+
+
+def _at_spine(found: str, columns: str) -> str:
+    """SELECT of the place and `columns` of what was found by account and day."""
+    return f"SELECT s.place, {columns} FROM ({found}) f JOIN spine s ON s.account = f.account AND s.nth = f.nth"
 
 
 def _aggregate(kind: str, of: str | None, where: str | None) -> str:
@@ -225,7 +243,7 @@ def _aggregate(kind: str, of: str | None, where: str | None) -> str:
         "sum": f"coalesce(sum({kept(f'CAST({of} AS {EXACT})')}), 0)",
         "max": f"max({kept(f'CAST({of} AS DOUBLE)')})",
         "since": f"max({kept('v.day')})",
-        "distinct": f"coalesce(bit_count(bit_or({kept('d.bit')})), 0)",
+        "distinct": f"coalesce(bit_count(bit_or({kept('d.healthlib_bit')})), 0)",
     }[kind]
 
 
@@ -240,7 +258,8 @@ def _additive(tables: Rows, table: str, atoms: list[Atom], clocks: _Clocks) -> F
     for window in dict.fromkeys((a.window_days, a.shift) for a in atoms):
         held = {a: whats[a.kind, a.of, a.where] for a in atoms if (a.window_days, a.shift) == window}
         outs = ", ".join(_over_cells(atom, name) for atom, name in held.items())
-        found.append((tables.engine.query(f"SELECT s.place, {outs} {_window('cells', clocks, next(iter(held)))} GROUP BY s.place"), held))
+        sums = f"{_windows('cells', clocks, next(iter(held)), outs)} GROUP BY c.account, p.nth"
+        found.append((tables.engine.query(_at_spine(sums, ", ".join(held.values()))), held))
     return found
 
 
@@ -262,15 +281,15 @@ def _distinct(tables: Rows, table: str, atoms: list[Atom], clocks: _Clocks) -> F
         if clocks.two:
             seen, counted = rolled, "count(DISTINCT c.value)"
         elif of == "day":
-            seen, counted = f"SELECT account_id, cell, count(*) AS n FROM ({rolled}) r GROUP BY account_id, cell", "sum(c.n)"
+            seen, counted = f"SELECT account, cell, count(*) AS n FROM ({rolled}) r GROUP BY account, cell", "sum(c.n)"
         else:
-            before = "coalesce(lag(cell) OVER (PARTITION BY account_id, value ORDER BY cell), -1) AS before"
-            seen = f"SELECT account_id, cell, value, {before} FROM ({rolled}) r"
+            before = "coalesce(lag(cell) OVER (PARTITION BY account, value ORDER BY cell), -1) AS before"
+            seen = f"SELECT account, cell, value, {before} FROM ({rolled}) r"
             counted = "sum(CASE WHEN c.before < p.first_cell AND c.value IS NOT NULL THEN 1 ELSE 0 END)"
         tables.engine.make("values_seen", seen)
         for atom in (a for a in atoms if (a.of, a.where) == (of, where)):
-            sql = f"SELECT s.place, CAST({counted} AS DOUBLE) AS x {_window('values_seen', clocks, atom)} GROUP BY s.place"
-            found.append((tables.engine.query(sql), {atom: "x"}))
+            counts = f"{_windows('values_seen', clocks, atom, f'CAST({counted} AS DOUBLE) AS x')} GROUP BY c.account, p.nth"
+            found.append((tables.engine.query(_at_spine(counts, "x")), {atom: "x"}))
     return found
 
 
@@ -278,20 +297,16 @@ def _last(tables: Rows, table: str, atom: Atom, clocks: _Clocks) -> tuple[pd.Dat
     """The value in the latest visible row; ties by time, then by when it was known, then by the larger value: a total order."""
     time = _time(tables, table, "v.")
     order = f"{time} DESC, v.known DESC, CAST({atom.of} AS DOUBLE) DESC NULLS LAST"
-    second = f", {clocks.column} AS known_cell" if clocks.two else ""
-    kept = f"{clocks.raw} AND ({atom.where})" if clocks.raw and atom.where else clocks.raw or (f" WHERE {atom.where}" if atom.where else "")
-    latest = f"""SELECT account_id, cell{", known_cell" if second else ""}, at_time, known, value FROM (
-        SELECT v.account_id, d.cell{second}, {time} AS at_time, v.known, CAST({atom.of} AS DOUBLE) AS value,
-            row_number() OVER (PARTITION BY v.account_id, d.cell{f", {clocks.column}" if second else ""} ORDER BY {order}) AS nth
-        FROM known.{quote(table)} v JOIN days d ON d.calendar_day = v.day{clocks.join}{kept}
-        ) r WHERE nth = 1"""
+    keys = clocks.keys
+    named = ", ".join(f"{key} AS {name}" for name, key in keys.items())
+    latest = f"""SELECT {", ".join(keys)}, at_time, known, value FROM (
+        SELECT {named}, {time} AS at_time, v.known, CAST({atom.of} AS DOUBLE) AS value,
+            row_number() OVER (PARTITION BY {", ".join(keys.values())} ORDER BY {order}) AS nth
+        {_visible(table, clocks, atom.where)}) r WHERE nth = 1"""
     tables.engine.make("latest", latest)
-    frame = tables.engine.query(
-        f"""SELECT place, value AS x FROM (
-            SELECT s.place, c.value, row_number() OVER (
-                PARTITION BY s.place ORDER BY c.at_time DESC, c.known DESC, c.value DESC NULLS LAST) AS nth
-            {_window("latest", clocks, atom)}) r WHERE nth = 1"""
-    )
+    order = "c.at_time DESC, c.known DESC, c.value DESC NULLS LAST"
+    ranked = _windows("latest", clocks, atom, f"c.value AS x, row_number() OVER (PARTITION BY c.account, p.nth ORDER BY {order}) AS newest")
+    frame = tables.engine.query(_at_spine(f"SELECT account, nth, x FROM ({ranked}) r WHERE newest = 1", "x"))
     return frame, {atom: "x"}
 
 
@@ -318,16 +333,17 @@ def _row_by_row(tables: Rows, table: str, atom: Atom, dates: pd.Series, later: d
     tables.engine.make(
         "seen",
         f"""SELECT v.* FROM (
-            SELECT s.place, v.day, v.known, {", ".join(seen)} FROM spine s JOIN looks k ON k.as_of = s.as_of
+            SELECT s.place AS healthlib_place, v.day, v.known, {", ".join(seen)} FROM spine s JOIN looks k ON k.as_of = s.as_of
             JOIN known.{quote(table)} v ON v.account_id = s.account_id AND v.known <= s.as_of AND v.day <= k.until{since}) v{kept}""",
     )
     if atom.kind == "last":
         order = f"{_time(tables, table)} DESC, known DESC, CAST({atom.of} AS DOUBLE) DESC NULLS LAST"
-        ranked = f"SELECT place, CAST({atom.of} AS DOUBLE) AS x, row_number() OVER (PARTITION BY place ORDER BY {order}) AS nth FROM seen"
+        nth = f"row_number() OVER (PARTITION BY healthlib_place ORDER BY {order}) AS nth"
+        ranked = f"SELECT healthlib_place AS place, CAST({atom.of} AS DOUBLE) AS x, {nth} FROM seen"
         return tables.engine.query(f"SELECT place, x FROM ({ranked}) r WHERE nth = 1"), {atom: "x"}
     over = _over_rows(atom, later)
     figure = over if atom.kind == "since" else f"CAST({over} AS DOUBLE)"
-    return tables.engine.query(f"SELECT place, {figure} AS x FROM seen v GROUP BY place"), {atom: "x"}
+    return tables.engine.query(f"SELECT healthlib_place AS place, {figure} AS x FROM seen v GROUP BY healthlib_place"), {atom: "x"}
 
 
 def _over_rows(atom: Atom, later: dict[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import pandas as pd
@@ -85,18 +85,15 @@ def look_there(
     holder.put("accounts_here", accounts)
     since = since or {}
     rows = {name: _rows(at[name], found, schemas[name], since.get(name)) for name, found in columns.items()}
-    report = pd.DataFrame(
-        [_counted(name, at[name], rows[name], holder) | _again(rows[name], schemas[name], kinds[name], holder) for name in columns]
-    )
-    there = Elsewhere(holder, kinds, schemas, report)
+    there = Elsewhere(holder, kinds, schemas, pd.DataFrame())
     first = tables.engine.query(
         "SELECT account_id, CAST(visible_from AS TIMESTAMP) AS visible_from FROM known.first_contract ORDER BY account_id"
     )
     sound = {name: f"(SELECT * FROM ({each}) s WHERE s.fault IS NULL)" for name, each in rows.items()}
     asof.open_door_there(there, workspace, sound, first)
-    for name in {metric.table for metric in workspace.scorecard.metrics.values()} & set(sound):
-        asof.survey(there, str(name), "accounts_here")
-    return there
+    report = [_counted(name, at[name], asof.judged(there, workspace, name, rows[name]), holder) for name in columns]
+    again = [_again(rows[name], schemas[name], kinds[name], holder) for name in columns]
+    return replace(there, report=pd.DataFrame(report).assign(again=again))
 
 
 def _schema(name: str, workspace: Workspace) -> TableSchema:
@@ -198,26 +195,25 @@ def _cell(column: Column, cell: str) -> str:
     return f"CAST({cell} AS TIMESTAMP)" if column.native == "TIMESTAMP WITH TIME ZONE" else cell
 
 
-def _counted(name: str, parts: tuple[str, ...], rows: str, holder: Holder) -> dict[str, object]:
-    """How many rows there are and how many are set aside for which reason: one pass over the columns that the rules name."""
-    reason = "CASE WHEN r.fault IS NOT NULL THEN r.fault WHEN a.account_id IS NULL THEN 'stranger' END"
-    join = f"FROM ({rows}) r LEFT JOIN accounts_here a ON a.account_id = r.account_id"
-    found = holder.query(f"SELECT rule, count(*) AS many FROM (SELECT {reason} AS rule {join}) x GROUP BY rule")
-    many = {rule: int(count) for rule, count in zip(found["rule"], found["many"], strict=True)}
-    counted = {rule: many.get(rule, 0) for rule in RULES}
-    rows_in = sum(many.values())
+def _counted(name: str, parts: tuple[str, ...], judged: pd.DataFrame, holder: Holder) -> dict[str, object]:
+    """How many rows there are and how many are set aside for which reason; what the clocks say of the others is remembered."""
+    many = judged.groupby("rule")["many"].sum()
+    counted = {rule: int(many.get(rule, 0)) for rule in RULES}
+    rows_in = int(judged["many"].sum())
+    used = judged[judged["rule"].isna() & judged["known"].notna()].drop(columns=["rule", "many"]).reset_index(drop=True)
+    holder.surveys.setdefault(name, used)  # a script assumes them
     return {"table": name, "place": ".".join(parts), "rows_in": rows_in, "rows_used": rows_in - sum(counted.values()), **counted}
 
 
-def _again(rows: str, schema: TableSchema, kinds: Mapping[str, str], holder: Holder) -> dict[str, int]:
+def _again(rows: str, schema: TableSchema, kinds: Mapping[str, str], holder: Holder) -> int:
     """How many sound rows have the key of another one; of a table without a key, or without a part of it, none are asked for."""
     if not schema.key or not set(schema.key) <= set(kinds):
-        return {"again": 0}
+        return 0
     key = ", ".join(f"s.{quote(name)}" for name in schema.key)
     full = " AND ".join(f"s.{quote(name)} IS NOT NULL" for name in schema.key)
     each = f"SELECT count(*) AS n FROM ({rows}) s WHERE s.fault IS NULL AND {full} GROUP BY {key} HAVING count(*) > 1"
     found = holder.query(f"SELECT CAST(coalesce(sum(k.n - 1), 0) AS BIGINT) AS again FROM ({each}) k")
-    return {"again": int(found["again"].iloc[0]) if len(found) else 0}
+    return int(found["again"].iloc[0]) if len(found) else 0
 
 
 def sound_share(report: pd.DataFrame) -> pd.Series:

@@ -46,7 +46,7 @@ def what(name: str, sql: str) -> str:
         return f"{table[1]}: {MADE.get(name, name)}" if table and name in MADE else name
     if windowed := WINDOWED.search(sql):
         return f"windows over {windowed[1] or windowed[2]}"
-    return f"{table[1]}: clocks" if table else "rows judged"
+    return f"{table[1]}: clocks" if table else "rows judged, clocks read"
 
 
 class Session:

@@ -88,7 +88,7 @@ def test_parquet_is_read_where_it_lies(company: Path, whole: Book, tmp_path: Pat
     folder = with_parquet(company, tmp_path / "parquet")
     taken = snapshot(Wanted(folder, to=tmp_path / "cases.parquet"))
     assert list(taken.report["table"]) == ["tickets", "usage"]
-    assert {step.name for step in taken.steps} >= {"usage: rolled up", "usage: clocks", "rows judged", "windows over cells"}
+    assert {step.name for step in taken.steps} >= {"usage: rolled up", "rows judged, clocks read", "windows over cells"}
     same(carried(without_events(company, tmp_path / "bare"), tmp_path / "cases.parquet"), whole)
 
 

@@ -7,17 +7,46 @@ INSERT INTO `healthlib_accounts_here` VALUES
   ('2');
 -- and 2 rows more
 
+CREATE OR REPLACE TEMP TABLE `healthlib_first_contract_in` (`visible_from` DATETIME, `account_id` STRING);
+
+INSERT INTO `healthlib_first_contract_in` VALUES
+  (CAST('2025-06-15 00:00:00' AS DATETIME), '05'),
+  (CAST('2023-03-01 00:00:00' AS DATETIME), '1'),
+  (CAST('2023-06-01 00:00:00' AS DATETIME), '2');
+-- and 2 rows more
+
+CREATE OR REPLACE TEMP TABLE `healthlib_first_contract` AS
 SELECT
-  `rule`,
+  CAST(`visible_from` AS DATE) AS `visible_from`,
+  `account_id`
+FROM `healthlib_first_contract_in`;
+
+SELECT
+  `x`.`rule`,
+  `x`.`known`,
+  MIN(`x`.`day`) AS `first_day`,
+  MAX(`x`.`day`) AS `last_day`,
+  MAX(CASE WHEN `x`.`known` <> `x`.`day` THEN 1 ELSE 0 END) AS `late`,
   COUNT(*) AS `many`
 FROM (
   SELECT
     CASE
-      WHEN NOT `r`.`fault` IS NULL
-      THEN `r`.`fault`
+      WHEN NOT `t`.`fault` IS NULL
+      THEN `t`.`fault`
       WHEN `a`.`account_id` IS NULL
       THEN 'stranger'
-    END AS `rule`
+    END AS `rule`,
+    CASE WHEN `t`.`fault` IS NULL THEN CAST(`t`.`occurred_at` AS DATE) END AS `day`,
+    CASE
+      WHEN `t`.`fault` IS NULL
+      THEN CASE
+        WHEN CAST(`t`.`recorded_at` AS DATE) IS NULL
+        THEN CAST(`t`.`occurred_at` AS DATE)
+        WHEN CAST(`t`.`recorded_at` AS DATE) > CAST(`t`.`occurred_at` AS DATE)
+        THEN CAST(`t`.`recorded_at` AS DATE)
+        ELSE CAST(`t`.`occurred_at` AS DATE)
+      END
+    END AS `known`
   FROM (
     SELECT
       `t`.*,
@@ -65,24 +94,31 @@ FROM (
         END AS `feature`
       FROM `crm`.`events` AS `raw`
     ) AS `t`
-  ) AS `r`
+  ) AS `t`
   LEFT JOIN `healthlib_accounts_here` AS `a`
-    ON `a`.`account_id` = `r`.`account_id`
+    ON `a`.`account_id` = `t`.`account_id`
 ) AS `x`
 GROUP BY
-  `rule`;
+  `x`.`rule`,
+  `x`.`known`;
 
 SELECT
-  `rule`,
+  `x`.`rule`,
+  `x`.`known`,
+  MIN(`x`.`day`) AS `first_day`,
+  MAX(`x`.`day`) AS `last_day`,
+  MAX(CASE WHEN `x`.`known` <> `x`.`day` THEN 1 ELSE 0 END) AS `late`,
   COUNT(*) AS `many`
 FROM (
   SELECT
     CASE
-      WHEN NOT `r`.`fault` IS NULL
-      THEN `r`.`fault`
+      WHEN NOT `t`.`fault` IS NULL
+      THEN `t`.`fault`
       WHEN `a`.`account_id` IS NULL
       THEN 'stranger'
-    END AS `rule`
+    END AS `rule`,
+    CASE WHEN `t`.`fault` IS NULL THEN CAST(`t`.`opened_at` AS DATE) END AS `day`,
+    CASE WHEN `t`.`fault` IS NULL THEN CAST(`t`.`opened_at` AS DATE) END AS `known`
   FROM (
     SELECT
       `t`.*,
@@ -115,24 +151,36 @@ FROM (
         CAST(`raw`.`closed_at` AS DATETIME) AS `closed_at`
       FROM `crm`.`tickets` AS `raw`
     ) AS `t`
-  ) AS `r`
+  ) AS `t`
   LEFT JOIN `healthlib_accounts_here` AS `a`
-    ON `a`.`account_id` = `r`.`account_id`
+    ON `a`.`account_id` = `t`.`account_id`
 ) AS `x`
 GROUP BY
-  `rule`;
+  `x`.`rule`,
+  `x`.`known`;
 
 SELECT
-  `rule`,
+  `x`.`rule`,
+  `x`.`known`,
+  MIN(`x`.`day`) AS `first_day`,
+  MAX(`x`.`day`) AS `last_day`,
+  MAX(CASE WHEN `x`.`known` <> `x`.`day` THEN 1 ELSE 0 END) AS `late`,
   COUNT(*) AS `many`
 FROM (
   SELECT
     CASE
-      WHEN NOT `r`.`fault` IS NULL
-      THEN `r`.`fault`
+      WHEN NOT `t`.`fault` IS NULL
+      THEN `t`.`fault`
       WHEN `a`.`account_id` IS NULL
       THEN 'stranger'
-    END AS `rule`
+    END AS `rule`,
+    CASE WHEN `t`.`fault` IS NULL THEN CAST(`t`.`day` AS DATE) END AS `day`,
+    CASE
+      WHEN `t`.`fault` IS NULL
+      THEN DATE_ADD(CAST(`t`.`day` AS DATE), INTERVAL (
+        3
+      ) DAY)
+    END AS `known`
   FROM (
     SELECT
       `t`.*,
@@ -181,24 +229,37 @@ FROM (
         END AS `select`
       FROM `crm`.`order` AS `raw`
     ) AS `t`
-  ) AS `r`
+  ) AS `t`
   LEFT JOIN `healthlib_accounts_here` AS `a`
-    ON `a`.`account_id` = `r`.`account_id`
+    ON `a`.`account_id` = `t`.`account_id`
 ) AS `x`
 GROUP BY
-  `rule`;
+  `x`.`rule`,
+  `x`.`known`;
 
 SELECT
-  `rule`,
+  `x`.`rule`,
+  `x`.`known`,
+  MIN(`x`.`day`) AS `first_day`,
+  MAX(`x`.`day`) AS `last_day`,
+  MAX(CASE WHEN `x`.`known` <> `x`.`day` THEN 1 ELSE 0 END) AS `late`,
   COUNT(*) AS `many`
 FROM (
   SELECT
     CASE
-      WHEN NOT `r`.`fault` IS NULL
-      THEN `r`.`fault`
+      WHEN NOT `t`.`fault` IS NULL
+      THEN `t`.`fault`
       WHEN `a`.`account_id` IS NULL
       THEN 'stranger'
-    END AS `rule`
+    END AS `rule`,
+    CASE
+      WHEN `t`.`fault` IS NULL
+      THEN COALESCE(CAST(NULL AS DATE), `f`.`visible_from`)
+    END AS `day`,
+    CASE
+      WHEN `t`.`fault` IS NULL
+      THEN COALESCE(CAST(NULL AS DATE), `f`.`visible_from`)
+    END AS `known`
   FROM (
     SELECT
       `t`.*,
@@ -230,12 +291,15 @@ FROM (
         CAST(`raw`.`completed_at` AS DATETIME) AS `completed_at`
       FROM `crm`.`steps` AS `raw`
     ) AS `t`
-  ) AS `r`
+  ) AS `t`
   LEFT JOIN `healthlib_accounts_here` AS `a`
-    ON `a`.`account_id` = `r`.`account_id`
+    ON `a`.`account_id` = `t`.`account_id`
+  LEFT JOIN `healthlib_first_contract` AS `f`
+    ON `f`.`account_id` = `t`.`account_id`
 ) AS `x`
 GROUP BY
-  `rule`;
+  `x`.`rule`,
+  `x`.`known`;
 
 SELECT
   CAST(COALESCE(SUM(`k`.`n` - 1), 0) AS INT64) AS `again`
@@ -285,37 +349,33 @@ FROM (
     COUNT(*) > 1
 ) AS `k`;
 
-CREATE OR REPLACE TEMP TABLE `healthlib_first_contract_in` (`visible_from` DATETIME, `account_id` STRING);
+CREATE OR REPLACE TEMP TABLE `healthlib_asked` (`healthlib_account` INT64, `healthlib_id` STRING);
 
-INSERT INTO `healthlib_first_contract_in` VALUES
-  (CAST('2025-06-15 00:00:00' AS DATETIME), '05'),
-  (CAST('2023-03-01 00:00:00' AS DATETIME), '1'),
-  (CAST('2023-06-01 00:00:00' AS DATETIME), '2');
+INSERT INTO `healthlib_asked` VALUES
+  (0, '1'),
+  (1, '2'),
+  (2, '3');
 -- and 2 rows more
 
-CREATE OR REPLACE TEMP TABLE `healthlib_first_contract` AS
-SELECT
-  CAST(`visible_from` AS DATE) AS `visible_from`,
-  `account_id`
-FROM `healthlib_first_contract_in`;
-
-CREATE OR REPLACE TEMP TABLE `healthlib_spine_in` (`account_id` STRING, `as_of` DATETIME, `term_ends` DATETIME, `place` INT64);
+CREATE OR REPLACE TEMP TABLE `healthlib_spine_in` (`account_id` STRING, `as_of` DATETIME, `term_ends` DATETIME, `place` INT64, `account` INT64, `nth` INT64);
 
 INSERT INTO `healthlib_spine_in` VALUES
-  ('1', CAST('2024-02-29 00:00:00' AS DATETIME), CAST('2025-02-28 00:00:00' AS DATETIME), 0),
-  ('2', CAST('2024-02-29 00:00:00' AS DATETIME), NULL, 1),
-  ('3', CAST('2024-02-29 00:00:00' AS DATETIME), CAST('2025-03-01 00:00:00' AS DATETIME), 2);
+  ('1', CAST('2024-02-29 00:00:00' AS DATETIME), CAST('2025-02-28 00:00:00' AS DATETIME), 0, 0, 0),
+  ('2', CAST('2024-02-29 00:00:00' AS DATETIME), NULL, 1, 1, 0),
+  ('3', CAST('2024-02-29 00:00:00' AS DATETIME), CAST('2025-03-01 00:00:00' AS DATETIME), 2, 2, 0);
 -- and 7 rows more
 
 CREATE OR REPLACE TEMP TABLE `healthlib_spine` AS
 SELECT
   `place`,
   `account_id`,
+  `account`,
   CAST(`as_of` AS DATE) AS `as_of`,
+  `nth`,
   CAST(`term_ends` AS DATE) AS `term_ends`
 FROM `healthlib_spine_in`;
 
-CREATE OR REPLACE TEMP TABLE `healthlib_days_in` (`calendar_day` DATETIME, `cell` INT64, `bit` INT64);
+CREATE OR REPLACE TEMP TABLE `healthlib_days_in` (`healthlib_day` DATETIME, `healthlib_cell` INT64, `healthlib_bit` INT64);
 
 INSERT INTO `healthlib_days_in` VALUES
   (CAST('2024-01-01 00:00:00' AS DATETIME), 2, 1),
@@ -325,48 +385,28 @@ INSERT INTO `healthlib_days_in` VALUES
 
 CREATE OR REPLACE TEMP TABLE `healthlib_days` AS
 SELECT
-  CAST(`calendar_day` AS DATE) AS `calendar_day`,
-  `cell`,
-  `bit`
+  CAST(`healthlib_day` AS DATE) AS `healthlib_day`,
+  `healthlib_cell`,
+  `healthlib_bit`
 FROM `healthlib_days_in`;
 
-CREATE OR REPLACE TEMP TABLE `healthlib_spans_in` (`as_of` DATETIME, `w` INT64, `s` INT64, `first_cell` INT64, `last_cell` INT64, `known_cell` INT64);
+CREATE OR REPLACE TEMP TABLE `healthlib_spans` (`nth` INT64, `w` INT64, `s` INT64, `first_cell` INT64, `last_cell` INT64);
 
-INSERT INTO `healthlib_spans_in` VALUES
-  (CAST('2024-02-29 00:00:00' AS DATETIME), 0, 0, 1, 3, 0),
-  (CAST('2024-02-29 00:00:00' AS DATETIME), 28, 0, 3, 3, 0),
-  (CAST('2024-02-29 00:00:00' AS DATETIME), 90, 0, 2, 3, 0);
+INSERT INTO `healthlib_spans` VALUES
+  (0, 0, 0, 1, 3),
+  (0, 28, 0, 3, 3),
+  (0, 90, 0, 2, 3);
 -- and 3 rows more
 
-CREATE OR REPLACE TEMP TABLE `healthlib_spans` AS
-SELECT
-  CAST(`as_of` AS DATE) AS `as_of`,
-  `w`,
-  `s`,
-  `first_cell`,
-  `last_cell`,
-  `known_cell`
-FROM `healthlib_spans_in`;
+CREATE OR REPLACE TEMP TABLE `healthlib_window_cells` (`nth` INT64, `w` INT64, `s` INT64, `first_cell` INT64, `cell` INT64);
 
-CREATE OR REPLACE TEMP TABLE `healthlib_window_cells_in` (`as_of` DATETIME, `w` INT64, `s` INT64, `first_cell` INT64, `known_cell` INT64, `cell` INT64);
-
-INSERT INTO `healthlib_window_cells_in` VALUES
-  (CAST('2024-02-29 00:00:00' AS DATETIME), 28, 0, 3, 0, 3),
-  (CAST('2024-02-29 00:00:00' AS DATETIME), 90, 0, 2, 0, 2),
-  (CAST('2024-02-29 00:00:00' AS DATETIME), 90, 0, 2, 0, 3);
+INSERT INTO `healthlib_window_cells` VALUES
+  (0, 28, 0, 3, 3),
+  (0, 90, 0, 2, 2),
+  (0, 90, 0, 2, 3);
 -- and 3 rows more
 
-CREATE OR REPLACE TEMP TABLE `healthlib_window_cells` AS
-SELECT
-  CAST(`as_of` AS DATE) AS `as_of`,
-  `w`,
-  `s`,
-  `first_cell`,
-  `known_cell`,
-  `cell`
-FROM `healthlib_window_cells_in`;
-
-CREATE OR REPLACE TEMP TABLE `healthlib_known_days_in` (`known_day` DATETIME, `known_cell` INT64);
+CREATE OR REPLACE TEMP TABLE `healthlib_known_days_in` (`healthlib_known` DATETIME, `healthlib_known_cell` INT64);
 
 INSERT INTO `healthlib_known_days_in` VALUES
   (CAST('2024-01-01 00:00:00' AS DATETIME), 0),
@@ -376,8 +416,8 @@ INSERT INTO `healthlib_known_days_in` VALUES
 
 CREATE OR REPLACE TEMP TABLE `healthlib_known_days` AS
 SELECT
-  CAST(`known_day` AS DATE) AS `known_day`,
-  `known_cell`
+  CAST(`healthlib_known` AS DATE) AS `healthlib_known`,
+  `healthlib_known_cell`
 FROM `healthlib_known_days_in`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_cells` AS
@@ -453,9 +493,9 @@ WITH `healthlib_known_usage` AS (
   ) AS `t`
 )
 SELECT
-  `v`.`account_id`,
-  `d`.`cell`,
-  `kd`.`known_cell` AS `known_cell`,
+  `a`.`healthlib_account` AS `account`,
+  `d`.`healthlib_cell` AS `cell`,
+  `kd`.`healthlib_known_cell` AS `known_cell`,
   COUNT(1) AS `x0`,
   COUNT(1) AS `nx0`,
   COALESCE(SUM(CAST(`quantity` AS NUMERIC)), 0) AS `x1`,
@@ -477,60 +517,88 @@ SELECT
   COUNT(CASE WHEN `feature` = 'it\'s' THEN 1 END) AS `x6`,
   COUNT(CASE WHEN `feature` = 'it\'s' THEN 1 END) AS `nx6`
 FROM `healthlib_known_usage` AS `v`
+JOIN `healthlib_asked` AS `a`
+  ON `a`.`healthlib_id` = `v`.`account_id`
 JOIN `healthlib_days` AS `d`
-  ON `d`.`calendar_day` = `v`.`day`
+  ON `d`.`healthlib_day` = `v`.`day`
 JOIN `healthlib_known_days` AS `kd`
-  ON `kd`.`known_day` = `v`.`known`
+  ON `kd`.`healthlib_known` = `v`.`known`
 WHERE
   `v`.`occurred_at` < CAST('2025-07-01 00:00:00' AS DATETIME)
 GROUP BY
-  `v`.`account_id`,
-  `d`.`cell`,
-  `kd`.`known_cell`;
+  `a`.`healthlib_account`,
+  `d`.`healthlib_cell`,
+  `kd`.`healthlib_known_cell`;
 
 SELECT
   `s`.`place`,
-  CASE WHEN SUM(`c`.`nx0`) > 0 THEN CAST(SUM(`c`.`x0`) AS FLOAT64) END AS `x0`,
-  MAX(`c`.`x3`) AS `x3`
-FROM `healthlib_spine` AS `s`
-JOIN `healthlib_window_cells` AS `p`
-  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 28 AND `p`.`s` = 0
-JOIN `healthlib_cells` AS `c`
-  ON `c`.`account_id` = `s`.`account_id`
-  AND `c`.`cell` = `p`.`cell`
-  AND `c`.`known_cell` <= `p`.`known_cell`
-GROUP BY
-  `s`.`place`;
+  `x0`,
+  `x3`
+FROM (
+  SELECT
+    `c`.`account`,
+    `p`.`nth`,
+    CASE WHEN SUM(`c`.`nx0`) > 0 THEN CAST(SUM(`c`.`x0`) AS FLOAT64) END AS `x0`,
+    MAX(`c`.`x3`) AS `x3`
+  FROM `healthlib_window_cells` AS `p`
+  JOIN `healthlib_cells` AS `c`
+    ON `c`.`cell` = `p`.`cell` AND `c`.`known_cell` <= `p`.`nth`
+  WHERE
+    `p`.`w` = 28 AND `p`.`s` = 0
+  GROUP BY
+    `c`.`account`,
+    `p`.`nth`
+) AS `f`
+JOIN `healthlib_spine` AS `s`
+  ON `s`.`account` = `f`.`account` AND `s`.`nth` = `f`.`nth`;
 
 SELECT
   `s`.`place`,
-  CASE WHEN SUM(`c`.`nx1`) > 0 THEN CAST(SUM(`c`.`x1`) AS FLOAT64) END AS `x1`,
-  CASE WHEN SUM(`c`.`nx2`) > 0 THEN CAST(SUM(`c`.`x2`) AS FLOAT64) END AS `x2`
-FROM `healthlib_spine` AS `s`
-JOIN `healthlib_window_cells` AS `p`
-  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 90 AND `p`.`s` = 0
-JOIN `healthlib_cells` AS `c`
-  ON `c`.`account_id` = `s`.`account_id`
-  AND `c`.`cell` = `p`.`cell`
-  AND `c`.`known_cell` <= `p`.`known_cell`
-GROUP BY
-  `s`.`place`;
+  `x1`,
+  `x2`
+FROM (
+  SELECT
+    `c`.`account`,
+    `p`.`nth`,
+    CASE WHEN SUM(`c`.`nx1`) > 0 THEN CAST(SUM(`c`.`x1`) AS FLOAT64) END AS `x1`,
+    CASE WHEN SUM(`c`.`nx2`) > 0 THEN CAST(SUM(`c`.`x2`) AS FLOAT64) END AS `x2`
+  FROM `healthlib_window_cells` AS `p`
+  JOIN `healthlib_cells` AS `c`
+    ON `c`.`cell` = `p`.`cell` AND `c`.`known_cell` <= `p`.`nth`
+  WHERE
+    `p`.`w` = 90 AND `p`.`s` = 0
+  GROUP BY
+    `c`.`account`,
+    `p`.`nth`
+) AS `f`
+JOIN `healthlib_spine` AS `s`
+  ON `s`.`account` = `f`.`account` AND `s`.`nth` = `f`.`nth`;
 
 SELECT
   `s`.`place`,
-  MAX(`c`.`x4`) AS `x4`,
-  CASE WHEN SUM(`c`.`nx5`) > 0 THEN CAST(SUM(`c`.`x5`) AS FLOAT64) END AS `x5`,
-  CASE WHEN SUM(`c`.`nx0`) > 0 THEN CAST(SUM(`c`.`x0`) AS FLOAT64) END AS `x0`,
-  CASE WHEN SUM(`c`.`nx6`) > 0 THEN CAST(SUM(`c`.`x6`) AS FLOAT64) END AS `x6`
-FROM `healthlib_spine` AS `s`
-JOIN `healthlib_spans` AS `p`
-  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 0 AND `p`.`s` = 0
-JOIN `healthlib_cells` AS `c`
-  ON `c`.`account_id` = `s`.`account_id`
-  AND `c`.`cell` <= `p`.`last_cell`
-  AND `c`.`known_cell` <= `p`.`known_cell`
-GROUP BY
-  `s`.`place`;
+  `x4`,
+  `x5`,
+  `x0`,
+  `x6`
+FROM (
+  SELECT
+    `c`.`account`,
+    `p`.`nth`,
+    MAX(`c`.`x4`) AS `x4`,
+    CASE WHEN SUM(`c`.`nx5`) > 0 THEN CAST(SUM(`c`.`x5`) AS FLOAT64) END AS `x5`,
+    CASE WHEN SUM(`c`.`nx0`) > 0 THEN CAST(SUM(`c`.`x0`) AS FLOAT64) END AS `x0`,
+    CASE WHEN SUM(`c`.`nx6`) > 0 THEN CAST(SUM(`c`.`x6`) AS FLOAT64) END AS `x6`
+  FROM `healthlib_spans` AS `p`
+  JOIN `healthlib_cells` AS `c`
+    ON `c`.`cell` <= `p`.`last_cell` AND `c`.`known_cell` <= `p`.`nth`
+  WHERE
+    `p`.`w` = 0 AND `p`.`s` = 0
+  GROUP BY
+    `c`.`account`,
+    `p`.`nth`
+) AS `f`
+JOIN `healthlib_spine` AS `s`
+  ON `s`.`account` = `f`.`account` AND `s`.`nth` = `f`.`nth`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_values_seen` AS
 WITH `healthlib_known_usage` AS (
@@ -605,36 +673,45 @@ WITH `healthlib_known_usage` AS (
   ) AS `t`
 )
 SELECT
-  `v`.`account_id`,
-  `d`.`cell`,
-  `kd`.`known_cell` AS `known_cell`,
+  `a`.`healthlib_account` AS `account`,
+  `d`.`healthlib_cell` AS `cell`,
+  `kd`.`healthlib_known_cell` AS `known_cell`,
   `user_id` AS `value`,
   1 AS `one`
 FROM `healthlib_known_usage` AS `v`
+JOIN `healthlib_asked` AS `a`
+  ON `a`.`healthlib_id` = `v`.`account_id`
 JOIN `healthlib_days` AS `d`
-  ON `d`.`calendar_day` = `v`.`day`
+  ON `d`.`healthlib_day` = `v`.`day`
 JOIN `healthlib_known_days` AS `kd`
-  ON `kd`.`known_day` = `v`.`known`
+  ON `kd`.`healthlib_known` = `v`.`known`
 WHERE
   `v`.`occurred_at` < CAST('2025-07-01 00:00:00' AS DATETIME)
 GROUP BY
-  `v`.`account_id`,
-  `d`.`cell`,
-  `kd`.`known_cell`,
+  `a`.`healthlib_account`,
+  `d`.`healthlib_cell`,
+  `kd`.`healthlib_known_cell`,
   `user_id`;
 
 SELECT
   `s`.`place`,
-  CAST(COUNT(DISTINCT `c`.`value`) AS FLOAT64) AS `x`
-FROM `healthlib_spine` AS `s`
-JOIN `healthlib_spans` AS `p`
-  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 0 AND `p`.`s` = 0
-JOIN `healthlib_values_seen` AS `c`
-  ON `c`.`account_id` = `s`.`account_id`
-  AND `c`.`cell` <= `p`.`last_cell`
-  AND `c`.`known_cell` <= `p`.`known_cell`
-GROUP BY
-  `s`.`place`;
+  `x`
+FROM (
+  SELECT
+    `c`.`account`,
+    `p`.`nth`,
+    CAST(COUNT(DISTINCT `c`.`value`) AS FLOAT64) AS `x`
+  FROM `healthlib_spans` AS `p`
+  JOIN `healthlib_values_seen` AS `c`
+    ON `c`.`cell` <= `p`.`last_cell` AND `c`.`known_cell` <= `p`.`nth`
+  WHERE
+    `p`.`w` = 0 AND `p`.`s` = 0
+  GROUP BY
+    `c`.`account`,
+    `p`.`nth`
+) AS `f`
+JOIN `healthlib_spine` AS `s`
+  ON `s`.`account` = `f`.`account` AND `s`.`nth` = `f`.`nth`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_values_seen` AS
 WITH `healthlib_known_usage` AS (
@@ -709,36 +786,45 @@ WITH `healthlib_known_usage` AS (
   ) AS `t`
 )
 SELECT
-  `v`.`account_id`,
-  `d`.`cell`,
-  `kd`.`known_cell` AS `known_cell`,
+  `a`.`healthlib_account` AS `account`,
+  `d`.`healthlib_cell` AS `cell`,
+  `kd`.`healthlib_known_cell` AS `known_cell`,
   `day` AS `value`,
   1 AS `one`
 FROM `healthlib_known_usage` AS `v`
+JOIN `healthlib_asked` AS `a`
+  ON `a`.`healthlib_id` = `v`.`account_id`
 JOIN `healthlib_days` AS `d`
-  ON `d`.`calendar_day` = `v`.`day`
+  ON `d`.`healthlib_day` = `v`.`day`
 JOIN `healthlib_known_days` AS `kd`
-  ON `kd`.`known_day` = `v`.`known`
+  ON `kd`.`healthlib_known` = `v`.`known`
 WHERE
   `v`.`occurred_at` < CAST('2025-07-01 00:00:00' AS DATETIME)
 GROUP BY
-  `v`.`account_id`,
-  `d`.`cell`,
-  `kd`.`known_cell`,
+  `a`.`healthlib_account`,
+  `d`.`healthlib_cell`,
+  `kd`.`healthlib_known_cell`,
   `day`;
 
 SELECT
   `s`.`place`,
-  CAST(COUNT(DISTINCT `c`.`value`) AS FLOAT64) AS `x`
-FROM `healthlib_spine` AS `s`
-JOIN `healthlib_window_cells` AS `p`
-  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 28 AND `p`.`s` = 0
-JOIN `healthlib_values_seen` AS `c`
-  ON `c`.`account_id` = `s`.`account_id`
-  AND `c`.`cell` = `p`.`cell`
-  AND `c`.`known_cell` <= `p`.`known_cell`
-GROUP BY
-  `s`.`place`;
+  `x`
+FROM (
+  SELECT
+    `c`.`account`,
+    `p`.`nth`,
+    CAST(COUNT(DISTINCT `c`.`value`) AS FLOAT64) AS `x`
+  FROM `healthlib_window_cells` AS `p`
+  JOIN `healthlib_values_seen` AS `c`
+    ON `c`.`cell` = `p`.`cell` AND `c`.`known_cell` <= `p`.`nth`
+  WHERE
+    `p`.`w` = 28 AND `p`.`s` = 0
+  GROUP BY
+    `c`.`account`,
+    `p`.`nth`
+) AS `f`
+JOIN `healthlib_spine` AS `s`
+  ON `s`.`account` = `f`.`account` AND `s`.`nth` = `f`.`nth`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_latest` AS
 WITH `healthlib_known_usage` AS (
@@ -813,7 +899,7 @@ WITH `healthlib_known_usage` AS (
   ) AS `t`
 )
 SELECT
-  `account_id`,
+  `account`,
   `cell`,
   `known_cell`,
   `at_time`,
@@ -821,21 +907,23 @@ SELECT
   `value`
 FROM (
   SELECT
-    `v`.`account_id`,
-    `d`.`cell`,
-    `kd`.`known_cell` AS `known_cell`,
+    `a`.`healthlib_account` AS `account`,
+    `d`.`healthlib_cell` AS `cell`,
+    `kd`.`healthlib_known_cell` AS `known_cell`,
     `v`.`occurred_at` AS `at_time`,
     `v`.`known`,
     CAST(`quantity` AS FLOAT64) AS `value`,
     ROW_NUMBER() OVER (
-      PARTITION BY `v`.`account_id`, `d`.`cell`, `kd`.`known_cell`
+      PARTITION BY `a`.`healthlib_account`, `d`.`healthlib_cell`, `kd`.`healthlib_known_cell`
       ORDER BY `v`.`occurred_at` DESC, `v`.`known` DESC, CAST(`quantity` AS FLOAT64) DESC
     ) AS `nth`
   FROM `healthlib_known_usage` AS `v`
+  JOIN `healthlib_asked` AS `a`
+    ON `a`.`healthlib_id` = `v`.`account_id`
   JOIN `healthlib_days` AS `d`
-    ON `d`.`calendar_day` = `v`.`day`
+    ON `d`.`healthlib_day` = `v`.`day`
   JOIN `healthlib_known_days` AS `kd`
-    ON `kd`.`known_day` = `v`.`known`
+    ON `kd`.`healthlib_known` = `v`.`known`
   WHERE
     `v`.`occurred_at` < CAST('2025-07-01 00:00:00' AS DATETIME)
 ) AS `r`
@@ -843,26 +931,33 @@ WHERE
   `nth` = 1;
 
 SELECT
-  `place`,
-  `value` AS `x`
+  `s`.`place`,
+  `x`
 FROM (
   SELECT
-    `s`.`place`,
-    `c`.`value`,
-    ROW_NUMBER() OVER (
-      PARTITION BY `s`.`place`
-      ORDER BY `c`.`at_time` DESC, `c`.`known` DESC, `c`.`value` DESC
-    ) AS `nth`
-  FROM `healthlib_spine` AS `s`
-  JOIN `healthlib_spans` AS `p`
-    ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 0 AND `p`.`s` = 0
-  JOIN `healthlib_latest` AS `c`
-    ON `c`.`account_id` = `s`.`account_id`
-    AND `c`.`cell` <= `p`.`last_cell`
-    AND `c`.`known_cell` <= `p`.`known_cell`
-) AS `r`
-WHERE
-  `nth` = 1;
+    `account`,
+    `nth`,
+    `x`
+  FROM (
+    SELECT
+      `c`.`account`,
+      `p`.`nth`,
+      `c`.`value` AS `x`,
+      ROW_NUMBER() OVER (
+        PARTITION BY `c`.`account`, `p`.`nth`
+        ORDER BY `c`.`at_time` DESC, `c`.`known` DESC, `c`.`value` DESC
+      ) AS `newest`
+    FROM `healthlib_spans` AS `p`
+    JOIN `healthlib_latest` AS `c`
+      ON `c`.`cell` <= `p`.`last_cell` AND `c`.`known_cell` <= `p`.`nth`
+    WHERE
+      `p`.`w` = 0 AND `p`.`s` = 0
+  ) AS `r`
+  WHERE
+    `newest` = 1
+) AS `f`
+JOIN `healthlib_spine` AS `s`
+  ON `s`.`account` = `f`.`account` AND `s`.`nth` = `f`.`nth`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_looks_in` (`as_of` DATETIME, `since` DATETIME, `until` DATETIME);
 
@@ -930,7 +1025,7 @@ SELECT
   `v`.*
 FROM (
   SELECT
-    `s`.`place`,
+    `s`.`place` AS `healthlib_place`,
     `v`.`day`,
     `v`.`known`,
     `v`.`opened_at`,
@@ -948,11 +1043,11 @@ FROM (
 ) AS `v`;
 
 SELECT
-  `place`,
+  `healthlib_place` AS `place`,
   CAST(COUNT(CASE WHEN `closed_at` IS NULL THEN 1 END) AS FLOAT64) AS `x`
 FROM `healthlib_seen` AS `v`
 GROUP BY
-  `place`;
+  `healthlib_place`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_looks_in` (`as_of` DATETIME, `since` DATETIME, `until` DATETIME);
 
@@ -1020,7 +1115,7 @@ SELECT
   `v`.*
 FROM (
   SELECT
-    `s`.`place`,
+    `s`.`place` AS `healthlib_place`,
     `v`.`day`,
     `v`.`known`,
     `v`.`opened_at`,
@@ -1040,11 +1135,11 @@ WHERE
   `closed_at` IS NULL;
 
 SELECT
-  `place`,
+  `healthlib_place` AS `place`,
   CAST(MAX(CAST(DATE_DIFF(`as_of`, CAST(`opened_at` AS DATE), DAY) AS FLOAT64)) AS FLOAT64) AS `x`
 FROM `healthlib_seen` AS `v`
 GROUP BY
-  `place`;
+  `healthlib_place`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_looks_in` (`as_of` DATETIME, `since` DATETIME, `until` DATETIME);
 
@@ -1112,7 +1207,7 @@ SELECT
   `v`.*
 FROM (
   SELECT
-    `s`.`place`,
+    `s`.`place` AS `healthlib_place`,
     `v`.`day`,
     `v`.`known`,
     `v`.`opened_at`,
@@ -1132,13 +1227,13 @@ WHERE
   `due_at` BETWEEN '2024-02-29' AND CAST('2025-06-15 00:00:00' AS DATETIME);
 
 SELECT
-  `place`,
+  `healthlib_place` AS `place`,
   CAST(COUNT(1) AS FLOAT64) AS `x`
 FROM `healthlib_seen` AS `v`
 GROUP BY
-  `place`;
+  `healthlib_place`;
 
-CREATE OR REPLACE TEMP TABLE `healthlib_days_in` (`calendar_day` DATETIME, `cell` INT64, `bit` INT64);
+CREATE OR REPLACE TEMP TABLE `healthlib_days_in` (`healthlib_day` DATETIME, `healthlib_cell` INT64, `healthlib_bit` INT64);
 
 INSERT INTO `healthlib_days_in` VALUES
   (CAST('2024-01-01 00:00:00' AS DATETIME), 1, 1),
@@ -1148,46 +1243,26 @@ INSERT INTO `healthlib_days_in` VALUES
 
 CREATE OR REPLACE TEMP TABLE `healthlib_days` AS
 SELECT
-  CAST(`calendar_day` AS DATE) AS `calendar_day`,
-  `cell`,
-  `bit`
+  CAST(`healthlib_day` AS DATE) AS `healthlib_day`,
+  `healthlib_cell`,
+  `healthlib_bit`
 FROM `healthlib_days_in`;
 
-CREATE OR REPLACE TEMP TABLE `healthlib_spans_in` (`as_of` DATETIME, `w` INT64, `s` INT64, `first_cell` INT64, `last_cell` INT64, `known_cell` INT64);
+CREATE OR REPLACE TEMP TABLE `healthlib_spans` (`nth` INT64, `w` INT64, `s` INT64, `first_cell` INT64, `last_cell` INT64);
 
-INSERT INTO `healthlib_spans_in` VALUES
-  (CAST('2024-02-29 00:00:00' AS DATETIME), 0, 0, 1, 2, 0),
-  (CAST('2024-02-29 00:00:00' AS DATETIME), 28, 0, 2, 2, 0),
-  (CAST('2025-06-30 00:00:00' AS DATETIME), 0, 0, 1, 4, 1);
+INSERT INTO `healthlib_spans` VALUES
+  (0, 0, 0, 1, 2),
+  (0, 28, 0, 2, 2),
+  (1, 0, 0, 1, 4);
 -- and 1 rows more
 
-CREATE OR REPLACE TEMP TABLE `healthlib_spans` AS
-SELECT
-  CAST(`as_of` AS DATE) AS `as_of`,
-  `w`,
-  `s`,
-  `first_cell`,
-  `last_cell`,
-  `known_cell`
-FROM `healthlib_spans_in`;
+CREATE OR REPLACE TEMP TABLE `healthlib_window_cells` (`nth` INT64, `w` INT64, `s` INT64, `first_cell` INT64, `cell` INT64);
 
-CREATE OR REPLACE TEMP TABLE `healthlib_window_cells_in` (`as_of` DATETIME, `w` INT64, `s` INT64, `first_cell` INT64, `known_cell` INT64, `cell` INT64);
+INSERT INTO `healthlib_window_cells` VALUES
+  (0, 28, 0, 2, 2),
+  (1, 28, 0, 4, 4);
 
-INSERT INTO `healthlib_window_cells_in` VALUES
-  (CAST('2024-02-29 00:00:00' AS DATETIME), 28, 0, 2, 0, 2),
-  (CAST('2025-06-30 00:00:00' AS DATETIME), 28, 0, 4, 1, 4);
-
-CREATE OR REPLACE TEMP TABLE `healthlib_window_cells` AS
-SELECT
-  CAST(`as_of` AS DATE) AS `as_of`,
-  `w`,
-  `s`,
-  `first_cell`,
-  `known_cell`,
-  `cell`
-FROM `healthlib_window_cells_in`;
-
-CREATE OR REPLACE TEMP TABLE `healthlib_known_days_in` (`known_day` DATETIME, `known_cell` INT64);
+CREATE OR REPLACE TEMP TABLE `healthlib_known_days_in` (`healthlib_known` DATETIME, `healthlib_known_cell` INT64);
 
 INSERT INTO `healthlib_known_days_in` VALUES
   (CAST('2024-01-01 00:00:00' AS DATETIME), 0),
@@ -1197,8 +1272,8 @@ INSERT INTO `healthlib_known_days_in` VALUES
 
 CREATE OR REPLACE TEMP TABLE `healthlib_known_days` AS
 SELECT
-  CAST(`known_day` AS DATE) AS `known_day`,
-  `known_cell`
+  CAST(`healthlib_known` AS DATE) AS `healthlib_known`,
+  `healthlib_known_cell`
 FROM `healthlib_known_days_in`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_cells` AS
@@ -1270,36 +1345,45 @@ WITH `healthlib_known_orders` AS (
   ) AS `t`
 )
 SELECT
-  `v`.`account_id`,
-  `d`.`cell`,
-  `kd`.`known_cell` AS `known_cell`,
+  `a`.`healthlib_account` AS `account`,
+  `d`.`healthlib_cell` AS `cell`,
+  `kd`.`healthlib_known_cell` AS `known_cell`,
   COALESCE(
     SUM(CASE WHEN LOWER(`group`) = 'a' THEN CAST(`unit price` * `select` AS NUMERIC) END),
     0
   ) AS `x0`,
   COUNT(CASE WHEN LOWER(`group`) = 'a' THEN 1 END) AS `nx0`
 FROM `healthlib_known_orders` AS `v`
+JOIN `healthlib_asked` AS `a`
+  ON `a`.`healthlib_id` = `v`.`account_id`
 JOIN `healthlib_days` AS `d`
-  ON `d`.`calendar_day` = `v`.`day`
+  ON `d`.`healthlib_day` = `v`.`day`
 JOIN `healthlib_known_days` AS `kd`
-  ON `kd`.`known_day` = `v`.`known`
+  ON `kd`.`healthlib_known` = `v`.`known`
 GROUP BY
-  `v`.`account_id`,
-  `d`.`cell`,
-  `kd`.`known_cell`;
+  `a`.`healthlib_account`,
+  `d`.`healthlib_cell`,
+  `kd`.`healthlib_known_cell`;
 
 SELECT
   `s`.`place`,
-  CASE WHEN SUM(`c`.`nx0`) > 0 THEN CAST(SUM(`c`.`x0`) AS FLOAT64) END AS `x0`
-FROM `healthlib_spine` AS `s`
-JOIN `healthlib_spans` AS `p`
-  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 0 AND `p`.`s` = 0
-JOIN `healthlib_cells` AS `c`
-  ON `c`.`account_id` = `s`.`account_id`
-  AND `c`.`cell` <= `p`.`last_cell`
-  AND `c`.`known_cell` <= `p`.`known_cell`
-GROUP BY
-  `s`.`place`;
+  `x0`
+FROM (
+  SELECT
+    `c`.`account`,
+    `p`.`nth`,
+    CASE WHEN SUM(`c`.`nx0`) > 0 THEN CAST(SUM(`c`.`x0`) AS FLOAT64) END AS `x0`
+  FROM `healthlib_spans` AS `p`
+  JOIN `healthlib_cells` AS `c`
+    ON `c`.`cell` <= `p`.`last_cell` AND `c`.`known_cell` <= `p`.`nth`
+  WHERE
+    `p`.`w` = 0 AND `p`.`s` = 0
+  GROUP BY
+    `c`.`account`,
+    `p`.`nth`
+) AS `f`
+JOIN `healthlib_spine` AS `s`
+  ON `s`.`account` = `f`.`account` AND `s`.`nth` = `f`.`nth`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_values_seen` AS
 WITH `healthlib_known_orders` AS (
@@ -1370,34 +1454,43 @@ WITH `healthlib_known_orders` AS (
   ) AS `t`
 )
 SELECT
-  `v`.`account_id`,
-  `d`.`cell`,
-  `kd`.`known_cell` AS `known_cell`,
+  `a`.`healthlib_account` AS `account`,
+  `d`.`healthlib_cell` AS `cell`,
+  `kd`.`healthlib_known_cell` AS `known_cell`,
   `order` AS `value`,
   1 AS `one`
 FROM `healthlib_known_orders` AS `v`
+JOIN `healthlib_asked` AS `a`
+  ON `a`.`healthlib_id` = `v`.`account_id`
 JOIN `healthlib_days` AS `d`
-  ON `d`.`calendar_day` = `v`.`day`
+  ON `d`.`healthlib_day` = `v`.`day`
 JOIN `healthlib_known_days` AS `kd`
-  ON `kd`.`known_day` = `v`.`known`
+  ON `kd`.`healthlib_known` = `v`.`known`
 GROUP BY
-  `v`.`account_id`,
-  `d`.`cell`,
-  `kd`.`known_cell`,
+  `a`.`healthlib_account`,
+  `d`.`healthlib_cell`,
+  `kd`.`healthlib_known_cell`,
   `order`;
 
 SELECT
   `s`.`place`,
-  CAST(COUNT(DISTINCT `c`.`value`) AS FLOAT64) AS `x`
-FROM `healthlib_spine` AS `s`
-JOIN `healthlib_window_cells` AS `p`
-  ON `p`.`as_of` = `s`.`as_of` AND `p`.`w` = 28 AND `p`.`s` = 0
-JOIN `healthlib_values_seen` AS `c`
-  ON `c`.`account_id` = `s`.`account_id`
-  AND `c`.`cell` = `p`.`cell`
-  AND `c`.`known_cell` <= `p`.`known_cell`
-GROUP BY
-  `s`.`place`;
+  `x`
+FROM (
+  SELECT
+    `c`.`account`,
+    `p`.`nth`,
+    CAST(COUNT(DISTINCT `c`.`value`) AS FLOAT64) AS `x`
+  FROM `healthlib_window_cells` AS `p`
+  JOIN `healthlib_values_seen` AS `c`
+    ON `c`.`cell` = `p`.`cell` AND `c`.`known_cell` <= `p`.`nth`
+  WHERE
+    `p`.`w` = 28 AND `p`.`s` = 0
+  GROUP BY
+    `c`.`account`,
+    `p`.`nth`
+) AS `f`
+JOIN `healthlib_spine` AS `s`
+  ON `s`.`account` = `f`.`account` AND `s`.`nth` = `f`.`nth`;
 
 CREATE OR REPLACE TEMP TABLE `healthlib_looks_in` (`as_of` DATETIME, `since` DATETIME, `until` DATETIME);
 
@@ -1465,7 +1558,7 @@ SELECT
   `v`.*
 FROM (
   SELECT
-    `s`.`place`,
+    `s`.`place` AS `healthlib_place`,
     `v`.`day`,
     `v`.`known`,
     `v`.`milestone`,
@@ -1485,11 +1578,11 @@ FROM (
 ) AS `v`;
 
 SELECT
-  `place`,
+  `healthlib_place` AS `place`,
   CAST(MAX(
     CAST(DATE_DIFF(COALESCE(CAST(`completed_at` AS DATE), `as_of`), `term_ends`, DAY) AS FLOAT64)
   ) AS FLOAT64) AS `x`
 FROM `healthlib_seen` AS `v`
 GROUP BY
-  `place`;
+  `healthlib_place`;
 

@@ -8,17 +8,46 @@ INSERT INTO "healthlib_accounts_here" VALUES
   ('2');
 -- and 2 rows more
 
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_first_contract_in" ("visible_from" TIMESTAMPNTZ, "account_id" VARCHAR);
+
+INSERT INTO "healthlib_first_contract_in" VALUES
+  (CAST('2025-06-15 00:00:00' AS TIMESTAMPNTZ), '05'),
+  (CAST('2023-03-01 00:00:00' AS TIMESTAMPNTZ), '1'),
+  (CAST('2023-06-01 00:00:00' AS TIMESTAMPNTZ), '2');
+-- and 2 rows more
+
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_first_contract" AS
 SELECT
-  "rule",
+  CAST("visible_from" AS DATE) AS "visible_from",
+  "account_id"
+FROM "healthlib_first_contract_in";
+
+SELECT
+  "x"."rule",
+  "x"."known",
+  MIN("x"."day") AS "first_day",
+  MAX("x"."day") AS "last_day",
+  MAX(CASE WHEN "x"."known" <> "x"."day" THEN 1 ELSE 0 END) AS "late",
   COUNT(*) AS "many"
 FROM (
   SELECT
     CASE
-      WHEN NOT "r"."fault" IS NULL
-      THEN "r"."fault"
+      WHEN NOT "t"."fault" IS NULL
+      THEN "t"."fault"
       WHEN "a"."account_id" IS NULL
       THEN 'stranger'
-    END AS "rule"
+    END AS "rule",
+    CASE WHEN "t"."fault" IS NULL THEN CAST("t"."occurred_at" AS DATE) END AS "day",
+    CASE
+      WHEN "t"."fault" IS NULL
+      THEN CASE
+        WHEN CAST("t"."recorded_at" AS DATE) IS NULL
+        THEN CAST("t"."occurred_at" AS DATE)
+        WHEN CAST("t"."recorded_at" AS DATE) > CAST("t"."occurred_at" AS DATE)
+        THEN CAST("t"."recorded_at" AS DATE)
+        ELSE CAST("t"."occurred_at" AS DATE)
+      END
+    END AS "known"
   FROM (
     SELECT
       "t".*,
@@ -66,24 +95,31 @@ FROM (
         END AS "feature"
       FROM "CRM"."EVENTS" AS "raw"
     ) AS "t"
-  ) AS "r"
+  ) AS "t"
   LEFT JOIN "healthlib_accounts_here" AS "a"
-    ON "a"."account_id" = "r"."account_id"
+    ON "a"."account_id" = "t"."account_id"
 ) AS "x"
 GROUP BY
-  "rule";
+  "x"."rule",
+  "x"."known";
 
 SELECT
-  "rule",
+  "x"."rule",
+  "x"."known",
+  MIN("x"."day") AS "first_day",
+  MAX("x"."day") AS "last_day",
+  MAX(CASE WHEN "x"."known" <> "x"."day" THEN 1 ELSE 0 END) AS "late",
   COUNT(*) AS "many"
 FROM (
   SELECT
     CASE
-      WHEN NOT "r"."fault" IS NULL
-      THEN "r"."fault"
+      WHEN NOT "t"."fault" IS NULL
+      THEN "t"."fault"
       WHEN "a"."account_id" IS NULL
       THEN 'stranger'
-    END AS "rule"
+    END AS "rule",
+    CASE WHEN "t"."fault" IS NULL THEN CAST("t"."opened_at" AS DATE) END AS "day",
+    CASE WHEN "t"."fault" IS NULL THEN CAST("t"."opened_at" AS DATE) END AS "known"
   FROM (
     SELECT
       "t".*,
@@ -116,24 +152,31 @@ FROM (
         CAST(CONVERT_TIMEZONE('UTC', "raw"."CLOSED_AT") AS TIMESTAMPNTZ) AS "closed_at"
       FROM "CRM"."TICKETS" AS "raw"
     ) AS "t"
-  ) AS "r"
+  ) AS "t"
   LEFT JOIN "healthlib_accounts_here" AS "a"
-    ON "a"."account_id" = "r"."account_id"
+    ON "a"."account_id" = "t"."account_id"
 ) AS "x"
 GROUP BY
-  "rule";
+  "x"."rule",
+  "x"."known";
 
 SELECT
-  "rule",
+  "x"."rule",
+  "x"."known",
+  MIN("x"."day") AS "first_day",
+  MAX("x"."day") AS "last_day",
+  MAX(CASE WHEN "x"."known" <> "x"."day" THEN 1 ELSE 0 END) AS "late",
   COUNT(*) AS "many"
 FROM (
   SELECT
     CASE
-      WHEN NOT "r"."fault" IS NULL
-      THEN "r"."fault"
+      WHEN NOT "t"."fault" IS NULL
+      THEN "t"."fault"
       WHEN "a"."account_id" IS NULL
       THEN 'stranger'
-    END AS "rule"
+    END AS "rule",
+    CASE WHEN "t"."fault" IS NULL THEN CAST("t"."day" AS DATE) END AS "day",
+    CASE WHEN "t"."fault" IS NULL THEN DATEADD(DAY, 3, CAST("t"."day" AS DATE)) END AS "known"
   FROM (
     SELECT
       "t".*,
@@ -182,24 +225,37 @@ FROM (
         END AS "select"
       FROM "CRM"."ORDER" AS "raw"
     ) AS "t"
-  ) AS "r"
+  ) AS "t"
   LEFT JOIN "healthlib_accounts_here" AS "a"
-    ON "a"."account_id" = "r"."account_id"
+    ON "a"."account_id" = "t"."account_id"
 ) AS "x"
 GROUP BY
-  "rule";
+  "x"."rule",
+  "x"."known";
 
 SELECT
-  "rule",
+  "x"."rule",
+  "x"."known",
+  MIN("x"."day") AS "first_day",
+  MAX("x"."day") AS "last_day",
+  MAX(CASE WHEN "x"."known" <> "x"."day" THEN 1 ELSE 0 END) AS "late",
   COUNT(*) AS "many"
 FROM (
   SELECT
     CASE
-      WHEN NOT "r"."fault" IS NULL
-      THEN "r"."fault"
+      WHEN NOT "t"."fault" IS NULL
+      THEN "t"."fault"
       WHEN "a"."account_id" IS NULL
       THEN 'stranger'
-    END AS "rule"
+    END AS "rule",
+    CASE
+      WHEN "t"."fault" IS NULL
+      THEN COALESCE(CAST(NULL AS DATE), "f"."visible_from")
+    END AS "day",
+    CASE
+      WHEN "t"."fault" IS NULL
+      THEN COALESCE(CAST(NULL AS DATE), "f"."visible_from")
+    END AS "known"
   FROM (
     SELECT
       "t".*,
@@ -231,12 +287,15 @@ FROM (
         CAST(CONVERT_TIMEZONE('UTC', "raw"."COMPLETED_AT") AS TIMESTAMPNTZ) AS "completed_at"
       FROM "CRM"."STEPS" AS "raw"
     ) AS "t"
-  ) AS "r"
+  ) AS "t"
   LEFT JOIN "healthlib_accounts_here" AS "a"
-    ON "a"."account_id" = "r"."account_id"
+    ON "a"."account_id" = "t"."account_id"
+  LEFT JOIN "healthlib_first_contract" AS "f"
+    ON "f"."account_id" = "t"."account_id"
 ) AS "x"
 GROUP BY
-  "rule";
+  "x"."rule",
+  "x"."known";
 
 SELECT
   CAST(COALESCE(SUM("k"."n" - 1), 0) AS BIGINT) AS "again"
@@ -286,37 +345,33 @@ FROM (
     COUNT(*) > 1
 ) AS "k";
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_first_contract_in" ("visible_from" TIMESTAMPNTZ, "account_id" VARCHAR);
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_asked" ("healthlib_account" BIGINT, "healthlib_id" VARCHAR);
 
-INSERT INTO "healthlib_first_contract_in" VALUES
-  (CAST('2025-06-15 00:00:00' AS TIMESTAMPNTZ), '05'),
-  (CAST('2023-03-01 00:00:00' AS TIMESTAMPNTZ), '1'),
-  (CAST('2023-06-01 00:00:00' AS TIMESTAMPNTZ), '2');
+INSERT INTO "healthlib_asked" VALUES
+  (0, '1'),
+  (1, '2'),
+  (2, '3');
 -- and 2 rows more
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_first_contract" AS
-SELECT
-  CAST("visible_from" AS DATE) AS "visible_from",
-  "account_id"
-FROM "healthlib_first_contract_in";
-
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_spine_in" ("account_id" VARCHAR, "as_of" TIMESTAMPNTZ, "term_ends" TIMESTAMPNTZ, "place" BIGINT);
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_spine_in" ("account_id" VARCHAR, "as_of" TIMESTAMPNTZ, "term_ends" TIMESTAMPNTZ, "place" BIGINT, "account" BIGINT, "nth" BIGINT);
 
 INSERT INTO "healthlib_spine_in" VALUES
-  ('1', CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), CAST('2025-02-28 00:00:00' AS TIMESTAMPNTZ), 0),
-  ('2', CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), NULL, 1),
-  ('3', CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), CAST('2025-03-01 00:00:00' AS TIMESTAMPNTZ), 2);
+  ('1', CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), CAST('2025-02-28 00:00:00' AS TIMESTAMPNTZ), 0, 0, 0),
+  ('2', CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), NULL, 1, 1, 0),
+  ('3', CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), CAST('2025-03-01 00:00:00' AS TIMESTAMPNTZ), 2, 2, 0);
 -- and 7 rows more
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_spine" AS
 SELECT
   "place",
   "account_id",
+  "account",
   CAST("as_of" AS DATE) AS "as_of",
+  "nth",
   CAST("term_ends" AS DATE) AS "term_ends"
 FROM "healthlib_spine_in";
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_days_in" ("calendar_day" TIMESTAMPNTZ, "cell" BIGINT, "bit" BIGINT);
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_days_in" ("healthlib_day" TIMESTAMPNTZ, "healthlib_cell" BIGINT, "healthlib_bit" BIGINT);
 
 INSERT INTO "healthlib_days_in" VALUES
   (CAST('2024-01-01 00:00:00' AS TIMESTAMPNTZ), 2, 1),
@@ -326,48 +381,28 @@ INSERT INTO "healthlib_days_in" VALUES
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_days" AS
 SELECT
-  CAST("calendar_day" AS DATE) AS "calendar_day",
-  "cell",
-  "bit"
+  CAST("healthlib_day" AS DATE) AS "healthlib_day",
+  "healthlib_cell",
+  "healthlib_bit"
 FROM "healthlib_days_in";
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_spans_in" ("as_of" TIMESTAMPNTZ, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "last_cell" BIGINT, "known_cell" BIGINT);
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_spans" ("nth" BIGINT, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "last_cell" BIGINT);
 
-INSERT INTO "healthlib_spans_in" VALUES
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), 0, 0, 1, 3, 0),
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), 28, 0, 3, 3, 0),
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), 90, 0, 2, 3, 0);
+INSERT INTO "healthlib_spans" VALUES
+  (0, 0, 0, 1, 3),
+  (0, 28, 0, 3, 3),
+  (0, 90, 0, 2, 3);
 -- and 3 rows more
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_spans" AS
-SELECT
-  CAST("as_of" AS DATE) AS "as_of",
-  "w",
-  "s",
-  "first_cell",
-  "last_cell",
-  "known_cell"
-FROM "healthlib_spans_in";
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_window_cells" ("nth" BIGINT, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "cell" BIGINT);
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_window_cells_in" ("as_of" TIMESTAMPNTZ, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "known_cell" BIGINT, "cell" BIGINT);
-
-INSERT INTO "healthlib_window_cells_in" VALUES
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), 28, 0, 3, 0, 3),
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), 90, 0, 2, 0, 2),
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), 90, 0, 2, 0, 3);
+INSERT INTO "healthlib_window_cells" VALUES
+  (0, 28, 0, 3, 3),
+  (0, 90, 0, 2, 2),
+  (0, 90, 0, 2, 3);
 -- and 3 rows more
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_window_cells" AS
-SELECT
-  CAST("as_of" AS DATE) AS "as_of",
-  "w",
-  "s",
-  "first_cell",
-  "known_cell",
-  "cell"
-FROM "healthlib_window_cells_in";
-
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_known_days_in" ("known_day" TIMESTAMPNTZ, "known_cell" BIGINT);
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_known_days_in" ("healthlib_known" TIMESTAMPNTZ, "healthlib_known_cell" BIGINT);
 
 INSERT INTO "healthlib_known_days_in" VALUES
   (CAST('2024-01-01 00:00:00' AS TIMESTAMPNTZ), 0),
@@ -377,8 +412,8 @@ INSERT INTO "healthlib_known_days_in" VALUES
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_known_days" AS
 SELECT
-  CAST("known_day" AS DATE) AS "known_day",
-  "known_cell"
+  CAST("healthlib_known" AS DATE) AS "healthlib_known",
+  "healthlib_known_cell"
 FROM "healthlib_known_days_in";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_cells" AS
@@ -454,9 +489,9 @@ WITH "healthlib_known_usage" AS (
   ) AS "t"
 )
 SELECT
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell" AS "known_cell",
+  "a"."healthlib_account" AS "account",
+  "d"."healthlib_cell" AS "cell",
+  "kd"."healthlib_known_cell" AS "known_cell",
   COUNT(1) AS "x0",
   COUNT(1) AS "nx0",
   COALESCE(SUM(CAST("quantity" AS DECIMAL(38, 9))), 0) AS "x1",
@@ -478,60 +513,88 @@ SELECT
   COUNT(CASE WHEN "feature" = 'it\'s' THEN 1 END) AS "x6",
   COUNT(CASE WHEN "feature" = 'it\'s' THEN 1 END) AS "nx6"
 FROM "healthlib_known_usage" AS "v"
+JOIN "healthlib_asked" AS "a"
+  ON "a"."healthlib_id" = "v"."account_id"
 JOIN "healthlib_days" AS "d"
-  ON "d"."calendar_day" = "v"."day"
+  ON "d"."healthlib_day" = "v"."day"
 JOIN "healthlib_known_days" AS "kd"
-  ON "kd"."known_day" = "v"."known"
+  ON "kd"."healthlib_known" = "v"."known"
 WHERE
   "v"."occurred_at" < CAST('2025-07-01 00:00:00' AS TIMESTAMPNTZ)
 GROUP BY
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell";
+  "a"."healthlib_account",
+  "d"."healthlib_cell",
+  "kd"."healthlib_known_cell";
 
 SELECT
   "s"."place",
-  CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0",
-  MAX("c"."x3") AS "x3"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_window_cells" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 28 AND "p"."s" = 0
-JOIN "healthlib_cells" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" = "p"."cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x0",
+  "x3"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0",
+    MAX("c"."x3") AS "x3"
+  FROM "healthlib_window_cells" AS "p"
+  JOIN "healthlib_cells" AS "c"
+    ON "c"."cell" = "p"."cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 28 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 SELECT
   "s"."place",
-  CASE WHEN SUM("c"."nx1") > 0 THEN CAST(SUM("c"."x1") AS DOUBLE) END AS "x1",
-  CASE WHEN SUM("c"."nx2") > 0 THEN CAST(SUM("c"."x2") AS DOUBLE) END AS "x2"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_window_cells" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 90 AND "p"."s" = 0
-JOIN "healthlib_cells" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" = "p"."cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x1",
+  "x2"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CASE WHEN SUM("c"."nx1") > 0 THEN CAST(SUM("c"."x1") AS DOUBLE) END AS "x1",
+    CASE WHEN SUM("c"."nx2") > 0 THEN CAST(SUM("c"."x2") AS DOUBLE) END AS "x2"
+  FROM "healthlib_window_cells" AS "p"
+  JOIN "healthlib_cells" AS "c"
+    ON "c"."cell" = "p"."cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 90 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 SELECT
   "s"."place",
-  MAX("c"."x4") AS "x4",
-  CASE WHEN SUM("c"."nx5") > 0 THEN CAST(SUM("c"."x5") AS DOUBLE) END AS "x5",
-  CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0",
-  CASE WHEN SUM("c"."nx6") > 0 THEN CAST(SUM("c"."x6") AS DOUBLE) END AS "x6"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_spans" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 0 AND "p"."s" = 0
-JOIN "healthlib_cells" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" <= "p"."last_cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x4",
+  "x5",
+  "x0",
+  "x6"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    MAX("c"."x4") AS "x4",
+    CASE WHEN SUM("c"."nx5") > 0 THEN CAST(SUM("c"."x5") AS DOUBLE) END AS "x5",
+    CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0",
+    CASE WHEN SUM("c"."nx6") > 0 THEN CAST(SUM("c"."x6") AS DOUBLE) END AS "x6"
+  FROM "healthlib_spans" AS "p"
+  JOIN "healthlib_cells" AS "c"
+    ON "c"."cell" <= "p"."last_cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 0 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_values_seen" AS
 WITH "healthlib_known_usage" AS (
@@ -606,36 +669,45 @@ WITH "healthlib_known_usage" AS (
   ) AS "t"
 )
 SELECT
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell" AS "known_cell",
+  "a"."healthlib_account" AS "account",
+  "d"."healthlib_cell" AS "cell",
+  "kd"."healthlib_known_cell" AS "known_cell",
   "user_id" AS "value",
   1 AS "one"
 FROM "healthlib_known_usage" AS "v"
+JOIN "healthlib_asked" AS "a"
+  ON "a"."healthlib_id" = "v"."account_id"
 JOIN "healthlib_days" AS "d"
-  ON "d"."calendar_day" = "v"."day"
+  ON "d"."healthlib_day" = "v"."day"
 JOIN "healthlib_known_days" AS "kd"
-  ON "kd"."known_day" = "v"."known"
+  ON "kd"."healthlib_known" = "v"."known"
 WHERE
   "v"."occurred_at" < CAST('2025-07-01 00:00:00' AS TIMESTAMPNTZ)
 GROUP BY
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell",
+  "a"."healthlib_account",
+  "d"."healthlib_cell",
+  "kd"."healthlib_known_cell",
   "user_id";
 
 SELECT
   "s"."place",
-  CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_spans" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 0 AND "p"."s" = 0
-JOIN "healthlib_values_seen" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" <= "p"."last_cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
+  FROM "healthlib_spans" AS "p"
+  JOIN "healthlib_values_seen" AS "c"
+    ON "c"."cell" <= "p"."last_cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 0 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_values_seen" AS
 WITH "healthlib_known_usage" AS (
@@ -710,36 +782,45 @@ WITH "healthlib_known_usage" AS (
   ) AS "t"
 )
 SELECT
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell" AS "known_cell",
+  "a"."healthlib_account" AS "account",
+  "d"."healthlib_cell" AS "cell",
+  "kd"."healthlib_known_cell" AS "known_cell",
   "day" AS "value",
   1 AS "one"
 FROM "healthlib_known_usage" AS "v"
+JOIN "healthlib_asked" AS "a"
+  ON "a"."healthlib_id" = "v"."account_id"
 JOIN "healthlib_days" AS "d"
-  ON "d"."calendar_day" = "v"."day"
+  ON "d"."healthlib_day" = "v"."day"
 JOIN "healthlib_known_days" AS "kd"
-  ON "kd"."known_day" = "v"."known"
+  ON "kd"."healthlib_known" = "v"."known"
 WHERE
   "v"."occurred_at" < CAST('2025-07-01 00:00:00' AS TIMESTAMPNTZ)
 GROUP BY
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell",
+  "a"."healthlib_account",
+  "d"."healthlib_cell",
+  "kd"."healthlib_known_cell",
   "day";
 
 SELECT
   "s"."place",
-  CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_window_cells" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 28 AND "p"."s" = 0
-JOIN "healthlib_values_seen" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" = "p"."cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
+  FROM "healthlib_window_cells" AS "p"
+  JOIN "healthlib_values_seen" AS "c"
+    ON "c"."cell" = "p"."cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 28 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_latest" AS
 WITH "healthlib_known_usage" AS (
@@ -814,7 +895,7 @@ WITH "healthlib_known_usage" AS (
   ) AS "t"
 )
 SELECT
-  "account_id",
+  "account",
   "cell",
   "known_cell",
   "at_time",
@@ -822,21 +903,23 @@ SELECT
   "value"
 FROM (
   SELECT
-    "v"."account_id",
-    "d"."cell",
-    "kd"."known_cell" AS "known_cell",
+    "a"."healthlib_account" AS "account",
+    "d"."healthlib_cell" AS "cell",
+    "kd"."healthlib_known_cell" AS "known_cell",
     "v"."occurred_at" AS "at_time",
     "v"."known",
     CAST("quantity" AS DOUBLE) AS "value",
     ROW_NUMBER() OVER (
-      PARTITION BY "v"."account_id", "d"."cell", "kd"."known_cell"
+      PARTITION BY "a"."healthlib_account", "d"."healthlib_cell", "kd"."healthlib_known_cell"
       ORDER BY "v"."occurred_at" DESC NULLS LAST, "v"."known" DESC NULLS LAST, CAST("quantity" AS DOUBLE) DESC NULLS LAST
     ) AS "nth"
   FROM "healthlib_known_usage" AS "v"
+  JOIN "healthlib_asked" AS "a"
+    ON "a"."healthlib_id" = "v"."account_id"
   JOIN "healthlib_days" AS "d"
-    ON "d"."calendar_day" = "v"."day"
+    ON "d"."healthlib_day" = "v"."day"
   JOIN "healthlib_known_days" AS "kd"
-    ON "kd"."known_day" = "v"."known"
+    ON "kd"."healthlib_known" = "v"."known"
   WHERE
     "v"."occurred_at" < CAST('2025-07-01 00:00:00' AS TIMESTAMPNTZ)
 ) AS "r"
@@ -844,26 +927,33 @@ WHERE
   "nth" = 1;
 
 SELECT
-  "place",
-  "value" AS "x"
+  "s"."place",
+  "x"
 FROM (
   SELECT
-    "s"."place",
-    "c"."value",
-    ROW_NUMBER() OVER (
-      PARTITION BY "s"."place"
-      ORDER BY "c"."at_time" DESC NULLS LAST, "c"."known" DESC NULLS LAST, "c"."value" DESC NULLS LAST
-    ) AS "nth"
-  FROM "healthlib_spine" AS "s"
-  JOIN "healthlib_spans" AS "p"
-    ON "p"."as_of" = "s"."as_of" AND "p"."w" = 0 AND "p"."s" = 0
-  JOIN "healthlib_latest" AS "c"
-    ON "c"."account_id" = "s"."account_id"
-    AND "c"."cell" <= "p"."last_cell"
-    AND "c"."known_cell" <= "p"."known_cell"
-) AS "r"
-WHERE
-  "nth" = 1;
+    "account",
+    "nth",
+    "x"
+  FROM (
+    SELECT
+      "c"."account",
+      "p"."nth",
+      "c"."value" AS "x",
+      ROW_NUMBER() OVER (
+        PARTITION BY "c"."account", "p"."nth"
+        ORDER BY "c"."at_time" DESC NULLS LAST, "c"."known" DESC NULLS LAST, "c"."value" DESC NULLS LAST
+      ) AS "newest"
+    FROM "healthlib_spans" AS "p"
+    JOIN "healthlib_latest" AS "c"
+      ON "c"."cell" <= "p"."last_cell" AND "c"."known_cell" <= "p"."nth"
+    WHERE
+      "p"."w" = 0 AND "p"."s" = 0
+  ) AS "r"
+  WHERE
+    "newest" = 1
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_looks_in" ("as_of" TIMESTAMPNTZ, "since" TIMESTAMPNTZ, "until" TIMESTAMPNTZ);
 
@@ -931,7 +1021,7 @@ SELECT
   "v".*
 FROM (
   SELECT
-    "s"."place",
+    "s"."place" AS "healthlib_place",
     "v"."day",
     "v"."known",
     "v"."opened_at",
@@ -949,11 +1039,11 @@ FROM (
 ) AS "v";
 
 SELECT
-  "place",
+  "healthlib_place" AS "place",
   CAST(COUNT(CASE WHEN "closed_at" IS NULL THEN 1 END) AS DOUBLE) AS "x"
 FROM "healthlib_seen" AS "v"
 GROUP BY
-  "place";
+  "healthlib_place";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_looks_in" ("as_of" TIMESTAMPNTZ, "since" TIMESTAMPNTZ, "until" TIMESTAMPNTZ);
 
@@ -1021,7 +1111,7 @@ SELECT
   "v".*
 FROM (
   SELECT
-    "s"."place",
+    "s"."place" AS "healthlib_place",
     "v"."day",
     "v"."known",
     "v"."opened_at",
@@ -1041,11 +1131,11 @@ WHERE
   "closed_at" IS NULL;
 
 SELECT
-  "place",
+  "healthlib_place" AS "place",
   CAST(MAX(CAST(DATEDIFF(DAY, CAST("opened_at" AS DATE), "as_of") AS DOUBLE)) AS DOUBLE) AS "x"
 FROM "healthlib_seen" AS "v"
 GROUP BY
-  "place";
+  "healthlib_place";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_looks_in" ("as_of" TIMESTAMPNTZ, "since" TIMESTAMPNTZ, "until" TIMESTAMPNTZ);
 
@@ -1113,7 +1203,7 @@ SELECT
   "v".*
 FROM (
   SELECT
-    "s"."place",
+    "s"."place" AS "healthlib_place",
     "v"."day",
     "v"."known",
     "v"."opened_at",
@@ -1133,13 +1223,13 @@ WHERE
   "due_at" BETWEEN '2024-02-29' AND CAST('2025-06-15 00:00:00' AS TIMESTAMPNTZ);
 
 SELECT
-  "place",
+  "healthlib_place" AS "place",
   CAST(COUNT(1) AS DOUBLE) AS "x"
 FROM "healthlib_seen" AS "v"
 GROUP BY
-  "place";
+  "healthlib_place";
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_days_in" ("calendar_day" TIMESTAMPNTZ, "cell" BIGINT, "bit" BIGINT);
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_days_in" ("healthlib_day" TIMESTAMPNTZ, "healthlib_cell" BIGINT, "healthlib_bit" BIGINT);
 
 INSERT INTO "healthlib_days_in" VALUES
   (CAST('2024-01-01 00:00:00' AS TIMESTAMPNTZ), 1, 1),
@@ -1149,46 +1239,26 @@ INSERT INTO "healthlib_days_in" VALUES
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_days" AS
 SELECT
-  CAST("calendar_day" AS DATE) AS "calendar_day",
-  "cell",
-  "bit"
+  CAST("healthlib_day" AS DATE) AS "healthlib_day",
+  "healthlib_cell",
+  "healthlib_bit"
 FROM "healthlib_days_in";
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_spans_in" ("as_of" TIMESTAMPNTZ, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "last_cell" BIGINT, "known_cell" BIGINT);
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_spans" ("nth" BIGINT, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "last_cell" BIGINT);
 
-INSERT INTO "healthlib_spans_in" VALUES
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), 0, 0, 1, 2, 0),
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), 28, 0, 2, 2, 0),
-  (CAST('2025-06-30 00:00:00' AS TIMESTAMPNTZ), 0, 0, 1, 4, 1);
+INSERT INTO "healthlib_spans" VALUES
+  (0, 0, 0, 1, 2),
+  (0, 28, 0, 2, 2),
+  (1, 0, 0, 1, 4);
 -- and 1 rows more
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_spans" AS
-SELECT
-  CAST("as_of" AS DATE) AS "as_of",
-  "w",
-  "s",
-  "first_cell",
-  "last_cell",
-  "known_cell"
-FROM "healthlib_spans_in";
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_window_cells" ("nth" BIGINT, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "cell" BIGINT);
 
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_window_cells_in" ("as_of" TIMESTAMPNTZ, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "known_cell" BIGINT, "cell" BIGINT);
+INSERT INTO "healthlib_window_cells" VALUES
+  (0, 28, 0, 2, 2),
+  (1, 28, 0, 4, 4);
 
-INSERT INTO "healthlib_window_cells_in" VALUES
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMPNTZ), 28, 0, 2, 0, 2),
-  (CAST('2025-06-30 00:00:00' AS TIMESTAMPNTZ), 28, 0, 4, 1, 4);
-
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_window_cells" AS
-SELECT
-  CAST("as_of" AS DATE) AS "as_of",
-  "w",
-  "s",
-  "first_cell",
-  "known_cell",
-  "cell"
-FROM "healthlib_window_cells_in";
-
-CREATE OR REPLACE TEMPORARY TABLE "healthlib_known_days_in" ("known_day" TIMESTAMPNTZ, "known_cell" BIGINT);
+CREATE OR REPLACE TEMPORARY TABLE "healthlib_known_days_in" ("healthlib_known" TIMESTAMPNTZ, "healthlib_known_cell" BIGINT);
 
 INSERT INTO "healthlib_known_days_in" VALUES
   (CAST('2024-01-01 00:00:00' AS TIMESTAMPNTZ), 0),
@@ -1198,8 +1268,8 @@ INSERT INTO "healthlib_known_days_in" VALUES
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_known_days" AS
 SELECT
-  CAST("known_day" AS DATE) AS "known_day",
-  "known_cell"
+  CAST("healthlib_known" AS DATE) AS "healthlib_known",
+  "healthlib_known_cell"
 FROM "healthlib_known_days_in";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_cells" AS
@@ -1269,9 +1339,9 @@ WITH "healthlib_known_orders" AS (
   ) AS "t"
 )
 SELECT
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell" AS "known_cell",
+  "a"."healthlib_account" AS "account",
+  "d"."healthlib_cell" AS "cell",
+  "kd"."healthlib_known_cell" AS "known_cell",
   COALESCE(
     SUM(
       CASE
@@ -1283,27 +1353,36 @@ SELECT
   ) AS "x0",
   COUNT(CASE WHEN LOWER("group") = 'a' THEN 1 END) AS "nx0"
 FROM "healthlib_known_orders" AS "v"
+JOIN "healthlib_asked" AS "a"
+  ON "a"."healthlib_id" = "v"."account_id"
 JOIN "healthlib_days" AS "d"
-  ON "d"."calendar_day" = "v"."day"
+  ON "d"."healthlib_day" = "v"."day"
 JOIN "healthlib_known_days" AS "kd"
-  ON "kd"."known_day" = "v"."known"
+  ON "kd"."healthlib_known" = "v"."known"
 GROUP BY
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell";
+  "a"."healthlib_account",
+  "d"."healthlib_cell",
+  "kd"."healthlib_known_cell";
 
 SELECT
   "s"."place",
-  CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_spans" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 0 AND "p"."s" = 0
-JOIN "healthlib_cells" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" <= "p"."last_cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x0"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0"
+  FROM "healthlib_spans" AS "p"
+  JOIN "healthlib_cells" AS "c"
+    ON "c"."cell" <= "p"."last_cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 0 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_values_seen" AS
 WITH "healthlib_known_orders" AS (
@@ -1372,34 +1451,43 @@ WITH "healthlib_known_orders" AS (
   ) AS "t"
 )
 SELECT
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell" AS "known_cell",
+  "a"."healthlib_account" AS "account",
+  "d"."healthlib_cell" AS "cell",
+  "kd"."healthlib_known_cell" AS "known_cell",
   "order" AS "value",
   1 AS "one"
 FROM "healthlib_known_orders" AS "v"
+JOIN "healthlib_asked" AS "a"
+  ON "a"."healthlib_id" = "v"."account_id"
 JOIN "healthlib_days" AS "d"
-  ON "d"."calendar_day" = "v"."day"
+  ON "d"."healthlib_day" = "v"."day"
 JOIN "healthlib_known_days" AS "kd"
-  ON "kd"."known_day" = "v"."known"
+  ON "kd"."healthlib_known" = "v"."known"
 GROUP BY
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell",
+  "a"."healthlib_account",
+  "d"."healthlib_cell",
+  "kd"."healthlib_known_cell",
   "order";
 
 SELECT
   "s"."place",
-  CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_window_cells" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 28 AND "p"."s" = 0
-JOIN "healthlib_values_seen" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" = "p"."cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
+  FROM "healthlib_window_cells" AS "p"
+  JOIN "healthlib_values_seen" AS "c"
+    ON "c"."cell" = "p"."cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 28 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 CREATE OR REPLACE TEMPORARY TABLE "healthlib_looks_in" ("as_of" TIMESTAMPNTZ, "since" TIMESTAMPNTZ, "until" TIMESTAMPNTZ);
 
@@ -1467,7 +1555,7 @@ SELECT
   "v".*
 FROM (
   SELECT
-    "s"."place",
+    "s"."place" AS "healthlib_place",
     "v"."day",
     "v"."known",
     "v"."milestone",
@@ -1487,11 +1575,11 @@ FROM (
 ) AS "v";
 
 SELECT
-  "place",
+  "healthlib_place" AS "place",
   CAST(MAX(
     CAST(DATEDIFF(DAY, "term_ends", COALESCE(CAST("completed_at" AS DATE), "as_of")) AS DOUBLE)
   ) AS DOUBLE) AS "x"
 FROM "healthlib_seen" AS "v"
 GROUP BY
-  "place";
+  "healthlib_place";
 

@@ -10,17 +10,48 @@ INSERT INTO "healthlib_accounts_here" VALUES
   ('2');
 -- and 2 rows more
 
+DROP TABLE IF EXISTS "healthlib_first_contract_in";
+CREATE TABLE "healthlib_first_contract_in" ("visible_from" TIMESTAMP, "account_id" VARCHAR);
+
+INSERT INTO "healthlib_first_contract_in" VALUES
+  (CAST('2025-06-15 00:00:00' AS TIMESTAMP), '05'),
+  (CAST('2023-03-01 00:00:00' AS TIMESTAMP), '1'),
+  (CAST('2023-06-01 00:00:00' AS TIMESTAMP), '2');
+-- and 2 rows more
+
+DROP TABLE IF EXISTS "healthlib_first_contract";
+CREATE TABLE "healthlib_first_contract" AS
 SELECT
-  "rule",
+  CAST("visible_from" AS DATE) AS "visible_from",
+  "account_id"
+FROM "healthlib_first_contract_in";
+
+SELECT
+  "x"."rule",
+  "x"."known",
+  MIN("x"."day") AS "first_day",
+  MAX("x"."day") AS "last_day",
+  MAX(CASE WHEN "x"."known" <> "x"."day" THEN 1 ELSE 0 END) AS "late",
   COUNT(*) AS "many"
 FROM (
   SELECT
     CASE
-      WHEN NOT "r"."fault" IS NULL
-      THEN "r"."fault"
+      WHEN NOT "t"."fault" IS NULL
+      THEN "t"."fault"
       WHEN "a"."account_id" IS NULL
       THEN 'stranger'
-    END AS "rule"
+    END AS "rule",
+    CASE WHEN "t"."fault" IS NULL THEN CAST("t"."occurred_at" AS DATE) END AS "day",
+    CASE
+      WHEN "t"."fault" IS NULL
+      THEN CASE
+        WHEN CAST("t"."recorded_at" AS DATE) IS NULL
+        THEN CAST("t"."occurred_at" AS DATE)
+        WHEN CAST("t"."recorded_at" AS DATE) > CAST("t"."occurred_at" AS DATE)
+        THEN CAST("t"."recorded_at" AS DATE)
+        ELSE CAST("t"."occurred_at" AS DATE)
+      END
+    END AS "known"
   FROM (
     SELECT
       "t".*,
@@ -68,24 +99,31 @@ FROM (
         END AS "feature"
       FROM "crm"."events" AS "raw"
     ) AS "t"
-  ) AS "r"
+  ) AS "t"
   LEFT JOIN "healthlib_accounts_here" AS "a"
-    ON "a"."account_id" = "r"."account_id"
+    ON "a"."account_id" = "t"."account_id"
 ) AS "x"
 GROUP BY
-  "rule";
+  "x"."rule",
+  "x"."known";
 
 SELECT
-  "rule",
+  "x"."rule",
+  "x"."known",
+  MIN("x"."day") AS "first_day",
+  MAX("x"."day") AS "last_day",
+  MAX(CASE WHEN "x"."known" <> "x"."day" THEN 1 ELSE 0 END) AS "late",
   COUNT(*) AS "many"
 FROM (
   SELECT
     CASE
-      WHEN NOT "r"."fault" IS NULL
-      THEN "r"."fault"
+      WHEN NOT "t"."fault" IS NULL
+      THEN "t"."fault"
       WHEN "a"."account_id" IS NULL
       THEN 'stranger'
-    END AS "rule"
+    END AS "rule",
+    CASE WHEN "t"."fault" IS NULL THEN CAST("t"."opened_at" AS DATE) END AS "day",
+    CASE WHEN "t"."fault" IS NULL THEN CAST("t"."opened_at" AS DATE) END AS "known"
   FROM (
     SELECT
       "t".*,
@@ -118,24 +156,31 @@ FROM (
         CAST(AT_TIMEZONE(CAST("raw"."closed_at" AS TIMESTAMP(6) WITH TIME ZONE), 'UTC') AS TIMESTAMP(6)) AS "closed_at"
       FROM "crm"."tickets" AS "raw"
     ) AS "t"
-  ) AS "r"
+  ) AS "t"
   LEFT JOIN "healthlib_accounts_here" AS "a"
-    ON "a"."account_id" = "r"."account_id"
+    ON "a"."account_id" = "t"."account_id"
 ) AS "x"
 GROUP BY
-  "rule";
+  "x"."rule",
+  "x"."known";
 
 SELECT
-  "rule",
+  "x"."rule",
+  "x"."known",
+  MIN("x"."day") AS "first_day",
+  MAX("x"."day") AS "last_day",
+  MAX(CASE WHEN "x"."known" <> "x"."day" THEN 1 ELSE 0 END) AS "late",
   COUNT(*) AS "many"
 FROM (
   SELECT
     CASE
-      WHEN NOT "r"."fault" IS NULL
-      THEN "r"."fault"
+      WHEN NOT "t"."fault" IS NULL
+      THEN "t"."fault"
       WHEN "a"."account_id" IS NULL
       THEN 'stranger'
-    END AS "rule"
+    END AS "rule",
+    CASE WHEN "t"."fault" IS NULL THEN CAST("t"."day" AS DATE) END AS "day",
+    CASE WHEN "t"."fault" IS NULL THEN DATE_ADD('DAY', 3, CAST("t"."day" AS DATE)) END AS "known"
   FROM (
     SELECT
       "t".*,
@@ -184,24 +229,37 @@ FROM (
         END AS "select"
       FROM "crm"."order" AS "raw"
     ) AS "t"
-  ) AS "r"
+  ) AS "t"
   LEFT JOIN "healthlib_accounts_here" AS "a"
-    ON "a"."account_id" = "r"."account_id"
+    ON "a"."account_id" = "t"."account_id"
 ) AS "x"
 GROUP BY
-  "rule";
+  "x"."rule",
+  "x"."known";
 
 SELECT
-  "rule",
+  "x"."rule",
+  "x"."known",
+  MIN("x"."day") AS "first_day",
+  MAX("x"."day") AS "last_day",
+  MAX(CASE WHEN "x"."known" <> "x"."day" THEN 1 ELSE 0 END) AS "late",
   COUNT(*) AS "many"
 FROM (
   SELECT
     CASE
-      WHEN NOT "r"."fault" IS NULL
-      THEN "r"."fault"
+      WHEN NOT "t"."fault" IS NULL
+      THEN "t"."fault"
       WHEN "a"."account_id" IS NULL
       THEN 'stranger'
-    END AS "rule"
+    END AS "rule",
+    CASE
+      WHEN "t"."fault" IS NULL
+      THEN COALESCE(CAST(NULL AS DATE), "f"."visible_from")
+    END AS "day",
+    CASE
+      WHEN "t"."fault" IS NULL
+      THEN COALESCE(CAST(NULL AS DATE), "f"."visible_from")
+    END AS "known"
   FROM (
     SELECT
       "t".*,
@@ -233,12 +291,15 @@ FROM (
         CAST(AT_TIMEZONE(CAST("raw"."completed_at" AS TIMESTAMP(6) WITH TIME ZONE), 'UTC') AS TIMESTAMP(6)) AS "completed_at"
       FROM "crm"."steps" AS "raw"
     ) AS "t"
-  ) AS "r"
+  ) AS "t"
   LEFT JOIN "healthlib_accounts_here" AS "a"
-    ON "a"."account_id" = "r"."account_id"
+    ON "a"."account_id" = "t"."account_id"
+  LEFT JOIN "healthlib_first_contract" AS "f"
+    ON "f"."account_id" = "t"."account_id"
 ) AS "x"
 GROUP BY
-  "rule";
+  "x"."rule",
+  "x"."known";
 
 SELECT
   CAST(COALESCE(SUM("k"."n" - 1), 0) AS BIGINT) AS "again"
@@ -288,29 +349,22 @@ FROM (
     COUNT(*) > 1
 ) AS "k";
 
-DROP TABLE IF EXISTS "healthlib_first_contract_in";
-CREATE TABLE "healthlib_first_contract_in" ("visible_from" TIMESTAMP, "account_id" VARCHAR);
+DROP TABLE IF EXISTS "healthlib_asked";
+CREATE TABLE "healthlib_asked" ("healthlib_account" BIGINT, "healthlib_id" VARCHAR);
 
-INSERT INTO "healthlib_first_contract_in" VALUES
-  (CAST('2025-06-15 00:00:00' AS TIMESTAMP), '05'),
-  (CAST('2023-03-01 00:00:00' AS TIMESTAMP), '1'),
-  (CAST('2023-06-01 00:00:00' AS TIMESTAMP), '2');
+INSERT INTO "healthlib_asked" VALUES
+  (0, '1'),
+  (1, '2'),
+  (2, '3');
 -- and 2 rows more
 
-DROP TABLE IF EXISTS "healthlib_first_contract";
-CREATE TABLE "healthlib_first_contract" AS
-SELECT
-  CAST("visible_from" AS DATE) AS "visible_from",
-  "account_id"
-FROM "healthlib_first_contract_in";
-
 DROP TABLE IF EXISTS "healthlib_spine_in";
-CREATE TABLE "healthlib_spine_in" ("account_id" VARCHAR, "as_of" TIMESTAMP, "term_ends" TIMESTAMP, "place" BIGINT);
+CREATE TABLE "healthlib_spine_in" ("account_id" VARCHAR, "as_of" TIMESTAMP, "term_ends" TIMESTAMP, "place" BIGINT, "account" BIGINT, "nth" BIGINT);
 
 INSERT INTO "healthlib_spine_in" VALUES
-  ('1', CAST('2024-02-29 00:00:00' AS TIMESTAMP), CAST('2025-02-28 00:00:00' AS TIMESTAMP), 0),
-  ('2', CAST('2024-02-29 00:00:00' AS TIMESTAMP), NULL, 1),
-  ('3', CAST('2024-02-29 00:00:00' AS TIMESTAMP), CAST('2025-03-01 00:00:00' AS TIMESTAMP), 2);
+  ('1', CAST('2024-02-29 00:00:00' AS TIMESTAMP), CAST('2025-02-28 00:00:00' AS TIMESTAMP), 0, 0, 0),
+  ('2', CAST('2024-02-29 00:00:00' AS TIMESTAMP), NULL, 1, 1, 0),
+  ('3', CAST('2024-02-29 00:00:00' AS TIMESTAMP), CAST('2025-03-01 00:00:00' AS TIMESTAMP), 2, 2, 0);
 -- and 7 rows more
 
 DROP TABLE IF EXISTS "healthlib_spine";
@@ -318,12 +372,14 @@ CREATE TABLE "healthlib_spine" AS
 SELECT
   "place",
   "account_id",
+  "account",
   CAST("as_of" AS DATE) AS "as_of",
+  "nth",
   CAST("term_ends" AS DATE) AS "term_ends"
 FROM "healthlib_spine_in";
 
 DROP TABLE IF EXISTS "healthlib_days_in";
-CREATE TABLE "healthlib_days_in" ("calendar_day" TIMESTAMP, "cell" BIGINT, "bit" BIGINT);
+CREATE TABLE "healthlib_days_in" ("healthlib_day" TIMESTAMP, "healthlib_cell" BIGINT, "healthlib_bit" BIGINT);
 
 INSERT INTO "healthlib_days_in" VALUES
   (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 2, 1),
@@ -334,53 +390,31 @@ INSERT INTO "healthlib_days_in" VALUES
 DROP TABLE IF EXISTS "healthlib_days";
 CREATE TABLE "healthlib_days" AS
 SELECT
-  CAST("calendar_day" AS DATE) AS "calendar_day",
-  "cell",
-  "bit"
+  CAST("healthlib_day" AS DATE) AS "healthlib_day",
+  "healthlib_cell",
+  "healthlib_bit"
 FROM "healthlib_days_in";
 
-DROP TABLE IF EXISTS "healthlib_spans_in";
-CREATE TABLE "healthlib_spans_in" ("as_of" TIMESTAMP, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "last_cell" BIGINT, "known_cell" BIGINT);
-
-INSERT INTO "healthlib_spans_in" VALUES
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 0, 0, 1, 3, 0),
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 28, 0, 3, 3, 0),
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 90, 0, 2, 3, 0);
--- and 3 rows more
-
 DROP TABLE IF EXISTS "healthlib_spans";
-CREATE TABLE "healthlib_spans" AS
-SELECT
-  CAST("as_of" AS DATE) AS "as_of",
-  "w",
-  "s",
-  "first_cell",
-  "last_cell",
-  "known_cell"
-FROM "healthlib_spans_in";
+CREATE TABLE "healthlib_spans" ("nth" BIGINT, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "last_cell" BIGINT);
 
-DROP TABLE IF EXISTS "healthlib_window_cells_in";
-CREATE TABLE "healthlib_window_cells_in" ("as_of" TIMESTAMP, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "known_cell" BIGINT, "cell" BIGINT);
-
-INSERT INTO "healthlib_window_cells_in" VALUES
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 28, 0, 3, 0, 3),
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 90, 0, 2, 0, 2),
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 90, 0, 2, 0, 3);
+INSERT INTO "healthlib_spans" VALUES
+  (0, 0, 0, 1, 3),
+  (0, 28, 0, 3, 3),
+  (0, 90, 0, 2, 3);
 -- and 3 rows more
 
 DROP TABLE IF EXISTS "healthlib_window_cells";
-CREATE TABLE "healthlib_window_cells" AS
-SELECT
-  CAST("as_of" AS DATE) AS "as_of",
-  "w",
-  "s",
-  "first_cell",
-  "known_cell",
-  "cell"
-FROM "healthlib_window_cells_in";
+CREATE TABLE "healthlib_window_cells" ("nth" BIGINT, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "cell" BIGINT);
+
+INSERT INTO "healthlib_window_cells" VALUES
+  (0, 28, 0, 3, 3),
+  (0, 90, 0, 2, 2),
+  (0, 90, 0, 2, 3);
+-- and 3 rows more
 
 DROP TABLE IF EXISTS "healthlib_known_days_in";
-CREATE TABLE "healthlib_known_days_in" ("known_day" TIMESTAMP, "known_cell" BIGINT);
+CREATE TABLE "healthlib_known_days_in" ("healthlib_known" TIMESTAMP, "healthlib_known_cell" BIGINT);
 
 INSERT INTO "healthlib_known_days_in" VALUES
   (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 0),
@@ -391,8 +425,8 @@ INSERT INTO "healthlib_known_days_in" VALUES
 DROP TABLE IF EXISTS "healthlib_known_days";
 CREATE TABLE "healthlib_known_days" AS
 SELECT
-  CAST("known_day" AS DATE) AS "known_day",
-  "known_cell"
+  CAST("healthlib_known" AS DATE) AS "healthlib_known",
+  "healthlib_known_cell"
 FROM "healthlib_known_days_in";
 
 DROP TABLE IF EXISTS "healthlib_cells";
@@ -469,9 +503,9 @@ WITH "healthlib_known_usage" AS (
   ) AS "t"
 )
 SELECT
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell" AS "known_cell",
+  "a"."healthlib_account" AS "account",
+  "d"."healthlib_cell" AS "cell",
+  "kd"."healthlib_known_cell" AS "known_cell",
   COUNT(1) AS "x0",
   COUNT(1) AS "nx0",
   COALESCE(SUM(CAST("quantity" AS DECIMAL(38, 9))), 0) AS "x1",
@@ -493,60 +527,88 @@ SELECT
   COUNT(CASE WHEN "feature" = 'it''s' THEN 1 END) AS "x6",
   COUNT(CASE WHEN "feature" = 'it''s' THEN 1 END) AS "nx6"
 FROM "healthlib_known_usage" AS "v"
+JOIN "healthlib_asked" AS "a"
+  ON "a"."healthlib_id" = "v"."account_id"
 JOIN "healthlib_days" AS "d"
-  ON "d"."calendar_day" = "v"."day"
+  ON "d"."healthlib_day" = "v"."day"
 JOIN "healthlib_known_days" AS "kd"
-  ON "kd"."known_day" = "v"."known"
+  ON "kd"."healthlib_known" = "v"."known"
 WHERE
   "v"."occurred_at" < CAST('2025-07-01 00:00:00' AS TIMESTAMP)
 GROUP BY
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell";
+  "a"."healthlib_account",
+  "d"."healthlib_cell",
+  "kd"."healthlib_known_cell";
 
 SELECT
   "s"."place",
-  CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0",
-  MAX("c"."x3") AS "x3"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_window_cells" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 28 AND "p"."s" = 0
-JOIN "healthlib_cells" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" = "p"."cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x0",
+  "x3"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0",
+    MAX("c"."x3") AS "x3"
+  FROM "healthlib_window_cells" AS "p"
+  JOIN "healthlib_cells" AS "c"
+    ON "c"."cell" = "p"."cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 28 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 SELECT
   "s"."place",
-  CASE WHEN SUM("c"."nx1") > 0 THEN CAST(SUM("c"."x1") AS DOUBLE) END AS "x1",
-  CASE WHEN SUM("c"."nx2") > 0 THEN CAST(SUM("c"."x2") AS DOUBLE) END AS "x2"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_window_cells" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 90 AND "p"."s" = 0
-JOIN "healthlib_cells" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" = "p"."cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x1",
+  "x2"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CASE WHEN SUM("c"."nx1") > 0 THEN CAST(SUM("c"."x1") AS DOUBLE) END AS "x1",
+    CASE WHEN SUM("c"."nx2") > 0 THEN CAST(SUM("c"."x2") AS DOUBLE) END AS "x2"
+  FROM "healthlib_window_cells" AS "p"
+  JOIN "healthlib_cells" AS "c"
+    ON "c"."cell" = "p"."cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 90 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 SELECT
   "s"."place",
-  MAX("c"."x4") AS "x4",
-  CASE WHEN SUM("c"."nx5") > 0 THEN CAST(SUM("c"."x5") AS DOUBLE) END AS "x5",
-  CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0",
-  CASE WHEN SUM("c"."nx6") > 0 THEN CAST(SUM("c"."x6") AS DOUBLE) END AS "x6"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_spans" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 0 AND "p"."s" = 0
-JOIN "healthlib_cells" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" <= "p"."last_cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x4",
+  "x5",
+  "x0",
+  "x6"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    MAX("c"."x4") AS "x4",
+    CASE WHEN SUM("c"."nx5") > 0 THEN CAST(SUM("c"."x5") AS DOUBLE) END AS "x5",
+    CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0",
+    CASE WHEN SUM("c"."nx6") > 0 THEN CAST(SUM("c"."x6") AS DOUBLE) END AS "x6"
+  FROM "healthlib_spans" AS "p"
+  JOIN "healthlib_cells" AS "c"
+    ON "c"."cell" <= "p"."last_cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 0 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 DROP TABLE IF EXISTS "healthlib_values_seen";
 CREATE TABLE "healthlib_values_seen" AS
@@ -622,36 +684,45 @@ WITH "healthlib_known_usage" AS (
   ) AS "t"
 )
 SELECT
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell" AS "known_cell",
+  "a"."healthlib_account" AS "account",
+  "d"."healthlib_cell" AS "cell",
+  "kd"."healthlib_known_cell" AS "known_cell",
   "user_id" AS "value",
   1 AS "one"
 FROM "healthlib_known_usage" AS "v"
+JOIN "healthlib_asked" AS "a"
+  ON "a"."healthlib_id" = "v"."account_id"
 JOIN "healthlib_days" AS "d"
-  ON "d"."calendar_day" = "v"."day"
+  ON "d"."healthlib_day" = "v"."day"
 JOIN "healthlib_known_days" AS "kd"
-  ON "kd"."known_day" = "v"."known"
+  ON "kd"."healthlib_known" = "v"."known"
 WHERE
   "v"."occurred_at" < CAST('2025-07-01 00:00:00' AS TIMESTAMP)
 GROUP BY
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell",
+  "a"."healthlib_account",
+  "d"."healthlib_cell",
+  "kd"."healthlib_known_cell",
   "user_id";
 
 SELECT
   "s"."place",
-  CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_spans" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 0 AND "p"."s" = 0
-JOIN "healthlib_values_seen" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" <= "p"."last_cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
+  FROM "healthlib_spans" AS "p"
+  JOIN "healthlib_values_seen" AS "c"
+    ON "c"."cell" <= "p"."last_cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 0 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 DROP TABLE IF EXISTS "healthlib_values_seen";
 CREATE TABLE "healthlib_values_seen" AS
@@ -727,36 +798,45 @@ WITH "healthlib_known_usage" AS (
   ) AS "t"
 )
 SELECT
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell" AS "known_cell",
+  "a"."healthlib_account" AS "account",
+  "d"."healthlib_cell" AS "cell",
+  "kd"."healthlib_known_cell" AS "known_cell",
   "day" AS "value",
   1 AS "one"
 FROM "healthlib_known_usage" AS "v"
+JOIN "healthlib_asked" AS "a"
+  ON "a"."healthlib_id" = "v"."account_id"
 JOIN "healthlib_days" AS "d"
-  ON "d"."calendar_day" = "v"."day"
+  ON "d"."healthlib_day" = "v"."day"
 JOIN "healthlib_known_days" AS "kd"
-  ON "kd"."known_day" = "v"."known"
+  ON "kd"."healthlib_known" = "v"."known"
 WHERE
   "v"."occurred_at" < CAST('2025-07-01 00:00:00' AS TIMESTAMP)
 GROUP BY
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell",
+  "a"."healthlib_account",
+  "d"."healthlib_cell",
+  "kd"."healthlib_known_cell",
   "day";
 
 SELECT
   "s"."place",
-  CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_window_cells" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 28 AND "p"."s" = 0
-JOIN "healthlib_values_seen" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" = "p"."cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
+  FROM "healthlib_window_cells" AS "p"
+  JOIN "healthlib_values_seen" AS "c"
+    ON "c"."cell" = "p"."cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 28 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 DROP TABLE IF EXISTS "healthlib_latest";
 CREATE TABLE "healthlib_latest" AS
@@ -832,7 +912,7 @@ WITH "healthlib_known_usage" AS (
   ) AS "t"
 )
 SELECT
-  "account_id",
+  "account",
   "cell",
   "known_cell",
   "at_time",
@@ -840,21 +920,23 @@ SELECT
   "value"
 FROM (
   SELECT
-    "v"."account_id",
-    "d"."cell",
-    "kd"."known_cell" AS "known_cell",
+    "a"."healthlib_account" AS "account",
+    "d"."healthlib_cell" AS "cell",
+    "kd"."healthlib_known_cell" AS "known_cell",
     "v"."occurred_at" AS "at_time",
     "v"."known",
     CAST("quantity" AS DOUBLE) AS "value",
     ROW_NUMBER() OVER (
-      PARTITION BY "v"."account_id", "d"."cell", "kd"."known_cell"
+      PARTITION BY "a"."healthlib_account", "d"."healthlib_cell", "kd"."healthlib_known_cell"
       ORDER BY "v"."occurred_at" DESC, "v"."known" DESC, CAST("quantity" AS DOUBLE) DESC
     ) AS "nth"
   FROM "healthlib_known_usage" AS "v"
+  JOIN "healthlib_asked" AS "a"
+    ON "a"."healthlib_id" = "v"."account_id"
   JOIN "healthlib_days" AS "d"
-    ON "d"."calendar_day" = "v"."day"
+    ON "d"."healthlib_day" = "v"."day"
   JOIN "healthlib_known_days" AS "kd"
-    ON "kd"."known_day" = "v"."known"
+    ON "kd"."healthlib_known" = "v"."known"
   WHERE
     "v"."occurred_at" < CAST('2025-07-01 00:00:00' AS TIMESTAMP)
 ) AS "r"
@@ -862,26 +944,33 @@ WHERE
   "nth" = 1;
 
 SELECT
-  "place",
-  "value" AS "x"
+  "s"."place",
+  "x"
 FROM (
   SELECT
-    "s"."place",
-    "c"."value",
-    ROW_NUMBER() OVER (
-      PARTITION BY "s"."place"
-      ORDER BY "c"."at_time" DESC, "c"."known" DESC, "c"."value" DESC
-    ) AS "nth"
-  FROM "healthlib_spine" AS "s"
-  JOIN "healthlib_spans" AS "p"
-    ON "p"."as_of" = "s"."as_of" AND "p"."w" = 0 AND "p"."s" = 0
-  JOIN "healthlib_latest" AS "c"
-    ON "c"."account_id" = "s"."account_id"
-    AND "c"."cell" <= "p"."last_cell"
-    AND "c"."known_cell" <= "p"."known_cell"
-) AS "r"
-WHERE
-  "nth" = 1;
+    "account",
+    "nth",
+    "x"
+  FROM (
+    SELECT
+      "c"."account",
+      "p"."nth",
+      "c"."value" AS "x",
+      ROW_NUMBER() OVER (
+        PARTITION BY "c"."account", "p"."nth"
+        ORDER BY "c"."at_time" DESC, "c"."known" DESC, "c"."value" DESC
+      ) AS "newest"
+    FROM "healthlib_spans" AS "p"
+    JOIN "healthlib_latest" AS "c"
+      ON "c"."cell" <= "p"."last_cell" AND "c"."known_cell" <= "p"."nth"
+    WHERE
+      "p"."w" = 0 AND "p"."s" = 0
+  ) AS "r"
+  WHERE
+    "newest" = 1
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 DROP TABLE IF EXISTS "healthlib_looks_in";
 CREATE TABLE "healthlib_looks_in" ("as_of" TIMESTAMP, "since" TIMESTAMP, "until" TIMESTAMP);
@@ -952,7 +1041,7 @@ SELECT
   "v".*
 FROM (
   SELECT
-    "s"."place",
+    "s"."place" AS "healthlib_place",
     "v"."day",
     "v"."known",
     "v"."opened_at",
@@ -970,11 +1059,11 @@ FROM (
 ) AS "v";
 
 SELECT
-  "place",
+  "healthlib_place" AS "place",
   CAST(COUNT(CASE WHEN "closed_at" IS NULL THEN 1 END) AS DOUBLE) AS "x"
 FROM "healthlib_seen" AS "v"
 GROUP BY
-  "place";
+  "healthlib_place";
 
 DROP TABLE IF EXISTS "healthlib_looks_in";
 CREATE TABLE "healthlib_looks_in" ("as_of" TIMESTAMP, "since" TIMESTAMP, "until" TIMESTAMP);
@@ -1045,7 +1134,7 @@ SELECT
   "v".*
 FROM (
   SELECT
-    "s"."place",
+    "s"."place" AS "healthlib_place",
     "v"."day",
     "v"."known",
     "v"."opened_at",
@@ -1065,11 +1154,11 @@ WHERE
   "closed_at" IS NULL;
 
 SELECT
-  "place",
+  "healthlib_place" AS "place",
   CAST(MAX(CAST(DATE_DIFF('DAY', CAST("opened_at" AS DATE), "as_of") AS DOUBLE)) AS DOUBLE) AS "x"
 FROM "healthlib_seen" AS "v"
 GROUP BY
-  "place";
+  "healthlib_place";
 
 DROP TABLE IF EXISTS "healthlib_looks_in";
 CREATE TABLE "healthlib_looks_in" ("as_of" TIMESTAMP, "since" TIMESTAMP, "until" TIMESTAMP);
@@ -1140,7 +1229,7 @@ SELECT
   "v".*
 FROM (
   SELECT
-    "s"."place",
+    "s"."place" AS "healthlib_place",
     "v"."day",
     "v"."known",
     "v"."opened_at",
@@ -1160,14 +1249,14 @@ WHERE
   "due_at" BETWEEN '2024-02-29' AND CAST('2025-06-15 00:00:00' AS TIMESTAMP);
 
 SELECT
-  "place",
+  "healthlib_place" AS "place",
   CAST(COUNT(1) AS DOUBLE) AS "x"
 FROM "healthlib_seen" AS "v"
 GROUP BY
-  "place";
+  "healthlib_place";
 
 DROP TABLE IF EXISTS "healthlib_days_in";
-CREATE TABLE "healthlib_days_in" ("calendar_day" TIMESTAMP, "cell" BIGINT, "bit" BIGINT);
+CREATE TABLE "healthlib_days_in" ("healthlib_day" TIMESTAMP, "healthlib_cell" BIGINT, "healthlib_bit" BIGINT);
 
 INSERT INTO "healthlib_days_in" VALUES
   (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 1, 1),
@@ -1178,51 +1267,29 @@ INSERT INTO "healthlib_days_in" VALUES
 DROP TABLE IF EXISTS "healthlib_days";
 CREATE TABLE "healthlib_days" AS
 SELECT
-  CAST("calendar_day" AS DATE) AS "calendar_day",
-  "cell",
-  "bit"
+  CAST("healthlib_day" AS DATE) AS "healthlib_day",
+  "healthlib_cell",
+  "healthlib_bit"
 FROM "healthlib_days_in";
 
-DROP TABLE IF EXISTS "healthlib_spans_in";
-CREATE TABLE "healthlib_spans_in" ("as_of" TIMESTAMP, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "last_cell" BIGINT, "known_cell" BIGINT);
+DROP TABLE IF EXISTS "healthlib_spans";
+CREATE TABLE "healthlib_spans" ("nth" BIGINT, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "last_cell" BIGINT);
 
-INSERT INTO "healthlib_spans_in" VALUES
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 0, 0, 1, 2, 0),
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 28, 0, 2, 2, 0),
-  (CAST('2025-06-30 00:00:00' AS TIMESTAMP), 0, 0, 1, 4, 1);
+INSERT INTO "healthlib_spans" VALUES
+  (0, 0, 0, 1, 2),
+  (0, 28, 0, 2, 2),
+  (1, 0, 0, 1, 4);
 -- and 1 rows more
 
-DROP TABLE IF EXISTS "healthlib_spans";
-CREATE TABLE "healthlib_spans" AS
-SELECT
-  CAST("as_of" AS DATE) AS "as_of",
-  "w",
-  "s",
-  "first_cell",
-  "last_cell",
-  "known_cell"
-FROM "healthlib_spans_in";
-
-DROP TABLE IF EXISTS "healthlib_window_cells_in";
-CREATE TABLE "healthlib_window_cells_in" ("as_of" TIMESTAMP, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "known_cell" BIGINT, "cell" BIGINT);
-
-INSERT INTO "healthlib_window_cells_in" VALUES
-  (CAST('2024-02-29 00:00:00' AS TIMESTAMP), 28, 0, 2, 0, 2),
-  (CAST('2025-06-30 00:00:00' AS TIMESTAMP), 28, 0, 4, 1, 4);
-
 DROP TABLE IF EXISTS "healthlib_window_cells";
-CREATE TABLE "healthlib_window_cells" AS
-SELECT
-  CAST("as_of" AS DATE) AS "as_of",
-  "w",
-  "s",
-  "first_cell",
-  "known_cell",
-  "cell"
-FROM "healthlib_window_cells_in";
+CREATE TABLE "healthlib_window_cells" ("nth" BIGINT, "w" BIGINT, "s" BIGINT, "first_cell" BIGINT, "cell" BIGINT);
+
+INSERT INTO "healthlib_window_cells" VALUES
+  (0, 28, 0, 2, 2),
+  (1, 28, 0, 4, 4);
 
 DROP TABLE IF EXISTS "healthlib_known_days_in";
-CREATE TABLE "healthlib_known_days_in" ("known_day" TIMESTAMP, "known_cell" BIGINT);
+CREATE TABLE "healthlib_known_days_in" ("healthlib_known" TIMESTAMP, "healthlib_known_cell" BIGINT);
 
 INSERT INTO "healthlib_known_days_in" VALUES
   (CAST('2024-01-01 00:00:00' AS TIMESTAMP), 0),
@@ -1233,8 +1300,8 @@ INSERT INTO "healthlib_known_days_in" VALUES
 DROP TABLE IF EXISTS "healthlib_known_days";
 CREATE TABLE "healthlib_known_days" AS
 SELECT
-  CAST("known_day" AS DATE) AS "known_day",
-  "known_cell"
+  CAST("healthlib_known" AS DATE) AS "healthlib_known",
+  "healthlib_known_cell"
 FROM "healthlib_known_days_in";
 
 DROP TABLE IF EXISTS "healthlib_cells";
@@ -1305,9 +1372,9 @@ WITH "healthlib_known_orders" AS (
   ) AS "t"
 )
 SELECT
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell" AS "known_cell",
+  "a"."healthlib_account" AS "account",
+  "d"."healthlib_cell" AS "cell",
+  "kd"."healthlib_known_cell" AS "known_cell",
   COALESCE(
     SUM(
       CASE
@@ -1319,27 +1386,36 @@ SELECT
   ) AS "x0",
   COUNT(CASE WHEN LOWER("group") = 'a' THEN 1 END) AS "nx0"
 FROM "healthlib_known_orders" AS "v"
+JOIN "healthlib_asked" AS "a"
+  ON "a"."healthlib_id" = "v"."account_id"
 JOIN "healthlib_days" AS "d"
-  ON "d"."calendar_day" = "v"."day"
+  ON "d"."healthlib_day" = "v"."day"
 JOIN "healthlib_known_days" AS "kd"
-  ON "kd"."known_day" = "v"."known"
+  ON "kd"."healthlib_known" = "v"."known"
 GROUP BY
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell";
+  "a"."healthlib_account",
+  "d"."healthlib_cell",
+  "kd"."healthlib_known_cell";
 
 SELECT
   "s"."place",
-  CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_spans" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 0 AND "p"."s" = 0
-JOIN "healthlib_cells" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" <= "p"."last_cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x0"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CASE WHEN SUM("c"."nx0") > 0 THEN CAST(SUM("c"."x0") AS DOUBLE) END AS "x0"
+  FROM "healthlib_spans" AS "p"
+  JOIN "healthlib_cells" AS "c"
+    ON "c"."cell" <= "p"."last_cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 0 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 DROP TABLE IF EXISTS "healthlib_values_seen";
 CREATE TABLE "healthlib_values_seen" AS
@@ -1409,34 +1485,43 @@ WITH "healthlib_known_orders" AS (
   ) AS "t"
 )
 SELECT
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell" AS "known_cell",
+  "a"."healthlib_account" AS "account",
+  "d"."healthlib_cell" AS "cell",
+  "kd"."healthlib_known_cell" AS "known_cell",
   "order" AS "value",
   1 AS "one"
 FROM "healthlib_known_orders" AS "v"
+JOIN "healthlib_asked" AS "a"
+  ON "a"."healthlib_id" = "v"."account_id"
 JOIN "healthlib_days" AS "d"
-  ON "d"."calendar_day" = "v"."day"
+  ON "d"."healthlib_day" = "v"."day"
 JOIN "healthlib_known_days" AS "kd"
-  ON "kd"."known_day" = "v"."known"
+  ON "kd"."healthlib_known" = "v"."known"
 GROUP BY
-  "v"."account_id",
-  "d"."cell",
-  "kd"."known_cell",
+  "a"."healthlib_account",
+  "d"."healthlib_cell",
+  "kd"."healthlib_known_cell",
   "order";
 
 SELECT
   "s"."place",
-  CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
-FROM "healthlib_spine" AS "s"
-JOIN "healthlib_window_cells" AS "p"
-  ON "p"."as_of" = "s"."as_of" AND "p"."w" = 28 AND "p"."s" = 0
-JOIN "healthlib_values_seen" AS "c"
-  ON "c"."account_id" = "s"."account_id"
-  AND "c"."cell" = "p"."cell"
-  AND "c"."known_cell" <= "p"."known_cell"
-GROUP BY
-  "s"."place";
+  "x"
+FROM (
+  SELECT
+    "c"."account",
+    "p"."nth",
+    CAST(COUNT(DISTINCT "c"."value") AS DOUBLE) AS "x"
+  FROM "healthlib_window_cells" AS "p"
+  JOIN "healthlib_values_seen" AS "c"
+    ON "c"."cell" = "p"."cell" AND "c"."known_cell" <= "p"."nth"
+  WHERE
+    "p"."w" = 28 AND "p"."s" = 0
+  GROUP BY
+    "c"."account",
+    "p"."nth"
+) AS "f"
+JOIN "healthlib_spine" AS "s"
+  ON "s"."account" = "f"."account" AND "s"."nth" = "f"."nth";
 
 DROP TABLE IF EXISTS "healthlib_looks_in";
 CREATE TABLE "healthlib_looks_in" ("as_of" TIMESTAMP, "since" TIMESTAMP, "until" TIMESTAMP);
@@ -1507,7 +1592,7 @@ SELECT
   "v".*
 FROM (
   SELECT
-    "s"."place",
+    "s"."place" AS "healthlib_place",
     "v"."day",
     "v"."known",
     "v"."milestone",
@@ -1527,19 +1612,21 @@ FROM (
 ) AS "v";
 
 SELECT
-  "place",
+  "healthlib_place" AS "place",
   CAST(MAX(
     CAST(DATE_DIFF('DAY', "term_ends", COALESCE(CAST("completed_at" AS DATE), "as_of")) AS DOUBLE)
   ) AS DOUBLE) AS "x"
 FROM "healthlib_seen" AS "v"
 GROUP BY
-  "place";
+  "healthlib_place";
 
 DROP TABLE IF EXISTS "healthlib_accounts_here";
 
 DROP TABLE IF EXISTS "healthlib_first_contract_in";
 
 DROP TABLE IF EXISTS "healthlib_first_contract";
+
+DROP TABLE IF EXISTS "healthlib_asked";
 
 DROP TABLE IF EXISTS "healthlib_spine_in";
 
@@ -1549,11 +1636,7 @@ DROP TABLE IF EXISTS "healthlib_days_in";
 
 DROP TABLE IF EXISTS "healthlib_days";
 
-DROP TABLE IF EXISTS "healthlib_spans_in";
-
 DROP TABLE IF EXISTS "healthlib_spans";
-
-DROP TABLE IF EXISTS "healthlib_window_cells_in";
 
 DROP TABLE IF EXISTS "healthlib_window_cells";
 
