@@ -1,11 +1,12 @@
 """A whole `healthlib run` of a large company: seconds, memory, the pages' size, and how all of it grows.
 
-The company is `healthlib demo --accounts N`. The aim is for 20,000 accounts over 48 months with 10 million events. As the demo makes it,
-that company has 13.4 million rows of usage and 4.4 million of other events, so it is run twice: with rows of usage left out at even
-distances until 10 million remain (all other tables whole: 14.4 million events, more than the aim asks for), which is held against the aim,
-and as it comes. Beside each run stands DuckDB's bare read of the same files on two threads, each as a table of text: what cannot be had for
-less. Memory is the proportional share (PSS) of the run and all its processes together, sampled twice a second. `load` is the machine's load
-average when the run began: seconds say something where it is near 0, CPU seconds nearly always.
+The company is `healthlib demo --accounts N`. One of more than 20,000 accounts, which the demo would hold in memory all at once, is put
+together from companies of 20,000, each with a seed and ids of its own. The aim is for 20,000 accounts over 48 months with 10 million
+events. As the demo makes it, that company has 13.4 million rows of usage and 4.4 million of other events, so it is run twice: with rows of
+usage left out at even distances until 10 million remain (all other tables whole: 14.4 million events, more than the aim asks for), which is
+held against the aim, and as it comes. Beside each run stands DuckDB's bare read of the same files on two threads, each as a table of text:
+what cannot be had for less. Memory is the proportional share (PSS) of the run and all its processes together, sampled twice a second.
+`load` is the machine's load average when the run began: seconds say something where it is near 0, CPU seconds nearly always.
 
 `python bench/load.py --accounts 2000 20000 100000` for the growth; `--keep FOLDER` keeps companies and reports there, and takes a company
 that is there already.
@@ -23,6 +24,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import duckdb
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS, GIGABYTES = 180.0, 4.0
@@ -71,11 +74,34 @@ def watched(command: list[str]) -> tuple[float, float, float]:
     return time.perf_counter() - began, cpu, peak
 
 
-def made(accounts: int, folder: Path) -> Path:
+def made(accounts: int, folder: Path, seed: int = 0) -> Path:
     """The company of so many accounts, made where it is not there."""
-    company = folder / f"company{accounts}"
-    if not (company / "workspace.yaml").exists():
-        subprocess.run([sys.executable, "-m", "healthlib.cli", "demo", company, "--accounts", str(accounts)], cwd=ROOT, check=True)
+    company = folder / (f"company{accounts}" + (f"_{seed}" if seed else ""))
+    if (company / "workspace.yaml").exists():
+        return company
+    if accounts > AIM:
+        return joined([made(AIM, folder, part) for part in range(accounts // AIM)], company)
+    seeded = ["--seed", str(seed)] if seed else []
+    subprocess.run([sys.executable, "-m", "healthlib.cli", "demo", company, "--accounts", str(accounts), *seeded], cwd=ROOT, check=True)
+    return company
+
+
+def joined(parts: list[Path], company: Path) -> Path:
+    """One company of several, whose ids begin with the number of the part that they come from."""
+    company.mkdir(exist_ok=True)
+    engine = duckdb.connect()
+    engine.execute("SET threads = 2; SET preserve_insertion_order = true")
+    for path in sorted(parts[0].glob("*.csv*")):
+        columns = engine.execute(f"DESCRIBE SELECT * FROM read_csv('{path}', all_varchar = true)").df()["column_name"]
+        own = ", ".join(f"$nth || {column} AS {column}" if column.endswith("_id") else column for column in columns)
+        reads = " UNION ALL ".join(
+            f"SELECT {own.replace('$nth', repr(str(nth)))} FROM read_csv('{part / path.name}', all_varchar = true)"
+            for nth, part in enumerate(parts)
+        )
+        packed = "gzip" if path.suffix == ".gz" else "none"
+        engine.execute(f"COPY ({reads}) TO '{company / path.name}' (HEADER, COMPRESSION {packed})")
+    for name in ("scorecard.yaml", "workspace.yaml"):
+        shutil.copyfile(parts[0] / name, company / name)
     return company
 
 
