@@ -198,11 +198,11 @@ def put_spine(tables: Rows, spine: pd.DataFrame) -> None:
 
     Raises ValueError where a pair stands twice: it would double every figure.
     """
-    if spine.duplicated(["account_id", "as_of"]).any():
-        raise ValueError("a spine has one row per account_id and as_of")
     numbers, accounts = pd.factorize(spine["account_id"])
+    days, nth = np.unique(spine["as_of"].to_numpy(), return_inverse=True)
+    if len(np.unique(numbers * max(len(days), 1) + nth)) < len(spine):
+        raise ValueError("a spine has one row per account_id and as_of")
     tables.engine.put("asked", pd.DataFrame({"healthlib_account": range(len(accounts)), "healthlib_id": accounts}))
-    nth = np.unique(spine["as_of"].to_numpy(), return_inverse=True)[1]
     told = spine[["account_id", "as_of", *(["term_ends"] if "term_ends" in spine else [])]]
     tables.engine.put("spine_in", told.assign(place=range(len(spine)), account=numbers, nth=nth))
     term = f"CAST({'term_ends' if 'term_ends' in spine else 'NULL'} AS DATE) AS term_ends"

@@ -48,10 +48,10 @@ def measure(tables: Tables, workspace: Workspace, state: pd.DataFrame) -> pd.Dat
         return state[["account_id", "as_of"]].assign(**{name: pd.Series(dtype=float) for name in metrics})
     result: dict[str, np.ndarray] = {}
     faults = list(_strange_peers(workspace, state))
-    for holder in {id(there): there for there in (tables, *tables.elsewhere.values())}.values():
-        asof.put_spine(holder, state)
     result.update({name: np.full(len(state), np.nan) for name, metric in metrics.items() if metric.levels})
     read = [metric for metric in metrics.values() if not metric.levels]
+    for holder in {id(there): there for there in (tables.elsewhere.get(metric.table or "", tables) for metric in read)}.values():
+        asof.put_spine(holder, state)
     for table in dict.fromkeys(metric.table or "" for metric in read):
         wanted = [metric for metric in read if (metric.table or "") == table]
         if table and table not in columns:
