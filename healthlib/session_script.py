@@ -1,7 +1,8 @@
 """No engine at all: the statements as text, for a warehouse that this machine does not reach, or whose owner wants to read them first.
 
 Nothing is there to ask, so columns are taken to be those that the contract requires and the workspace maps or measures, and every table
-to hold rows of every day of a given span. The text was parsed in its dialect; except for PostgreSQL, Spark and SQLite it never ran.
+to hold rows of every day of a given span. The text for PostgreSQL, Spark and SQLite was run. For the others, what their parsers
+understand by it was run here and gave the same answers; on the warehouse itself it never ran.
 """
 
 from __future__ import annotations
