@@ -37,7 +37,7 @@ def of(rows: str, columns: Collection[str]) -> str:
     Returns
     -------
     SQL of _line, known, superseded (the day the next version came to be known; `FAR`), told (the day the first one did, or that of the
-    term whose place this one took, but not before the start), holds (whether anybody ever sees the row). Terms told once are not among them.
+    term whose place this one took, but not before the start), holds (whether anybody ever sees the row). Terms told once are not in it.
     """
     if not may_be(columns):
         return NOTHING

@@ -170,7 +170,7 @@ def book_of(tables: Tables, workspace: Workspace, at: pd.Timestamp, ready: Calla
         cases=cases,
         history=history,
         leads=leads,
-        ledger=_ledger(tables, at),
+        ledger=_ledger(tables, history, at),
         churned=left,
         incumbent=_incumbent(tables, cases),
         traces=read_traces(tables, workspace, left, at),
@@ -319,9 +319,16 @@ def _cases_and_leads(
     return labelled.drop(columns="ends", errors="ignore"), leads
 
 
-def _ledger(tables: Tables, at: pd.Timestamp) -> pd.DataFrame:
+def _ledger(tables: Tables, history: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
     """ARR by account on every month-end: as told since where it was corrected, so that no correction passes for growth or loss."""
-    return asof.arr_told(tables, [*_dates(tables, at), year_before(at)], at).rename(columns={"as_of": "month"})
+    before = year_before(at)
+    if asof.replaced(tables, "contracts"):
+        frame = asof.arr_told(tables, [*_dates(tables, at), before], at)
+    else:
+        frame = history[["account_id", "as_of", "arr"]]
+        if not (frame["as_of"] == before).any():
+            frame = pd.concat([part for part in (frame, asof.arr_told(tables, [before], at)) if len(part)] or [frame], ignore_index=True)
+    return asof.tidy(frame).rename(columns={"as_of": "month"})
 
 
 def year_before(day: pd.Timestamp) -> pd.Timestamp:
