@@ -482,3 +482,13 @@ def test_a_declared_lag_is_that_of_rows_without_a_day_of_record(tmp_path: Path) 
     assert found["arr"].tolist() == [0, 80, 80, 80, 80]
     outcomes.prepare(tables, workspace, pd.Timestamp("2025-06-01"))
     assert tables.engine.query("SELECT arr, CAST(known AS VARCHAR) AS known FROM terms").to_numpy().tolist() == [[80, "2024-01-10"]]
+
+
+def test_init_keeps_the_day_of_record_and_with_it_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without it every second row would repeat id and start, and the id would be left out: each version would be a contract."""
+    folder = company(tmp_path / "exports").folder
+    assert cli.main(["init", str(tmp_path / "new"), "--exports", str(folder)]) == 0
+    capsys.readouterr()
+    tables = load_tables(load_workspace(tmp_path / "new"))
+    assert {"contract_id", "recorded_at"} <= set(tables.columns["contracts"])
+    assert "contracts" not in tables.rejected
