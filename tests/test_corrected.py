@@ -21,6 +21,7 @@ from healthlib.studies.contract_terms import at_cases, now
 from healthlib.studies.growth import grown_cases
 from healthlib.studies.leaving import movements
 from healthlib.studies.retention import retention
+from healthlib.studies.survival import lifetimes
 from healthlib.tables import Tables, load_tables
 
 from . import test_asof, test_late, test_snapshot
@@ -90,6 +91,8 @@ COMPANY = (
     Row("k6", "f", "2024-03-01", "2025-03-01", 30, recorded="2024-07-01"),
     Row("k7", "g", "2024-01-01", "2025-01-01", 20),  # was h's
     Row("k7", "h", "2024-01-01", "2025-01-01", 20, recorded="2024-04-01"),
+    Row("k9", "g", "2024-06-01", "2025-01-01", 15, 1, "churned", "2024-11-01", "2024-06-01"),  # left; decided a month later than said
+    Row("k9", "g", "2024-06-01", "2025-01-01", 15, 1, "churned", "2024-12-01", "2025-01-12"),
     Row("", "h", "2024-06-01", "2024-09-01", 5, recorded="2024-06-01"),  # no contract_id: two of a kind are two
     Row("", "h", "2024-06-01", "2024-09-01", 5, recorded="2024-07-01"),
     Row("k8", "i", "2024-01-01", "", 10, recorded="2024-01-01"),  # evergreen, had ended long before anybody said so
@@ -191,6 +194,13 @@ def test_by_hand(tmp_path: Path) -> None:
     assert asof.state(tables, workspace, age)["age_days"].tolist() == [181, 122]
 
 
+def test_what_was_never_seen_makes_nobody_visible(tmp_path: Path) -> None:
+    """Told and corrected on one day: the account of the first telling never had a contract."""
+    rows = [Row("k1", "a", "2024-01-01", "2025-01-01", 10), Row("k1", "b", "2024-01-01", "2025-01-01", 10, recorded="2023-12-01")]
+    tables = opened(company(tmp_path / "acme", rows))
+    assert tables.engine.query("SELECT account_id FROM known.first_contract")["account_id"].tolist() == ["b"]
+
+
 def random_rows(seed: int, many: int = 40) -> tuple[Row, ...]:
     """Terms of nine accounts, each told one to four times: other ARR, end, account, outcome, or taken back."""
     rng = np.random.default_rng(seed)
@@ -287,6 +297,7 @@ def test_a_correction_is_no_movement(tmp_path: Path) -> None:
         assert book.churned.empty
         assert not (book.cases["lost"] == 1).any()
         assert "g" not in set(book.cases["account_id"])  # kept nothing either
+        assert set(lifetimes(book.history, book.churned, book.ledger, book.as_of)["account_id"]) == set("abcdf")
         assert not (1 - grown_cases(book, 0.02)["lost"]).any()
     # What the audit says of price and term reads each case as it was told then: nothing was known of 130 before March.
     at = pd.DataFrame({"account_id": ["a", "a"], "as_of": pd.to_datetime(["2025-03-09", "2025-03-10"]).astype("datetime64[s]")})
@@ -446,8 +457,8 @@ def test_the_check_says_how_many_contracts_were_corrected(tmp_path: Path) -> Non
 
     rows = [
         *COMPANY,
-        Row("k9", "a", "2024-01-01", "2024-02-01", 1, recorded="2024-01-01"),
-        Row("k9", "a", "2024-01-01", "2024-02-01", 1, recorded="2024-03-01"),
+        Row("k11", "a", "2024-01-01", "2024-02-01", 1, recorded="2024-01-01"),
+        Row("k11", "a", "2024-01-01", "2024-02-01", 1, recorded="2024-03-01"),
     ]
     folder = company(tmp_path / "acme", rows).folder
     assert bridge(check_study(open_for_check(folder))).text.endswith(
@@ -460,13 +471,13 @@ def test_the_check_says_how_many_contracts_were_corrected(tmp_path: Path) -> Non
 
 
 def test_accounts_renamed_are_told_by_the_last_version(tmp_path: Path) -> None:
-    """By what was told first b ends as c begins with the same ARR; by what holds it does not."""
+    """By what was told first b runs on; by what holds it ends as c begins with the same ARR."""
     rows = [
-        Row("k2", "b", "2024-01-01", "2024-08-01", 50), Row("k3", "c", "2024-08-01", "2026-08-01", 50),
-        Row("k2", "b", "2024-01-01", "2025-11-01", 50, recorded="2024-09-01"),
+        Row("k2", "b", "2024-01-01", "2025-11-01", 50), Row("k3", "c", "2024-08-01", "2026-08-01", 50),
+        Row("k2", "b", "2024-01-01", "2024-08-01", 50, recorded="2024-09-01"),
     ]  # fmt: skip
     both = [load_tables(company(tmp_path / f"{n}", each)).warnings for n, each in enumerate((rows[:2], rows))]
-    assert ["account ends where another begins" in " ".join(warnings) for warnings in both] == [True, False]
+    assert ["account ends where another begins" in " ".join(warnings) for warnings in both] == [False, True]
 
 
 def test_a_declared_lag_is_that_of_rows_without_a_day_of_record(tmp_path: Path) -> None:
