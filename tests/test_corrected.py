@@ -201,6 +201,13 @@ def test_what_was_never_seen_makes_nobody_visible(tmp_path: Path) -> None:
     assert tables.engine.query("SELECT account_id FROM known.first_contract")["account_id"].tolist() == ["b"]
 
 
+def test_a_correction_says_nothing_of_how_late_contracts_are_recorded(tmp_path: Path) -> None:
+    rows = [Row("k1", "a", "2024-01-01", "2025-01-01", 10, recorded=recorded) for recorded in ("2024-01-03", "2024-12-01")]
+    workspace = company(tmp_path / "acme", rows)
+    clock = provenance.clocks(opened(workspace), workspace, pd.Timestamp(THROUGH)).set_index("table").loc["contracts"]
+    assert clock[["rows", "delay_median", "delay_p95"]].tolist() == [1, 2, 2]
+
+
 def random_rows(seed: int, many: int = 40) -> tuple[Row, ...]:
     """Terms of nine accounts, each told one to four times: other ARR, end, account, outcome, or taken back."""
     rng = np.random.default_rng(seed)
