@@ -5,7 +5,8 @@ Every row enters through one view per table, ``known.<table>``, which carries tw
 ``day``    when it happened (UTC day of the table's time column; without one, the day the account's first contract was visible)
 ``known``  when it came to be known: the later of ``day`` and ``recorded_at``; without ``recorded_at``, ``day`` + the source's lag
 
-A figure for T reads rows with ``known <= T`` and ``day <= T``, and columns that are filled in later (`closed_at`, `outcome` …) read as
+A figure for T reads rows with ``known <= T`` and ``day <= T`` (of a contract corrected later, the version that held on T: `seen` says it in
+SQL, `corrections` which one that is), and columns that are filled in later (`closed_at`, `outcome` …) read as
 empty until the date that filled them. Nothing else in the package may look at ``data.<table>`` to compute a figure, except `outcomes`.
 """
 
@@ -17,25 +18,63 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from . import corrections
+from .corrections import FAR
 from .engine import quote
 from .schema import CASE_COLUMNS, WHEN
 from .spec import Workspace
 from .tables import Rows, Tables
-
-FAR = "DATE '9999-12-31'"
-"""Stands for "never": the end of an evergreen contract."""
 
 
 def open_door(tables: Tables, workspace: Workspace) -> None:
     """Create ``known.<table>`` for every loaded table. Idempotent; contracts first, because tables without a clock borrow theirs."""
     tables.engine.run("CREATE SCHEMA IF NOT EXISTS known")
     tables.engine.surveys.clear()
-    tables.engine.view("known.contracts", _door(tables, "contracts", _lag(workspace, "contracts")))
+    _open_contracts(tables, _lag(workspace, "contracts"))
     first = "SELECT account_id, min(known) AS visible_from FROM known.contracts GROUP BY account_id"
     tables.engine.view("known.first_contract", first)
     for name in tables.columns:
         if name not in ("contracts", "accounts"):
             tables.engine.view(f"known.{quote(name)}", _door(tables, name, _lag(workspace, name)))
+
+
+def _open_contracts(tables: Tables, lag_days: int) -> None:
+    """Create ``known.contracts``: also `_superseded`, the day on which the next version of the term came to be known (`FAR` without one),
+    and `_told`, the day on which its first one did."""
+    rows, columns = _door(tables, "contracts", lag_days), tables.columns["contracts"]
+    again = corrections.told_again(tables.engine, columns)
+    tables.engine.make("known.versions", corrections.of(f"({rows})", columns) if again else corrections.NOTHING)
+    clocks = (
+        "coalesce(w.superseded, {0}) AS _superseded, coalesce(w.told, c.known) AS _told" if again else "{0} AS _superseded, known AS _told"
+    )
+    join = " LEFT JOIN known.versions w ON w._line = c._line WHERE coalesce(w.holds, true)" if again else ""
+    tables.engine.view("known.contracts", f"SELECT c.*, {clocks.format(FAR)} FROM ({rows}) c{join}")
+
+
+def seen(table: str, day: str, row: str = "") -> str:
+    """SQL condition of the rows of ``known.<table>`` that are seen on a day: known by then, begun, and not replaced by a later version.
+
+    Parameters
+    ----------
+    day : SQL of the day
+    row : what the row is called in the query, with its dot
+
+    >>> seen("usage", "s.as_of", "v.")
+    'v.known <= s.as_of AND v.day <= s.as_of'
+    >>> seen("contracts", "DATE '2026-03-31'")
+    "known <= DATE '2026-03-31' AND day <= DATE '2026-03-31' AND _superseded > DATE '2026-03-31'"
+    """
+    return f"{row}known <= {day} AND {row}day <= {day}{held(table, day, row)}"
+
+
+def held(table: str, day: str, row: str = "") -> str:
+    """The part of `seen` that tells versions apart, to add to a condition; empty for tables that have none."""
+    return f" AND {row}_superseded > {day}" if table == "contracts" else ""
+
+
+def replaced(tables: Rows, table: str) -> bool:
+    """Whether rows of a table are replaced by later ones; only contracts are. Needs `open_door`."""
+    return table == "contracts" and bool(len(tables.engine.query("SELECT 1 AS one FROM known.versions LIMIT 1")))
 
 
 def open_door_there(there: Rows, workspace: Workspace, rows: dict[str, str], first_contract: pd.DataFrame) -> None:
@@ -183,8 +222,28 @@ def active_spine(tables: Tables, dates: Iterable[pd.Timestamp]) -> pd.DataFrame:
     return tidy(
         tables.engine.query(
             f"""SELECT c.account_id, d.as_of FROM (SELECT CAST(as_of AS DATE) AS as_of FROM dates) d JOIN known.contracts c
-        ON c.known <= d.as_of AND c.day <= d.as_of AND coalesce(CAST(c.end_date AS DATE), {FAR}) > d.as_of
+        ON {seen("contracts", "d.as_of", "c.")} AND coalesce(CAST(c.end_date AS DATE), {FAR}) > d.as_of
         GROUP BY c.account_id, d.as_of HAVING sum(c.arr) > 0 ORDER BY d.as_of, c.account_id"""
+        )
+    )
+
+
+def arr_told(tables: Tables, days: Iterable[pd.Timestamp], at: pd.Timestamp) -> pd.DataFrame:
+    """ARR above 0 of every account on past days, by the terms that had been told by then, each as it reads on `at`.
+
+    What was recorded late counts from the day it was; what was corrected counts as if it had been told right at once, so that no
+    correction passes for growth or loss.
+
+    Returns account_id, as_of, arr, sorted by as_of and account_id.
+    """
+    tables.engine.put("dates", pd.DataFrame({"as_of": pd.to_datetime(sorted(set(days))).astype("datetime64[s]")}))
+    return tidy(
+        tables.engine.query(
+            f"""SELECT c.account_id, CAST(d.as_of AS TIMESTAMP) AS as_of, CAST(sum(CAST(c.arr AS DECIMAL(38, 6))) AS DOUBLE) AS arr
+            FROM (SELECT CAST(as_of AS DATE) AS as_of FROM dates) d JOIN known.contracts c
+            ON {seen("contracts", f"DATE '{at:%Y-%m-%d}'", "c.")} AND c._told <= d.as_of AND c.day <= d.as_of
+                AND coalesce(CAST(c.end_date AS DATE), {FAR}) > d.as_of
+            GROUP BY c.account_id, d.as_of HAVING sum(c.arr) > 0"""
         )
     )
 
@@ -241,7 +300,7 @@ def state(tables: Tables, workspace: Workspace, spine: pd.DataFrame) -> pd.DataF
         FROM spine s JOIN (
             SELECT s.place, c.day, c.arr{", c.seats" if has_seats else ""}, CAST(c.end_date AS DATE) AS ends,
                 CASE WHEN coalesce(CAST(c.end_date AS DATE), {FAR}) > s.as_of THEN 1 ELSE 0 END AS active
-            FROM spine s JOIN known.contracts c ON c.account_id = s.account_id AND c.known <= s.as_of AND c.day <= s.as_of
+            FROM spine s JOIN known.contracts c ON c.account_id = s.account_id AND {seen("contracts", "s.as_of", "c.")}
             ) c ON c.place = s.place
         GROUP BY s.place"""
     )

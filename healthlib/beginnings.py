@@ -55,7 +55,7 @@ def beginnings(tables: Tables, at: pd.Timestamp) -> Beginnings:
     day = f"DATE '{at:%Y-%m-%d}'"
     tables.engine.run(
         f"""CREATE OR REPLACE TABLE begun AS SELECT account_id, min(day) AS started FROM known.contracts
-        WHERE known <= {day} AND day <= {day} GROUP BY account_id"""
+        WHERE {asof.seen("contracts", day)} GROUP BY account_id"""
     )
     starts = asof.tidy(tables.engine.query("SELECT account_id, CAST(started AS TIMESTAMP) AS started_on FROM begun ORDER BY account_id"))
     recorded = {name: first for name in ("usage", "touchpoints") if (first := _recording_since(tables, name, day)) is not None}

@@ -14,7 +14,8 @@ the spine at the end: joining the spine to cells by the accounts' names took twi
   itself, which spares the second one (of 10 million events 2 of 4 CPU seconds).
 * Where rows were recorded late (`recorded_at`, a declared lag), cells carry a second coordinate, the cell of ``known``.
 * Expressions over columns that are filled in later (`closed_at` …) change with the date, so they are read row by row on each date. So are
-  those that name the day itself (`as_of`) or the next end of a term (`term_ends`): ``due_at < as_of``.
+  those that name the day itself (`as_of`) or the next end of a term (`term_ends`): ``due_at < as_of``. And so are contracts where some were
+  corrected later: each date reads the version that held.
 
 Sums are exact decimals: neither threads nor row order change a digit.
 """
@@ -73,7 +74,8 @@ def atom_values(tables: Rows, table: str, atoms: list[Atom], days: pd.Series) ->
     """
     later = asof.later_filled(tables, table)
     dated = [*later, *_of_the_day(tables, table)]
-    slow = [a for a in atoms if a.kind == "open" or asof.refers_to(a.of, dated) or asof.refers_to(a.where, dated)]
+    replaced = asof.replaced(tables, table)
+    slow = [a for a in atoms if replaced or a.kind == "open" or asof.refers_to(a.of, dated) or asof.refers_to(a.where, dated)]
     fast = [a for a in atoms if a not in slow]
     dates = pd.Series(np.unique(days.to_numpy("datetime64[s]")))
     found: Found = [_row_by_row(tables, table, atom, dates, later) for atom in slow]
@@ -334,7 +336,8 @@ def _row_by_row(tables: Rows, table: str, atom: Atom, dates: pd.Series, later: d
         "seen",
         f"""SELECT v.* FROM (
             SELECT s.place AS healthlib_place, v.day, v.known, {", ".join(seen)} FROM spine s JOIN looks k ON k.as_of = s.as_of
-            JOIN known.{quote(table)} v ON v.account_id = s.account_id AND v.known <= s.as_of AND v.day <= k.until{since}) v{kept}""",
+            JOIN known.{quote(table)} v ON v.account_id = s.account_id AND v.known <= s.as_of AND v.day <= k.until{since}
+                {asof.held(table, "s.as_of", "v.")}) v{kept}""",
     )
     if atom.kind == "last":
         order = f"{_time(tables, table)} DESC, known DESC, CAST({atom.of} AS DOUBLE) DESC NULLS LAST"

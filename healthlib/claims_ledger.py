@@ -81,6 +81,9 @@ def bridge(check: CheckFacts) -> Finding:
             f" {counted(len(late), 'past month-end')} read otherwise at the time, most on {day(worst['month'])}: "
             f"{money(worst['known_then'], currency)} then, {money(worst['end'], currency)} by today's contracts."
         )
+    if check.corrected:
+        were = "was" if check.corrected == 1 else "were"
+        text += f" {counted(check.corrected, 'contract')} {were} corrected later; each day reads what was recorded by then."
     return Finding("mend" if open_ else "look" if len(late) else "fine", text)
 
 

@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 
 import pandas as pd
 
+from healthlib.corrections import last
 from healthlib.engine import Engine, quote
 from healthlib.errors import Fault
 from healthlib.wording import counted
@@ -64,7 +65,7 @@ def renamed(engine: Engine, columns: Mapping[str, Mapping[str, str]], through: p
     spans = f"""SELECT c.account_id, lower(coalesce(CAST(any_value({name}) AS VARCHAR), '')) AS name,
         min(c.start_date) AS starts, arg_min(c.arr, c.start_date) AS first_arr,
         CASE WHEN count(*) = count(c.end_date) THEN max(c.end_date) END AS ends, arg_max(c.arr, c.start_date) AS last_arr
-        FROM data.contracts c LEFT JOIN data.accounts a USING (account_id) GROUP BY c.account_id"""
+        FROM {last(engine, columns["contracts"])} c LEFT JOIN data.accounts a USING (account_id) GROUP BY c.account_id"""
     pairs = engine.query(
         f"""WITH spans AS ({spans}),
             words AS (SELECT account_id, unnest(list_distinct(list_append(regexp_extract_all(name, '[\\p{{L}}\\p{{N}}]{{2,}}'), name)))

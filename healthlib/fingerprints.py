@@ -136,7 +136,7 @@ def _knowable(tables: Tables, workspace: Workspace, name: str, at: str) -> str:
         return f"data.{quote(name)} t"
     if name == "accounts":
         return f"data.accounts t JOIN known.first_contract f ON f.account_id = t.account_id AND f.visible_from <= {day}"
-    return f"known.{quote(name)} t WHERE t.known <= {day} AND t.day <= {day}"
+    return f"known.{quote(name)} t WHERE {asof.seen(name, day, 't.')}"
 
 
 def _table(tables: Tables, workspace: Workspace, name: str, at: str, coarse: bool) -> pd.DataFrame:

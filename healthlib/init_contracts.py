@@ -44,6 +44,10 @@ class Terms:
     monthly: bool = False
 
 
+RECORDED = "recorded_at"
+"""The day a row came to be known, under the product's own name: a contract told again on another day is a correction."""
+
+
 def map_contracts(one: Recognised, lost: pd.Series) -> Mapped:
     """The contracts table of a recognised sheet."""
     roles, columns = one.roles, one.columns
@@ -54,6 +58,8 @@ def map_contracts(one: Recognised, lost: pd.Series) -> Mapped:
     picks = [account_pick(one), start, end, *_money(one)]
     if "contract_id" in roles and _is_key(one):
         picks.append(taken_as("contract_id", columns[roles["contract_id"]], one.said("contract_id")))
+    if RECORDED in columns:
+        picks.append(taken_as(RECORDED, columns[RECORDED], "by name"))
     if "seats" in roles:
         picks.append(taken_as("seats", columns[roles["seats"]], one.said("seats")))
     picks += [
@@ -61,7 +67,7 @@ def map_contracts(one: Recognised, lost: pd.Series) -> Mapped:
     ]
     picks += _outcome(one, end)
     more = _next_terms(one, {pick.name for pick in picks}, notes)
-    used = {*roles.values(), *leaks, one.link.column if one.link else None}
+    used = {*roles.values(), *leaks, RECORDED, one.link.column if one.link else None}
     return Mapped("contracts", one, tuple(picks), where=where, notes=tuple(notes), leaks=leaks, unplaced=unplaced(one, used), more=more)
 
 
@@ -197,10 +203,10 @@ def _agrees(one: Recognised) -> str:
 
 
 def _is_key(one: Recognised) -> bool:
-    """Whether id and start tell contracts apart; else the id would have rows rejected as repeated."""
+    """Whether id and start (and the day of record) tell contracts apart; else the id would have rows rejected as repeated."""
     start = one.roles.get("start_date")
     names = [one.roles["contract_id"], *([start] if start else [])]
-    kept = one.sheet.cells.loc[rows_of(one), names].dropna()
+    kept = one.sheet.cells.loc[rows_of(one), [*names, *([RECORDED] if RECORDED in one.columns else [])]].dropna(subset=names)
     return float(kept.duplicated().mean()) < 0.005 if len(kept) else False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from healthlib.asof import later_filled, month_ends, tidy
+from healthlib.asof import later_filled, month_ends, seen, tidy
 from healthlib.spec import Workspace
 from healthlib.tables import Tables
 
@@ -46,7 +46,7 @@ def terms(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> pd.DataFram
     frame = tables.engine.query(
         f"""SELECT account_id, CAST({label} AS VARCHAR) AS contract, CAST(day AS TIMESTAMP) AS starts, CAST({ends} AS TIMESTAMP) AS ends,
             CAST(arr AS DOUBLE) AS arr, nullif({given["outcome"]}, 'open') AS said, CAST({given["renewed_arr"]} AS DOUBLE) AS renewed_arr
-        FROM known.contracts WHERE known <= {day} AND day <= {day} AND arr > 0 AND (end_date IS NULL OR CAST(end_date AS DATE) > day)
+        FROM known.contracts WHERE {seen("contracts", day)} AND arr > 0 AND (end_date IS NULL OR CAST(end_date AS DATE) > day)
         ORDER BY account_id, 3, 4 NULLS LAST, arr, 2"""
     )
     named = frame["contract"].astype("object").where(frame["contract"].notna(), frame["starts"].dt.strftime("from %Y-%m-%d"))

@@ -19,7 +19,8 @@ LEADS = (30, 60, 90, 120, 150, 180)
 def prepare(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> None:
     """Put tables ``terms`` and ``spells`` into the engine, as known on `at`.
 
-    ``terms``: account_id, day (start), ends, known, arr, said (given outcome once decided, else NULL), renewed_arr, churn_reason.
+    ``terms``: account_id, day (start), ends, known (when it was first told, however it was corrected since), arr, said (given outcome once
+    decided, else NULL), renewed_arr, churn_reason.
     ``spells``: account_id, starts, ends (9999-12-31 while evergreen), said and churn_reason of the last term.
     """
     engine, columns = tables.engine, tables.columns["contracts"]
@@ -32,10 +33,10 @@ def prepare(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> None:
     if workspace.outcome.kind == "churn_within":
         ends = f"CASE WHEN {ends} <= {_date(at)} THEN {ends} END"
     engine.run(
-        f"""CREATE OR REPLACE TABLE terms AS SELECT account_id, day, coalesce({ends}, {asof.FAR}) AS ends, known, arr,
+        f"""CREATE OR REPLACE TABLE terms AS SELECT account_id, day, coalesce({ends}, {asof.FAR}) AS ends, _told AS known, arr,
             CASE WHEN {given["outcome"]} <> 'open' THEN {given["outcome"]} END AS said,
             CAST({given["renewed_arr"]} AS DOUBLE) AS renewed_arr, CAST({given["churn_reason"]} AS VARCHAR) AS churn_reason
-        FROM known.contracts WHERE known <= {_date(at)} AND day <= {_date(at)} AND arr > 0"""
+        FROM known.contracts WHERE {asof.seen("contracts", _date(at))} AND arr > 0"""
     )
     engine.run(
         f"""CREATE OR REPLACE TABLE spells AS WITH marked AS (
@@ -96,16 +97,16 @@ def label(tables: Tables, workspace: Workspace, spine: pd.DataFrame, at: pd.Time
 
     Returns
     -------
-    The spine with horizon_ends_on (the last day that can change the outcome), outcome (renewed, churned, open; for expansion expanded,
-    not_expanded, open), lost (1 lost or not expanded, 0 kept or expanded, NaN open) and arr_lost (ARR of lost cases). A case is open until
-    its whole horizon and grace have passed, also where its churn is known earlier: churn is known early and renewal late, and taking
-    "whatever is known" would over-count churn.
+    The spine, less accounts that were no customers on that day by what is told now (a contract taken back), with horizon_ends_on (the last
+    day that can change the outcome), outcome (renewed, churned, open; for expansion expanded, not_expanded, open), lost (1 lost or not
+    expanded, 0 kept or expanded, NaN open) and arr_lost (ARR of lost cases). A case is open until its whole horizon and grace have passed,
+    also where its churn is known earlier: churn is known early and renewal late, and taking "whatever is known" would over-count churn.
     """
     outcome = workspace.outcome
     if spine.empty:
         return spine.assign(horizon_ends_on=spine["as_of"], outcome="open", lost=float("nan"), arr_lost=float("nan"))
     known = _churn_within(tables, outcome, spine) if outcome.kind == "churn_within" else _of_terms(tables, outcome, spine)
-    frame = spine.merge(known, how="left", on=["account_id", "as_of"])
+    frame = spine.merge(known, how="inner", on=["account_id", "as_of"])
     if outcome.kind == "churn_within":
         frame["horizon_ends_on"] = frame["as_of"] + pd.Timedelta(days=outcome.horizon_days + outcome.grace_days)
     else:
@@ -119,14 +120,14 @@ def label(tables: Tables, workspace: Workspace, spine: pd.DataFrame, at: pd.Time
 
 
 def _churn_within(tables: Tables, outcome: OutcomeSpec, spine: pd.DataFrame) -> pd.DataFrame:
-    """is_lost: the account's cover ends within the horizon, without a new term within the grace."""
+    """is_lost: the account's cover ends within the horizon, without a new term within the grace; no row where none covers the day."""
     asof.put_spine(tables, spine)
     return asof.tidy(
         tables.engine.query(
             f"""SELECT s.account_id, CAST(s.as_of AS TIMESTAMP) AS as_of,
             CAST(max(CASE WHEN p.ends <= s.as_of + {outcome.horizon_days} AND coalesce(p.said, '') <> 'renewed' THEN 1 ELSE 0 END)
                 AS DOUBLE) AS is_lost
-        FROM spine s LEFT JOIN spells p ON p.account_id = s.account_id AND p.starts <= s.as_of AND p.ends > s.as_of
+        FROM spine s JOIN spells p ON p.account_id = s.account_id AND p.starts <= s.as_of AND p.ends > s.as_of
         GROUP BY s.account_id, s.as_of"""
         )
     )

@@ -9,7 +9,7 @@ import re
 
 import pandas as pd
 
-from healthlib.asof import FAR, tidy
+from healthlib.asof import FAR, later_filled, replaced, seen, tidy
 from healthlib.engine import quote
 from healthlib.spec import Workspace
 from healthlib.tables import Tables
@@ -63,23 +63,37 @@ def _clock(tables: Tables, workspace: Workspace, name: str, at: pd.Timestamp) ->
     columns, time, source = tables.columns[name], tables.schemas[name].time, workspace.tables.get(name)
     lag = source.lag_days if source else 0
     stamped = "recorded_at" in columns
-    delay = "CASE WHEN recorded_at IS NOT NULL THEN known - day END" if stamped else "CAST(NULL AS BIGINT)"
+    known = "_told" if name == "contracts" else "known"  # a correction says nothing of how late contracts are recorded
+    delay = f"CASE WHEN recorded_at IS NOT NULL THEN {known} - day END" if stamped else "CAST(NULL AS BIGINT)"
     found = tables.engine.query(
         f"""SELECT count(*) AS rows, count(DISTINCT account_id) AS accounts, count({delay}) AS recorded,
             CAST(quantile_cont({delay}, 0.5) AS DOUBLE) AS middle, CAST(quantile_cont({delay}, 0.95) AS DOUBLE) AS late,
             CAST(min(day) AS TIMESTAMP) AS first, CAST(max(day) AS TIMESTAMP) AS last
-        FROM known.{quote(name)} WHERE known <= {_date(at)} AND day <= {_date(at)}"""
+        FROM known.{quote(name)} WHERE {seen(name, _date(at))}"""
     ).iloc[0]
     dated = bool(time and time in columns)
     kind = "recorded" if stamped and found["recorded"] else "lag" if lag else "none" if dated else "borrowed"
     first, last = (pd.Timestamp(found[end]) if dated else pd.NaT for end in ("first", "last"))
     silent = (at - last).days if dated and not pd.isna(last) else float("nan")
-    seen = [int(found[column]) for column in ("rows", "accounts", "recorded")]
-    return [name, kind, lag, *seen, found["middle"], found["late"], first, last, silent]
+    counts = [int(found[column]) for column in ("rows", "accounts", "recorded")]
+    return [name, kind, lag, *counts, found["middle"], found["late"], first, last, silent]
 
 
 def _date(day: pd.Timestamp) -> str:
     return f"DATE '{day:%Y-%m-%d}'"
+
+
+def corrected(tables: Tables, at: pd.Timestamp) -> int:
+    """How many terms of contracts had been told again by `at`, with another account, end, ARR or whatever else is not filled in later."""
+    if not replaced(tables, "contracts"):
+        return 0
+    later = later_filled(tables, "contracts")
+    cells = ", ".join(f"c.{quote(name)}" for name in tables.columns["contracts"] if name != "recorded_at" and name not in later)
+    terms = ", ".join(f"c.{quote(name)}" for name in tables.schemas["contracts"].key)
+    return tables.engine.count(
+        f"""(SELECT {terms} FROM data.contracts c JOIN known.versions w ON w._line = c._line WHERE w.known <= {_date(at)}
+        GROUP BY {terms} HAVING count(DISTINCT hash({cells})) > 1)"""
+    )
 
 
 def daily_rows(tables: Tables, names: list[str], at: pd.Timestamp) -> pd.DataFrame:
@@ -100,7 +114,7 @@ def active_by_day(tables: Tables, at: pd.Timestamp) -> pd.DataFrame:
     found = tidy(
         tables.engine.query(
             f"""WITH terms AS (SELECT account_id, day, coalesce(CAST(end_date AS DATE), {FAR}) AS ends FROM known.contracts
-                WHERE known <= {_date(at)} AND day <= {_date(at)} AND arr > 0 AND coalesce(CAST(end_date AS DATE), {FAR}) > day),
+                WHERE {seen("contracts", _date(at))} AND arr > 0 AND coalesce(CAST(end_date AS DATE), {FAR}) > day),
             marked AS (SELECT *, max(ends) OVER (PARTITION BY account_id ORDER BY day, ends
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM terms),
             numbered AS (SELECT *, sum(CASE WHEN before IS NULL OR day > before THEN 1 ELSE 0 END)
@@ -157,18 +171,17 @@ def reach(tables: Tables, names: list[str], at: pd.Timestamp) -> pd.DataFrame:
     DataFrame table, active (accounts under contract on `at`), with_rows (of them, those with a row visible by then), share, before and
     after (rows of the table dated before the account's first contract, or on or after the end of its last), outside (their share of rows).
     """
-    seen = f"known <= {_date(at)} AND day <= {_date(at)}"
     ends = f"CASE WHEN CAST(end_date AS DATE) <= {_date(at)} THEN CAST(end_date AS DATE) ELSE {FAR} END"
     tables.engine.run(
         f"""CREATE OR REPLACE TABLE cover AS SELECT account_id, min(day) AS first, max({ends}) AS last
-        FROM known.contracts WHERE {seen} AND arr > 0 GROUP BY account_id"""
+        FROM known.contracts WHERE {seen("contracts", _date(at))} AND arr > 0 GROUP BY account_id"""
     )
     rows = []
     for name in names:
         found = tables.engine.query(
             f"""SELECT count(DISTINCT CASE WHEN c.last = {FAR} THEN t.account_id END) AS with_rows, count(*) AS rows,
                 count(CASE WHEN t.day < c.first THEN 1 END) AS before, count(CASE WHEN t.day >= c.last THEN 1 END) AS after
-            FROM known.{quote(name)} t JOIN cover c USING (account_id) WHERE {seen}"""
+            FROM known.{quote(name)} t JOIN cover c USING (account_id) WHERE {seen(name, _date(at))}"""
         ).iloc[0]
         rows.append((name, *(int(found[column]) for column in ("with_rows", "rows", "before", "after"))))
     active = int(tables.engine.query(f"SELECT count(*) AS active FROM cover WHERE last = {FAR}")["active"].iloc[0])

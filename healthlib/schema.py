@@ -20,6 +20,7 @@ class TableSchema:
     columns : column -> text, number, when (date or timestamp) or flag (true/false)
     required : columns that must be there
     key : columns that identify a row when all are present; a second row with the same key is rejected
+    versions : whether rows with the same key and another `recorded_at` tell one thing again, corrected (see `corrections`)
     filled_later : column -> the date column that says when it was filled in. On a day before that date (or while it is
         empty) the column is shown as empty: a ticket's `closed_at`, and the `satisfaction` asked at closing.
     not_negative : number columns that must be >= 0
@@ -33,6 +34,7 @@ class TableSchema:
     filled_later: dict[str, str] = field(default_factory=dict)
     not_negative: tuple[str, ...] = ()
     order: tuple[tuple[str, str], ...] = ()
+    versions: bool = False
 
 
 TABLES: dict[str, TableSchema] = {
@@ -64,6 +66,7 @@ TABLES: dict[str, TableSchema] = {
         {"outcome": "decided_on", "renewed_arr": "decided_on", "churn_reason": "decided_on", "decided_on": "decided_on"},
         ("arr", "seats", "renewed_arr"),
         (("start_date", "end_date"),),
+        versions=True,
     ),
     "attributes": TableSchema(
         "valid_from", {"account_id": TEXT, "valid_from": WHEN}, ("account_id", "valid_from"), ("account_id", "valid_from")

@@ -224,11 +224,12 @@ def _strangers(engine: Engine) -> bool:
 
 def _mark_duplicates(staged: Staged, engine: Engine) -> Staged:
     """Mark every sound row whose key an earlier sound row has; rows with an empty part of the key cannot be told apart and stay."""
-    key = staged.source.schema.key
-    if not key or not set(key) <= {column.name for column in staged.source.columns}:
+    schema, present = staged.source.schema, {column.name for column in staged.source.columns}
+    if not schema.key or not set(schema.key) <= present:
         return staged
+    key = (*schema.key, "recorded_at") if schema.versions and "recorded_at" in present else schema.key
     parts = ", ".join(quote(name) for name in key)
-    full = " AND ".join(f"{quote(name)} IS NOT NULL" for name in key) + (" AND _fault = 0" if staged.judged else "")
+    full = " AND ".join(f"{quote(name)} IS NOT NULL" for name in schema.key) + (" AND _fault = 0" if staged.judged else "")
     if engine.first(f"SELECT 1 FROM {STAGE} WHERE {full} GROUP BY {parts} HAVING count(*) > 1 LIMIT 1") is None:
         return staged
     later = (

@@ -109,7 +109,8 @@ def _leavers(tables: Tables, left: pd.DataFrame, decision: str | None, at: pd.Ti
     frame = tables.engine.query(
         f"""WITH gone AS (SELECT account_id, CAST(ended_on AS DATE) AS ended_on FROM left_in),
         said AS (SELECT g.account_id, g.ended_on, min(c.decided) AS decided FROM gone g JOIN (
-                SELECT account_id, CAST(end_date AS DATE) AS ends, {decided} AS decided FROM known.contracts WHERE known <= {day}) c
+                SELECT account_id, CAST(end_date AS DATE) AS ends, {decided} AS decided FROM known.contracts
+                WHERE {asof.seen("contracts", day)}) c
             ON c.account_id = g.account_id AND c.ends = g.ended_on WHERE c.decided <= {day} AND c.decided <= g.ended_on GROUP BY ALL),
         back AS (SELECT g.account_id, g.ended_on, min(s.starts) AS back FROM gone g JOIN spells s
             ON s.account_id = g.account_id AND s.starts > g.ended_on GROUP BY ALL)
@@ -164,7 +165,8 @@ def _of_table(tables: Tables, name: str, grace_days: int, at: pd.Timestamp) -> p
             count(*) FILTER (WHERE r.known > r.day + {LATE_DAYS}) AS late, count(*) FILTER (WHERE {gone}) AS after
         FROM (SELECT account_id, day, known FROM known.{quote(name)} WHERE known <= {day} AND day <= {day}) r
         LEFT JOIN leavers g ON g.account_id = r.account_id
-        LEFT JOIN (SELECT account_id, min(day) AS first_day FROM known.contracts WHERE known <= {day} GROUP BY account_id) f
+        LEFT JOIN (SELECT account_id, min(day) AS first_day FROM known.contracts
+                WHERE {asof.seen("contracts", day)} GROUP BY account_id) f
             ON f.account_id = r.account_id
         GROUP BY r.account_id ORDER BY r.account_id"""
     )

@@ -47,7 +47,7 @@ def test_growth_is_read_on_the_first_month_end_after_the_whole_horizon() -> None
     rows = [("a", "2026-04-30", 120.0), ("b", "2026-04-30", 103.0), ("a", "2026-05-31", 50.0), ("e", "2026-05-31", 500.0)]
     history = pd.DataFrame(rows, columns=["account_id", "as_of", "arr"])
     history["as_of"] = days(*history["as_of"])
-    small = replace(book(), cases=cases, history=history)
+    small = replace(book(), cases=cases, history=history, ledger=history.rename(columns={"as_of": "month"}))
     found = grown_cases(small, 0.1).set_index("account_id")
     assert found["lost"].to_dict() == {"a": 0.0, "b": 1.0}
     assert found["arr_after"].to_dict() == {"a": 120.0, "b": 103.0}

@@ -42,7 +42,8 @@ class Book:
         also `fold`, which takes the place of time
     history : month-end snapshots of all active accounts up to `as_of`, the last date being `as_of` itself
     leads : snapshots of accounts that churned, 30 … 180 days before their end: as cases, plus lead_days, ended_on
-    ledger : account_id, month, arr of active accounts on every date of `history` and twelve months before `as_of`
+    ledger : account_id, month, arr of active accounts on every date of `history` and twelve months before `as_of`; a contract that was
+        corrected since reads as corrected on every one of them
     churned : account_id, ended_on, arr, reason
     incumbent : account_id, as_of, incumbent (the present tool's latest score then), one row a case; None without score_history
     began : the first days of every account, see `beginnings`
@@ -212,8 +213,7 @@ def _reach(tables: Tables, at: pd.Timestamp) -> pd.DataFrame:
     dated = [name for name in tables.columns if name != "accounts" and tables.schemas[name].time in tables.columns[name]]
     day = f"DATE '{at:%Y-%m-%d}'"
     spans = {
-        name: tables.engine.first(f"SELECT min(day), max(day) FROM known.{quote(name)} WHERE known <= {day} AND day <= {day}")
-        for name in dated
+        name: tables.engine.first(f"SELECT min(day), max(day) FROM known.{quote(name)} WHERE {asof.seen(name, day)}") for name in dated
     }
     ends = [[pd.Timestamp(end or "NaT") for end in spans.get(name) or (None, None)] for name in tables.report["table"]]
     return tables.report.assign(
@@ -320,18 +320,14 @@ def _cases_and_leads(
 
 
 def _ledger(tables: Tables, history: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
+    """ARR by account on every month-end: as told since where it was corrected, so that no correction passes for growth or loss."""
     before = year_before(at)
-    extra = asof.active_spine(tables, [before])
-    frame = history[["account_id", "as_of", "arr"]]
-    if not (frame["as_of"] == before).any() and len(extra):
-        asof.put_spine(tables, extra)
-        arr = tables.engine.query(
-            """SELECT s.account_id, CAST(s.as_of AS TIMESTAMP) AS as_of, CAST(sum(CAST(c.arr AS DECIMAL(38, 6))) AS DOUBLE) AS arr
-            FROM spine s
-            JOIN known.contracts c ON c.account_id = s.account_id AND c.known <= s.as_of AND c.day <= s.as_of
-                AND (c.end_date IS NULL OR CAST(c.end_date AS DATE) > s.as_of) GROUP BY s.account_id, s.as_of"""
-        )
-        frame = pd.concat([frame, asof.tidy(arr)], ignore_index=True)
+    if asof.replaced(tables, "contracts"):
+        frame = asof.arr_told(tables, [*_dates(tables, at), before], at)
+    else:
+        frame = history[["account_id", "as_of", "arr"]]
+        if not (frame["as_of"] == before).any():
+            frame = pd.concat([part for part in (frame, asof.arr_told(tables, [before], at)) if len(part)] or [frame], ignore_index=True)
     return asof.tidy(frame).rename(columns={"as_of": "month"})
 
 

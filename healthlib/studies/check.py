@@ -207,6 +207,7 @@ def _events(opened: Opened) -> dict[str, Any]:
         "reach": provenance.reach(tables, others, at),
         "repeats": repeats(tables, others, at),
         "beside": ledger.beside(terms, at),
+        "corrected": provenance.corrected(tables, at),
         "overlaps": ledger.overlaps(terms, at),
         "mismatches": ledger.mismatches(terms, at, workspace.outcome.grace_days),
         "bridge": _restated(ledger.bridge(terms, at), opened.book),

@@ -40,6 +40,7 @@ class CheckFacts:
     labels : metric -> what it is called
     lint : the scorecard looked over, see `lint.lint`
     warnings : what else a reader should know
+    corrected : terms of contracts that were told again otherwise, see `provenance.corrected`
     """
 
     context: dict[str, Any]
@@ -70,3 +71,4 @@ class CheckFacts:
     labels: dict[str, str]
     lint: pd.DataFrame
     warnings: tuple[str, ...]
+    corrected: int = 0

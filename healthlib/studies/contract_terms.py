@@ -13,7 +13,8 @@ from healthlib.studies.survival import months_since
 from healthlib.tables import Tables
 
 COLUMNS = (
-    "account_id", "starts_on", "ends_on", "agreed_end", "arr", "seats", "discount", "auto_renew", "billing_period", "known_on", "length",
+    "account_id", "starts_on", "ends_on", "agreed_end", "arr", "seats", "discount", "auto_renew", "billing_period", "told_on", "known_on",
+    "superseded_on", "length",
 )  # fmt: skip
 
 MONTHLY, SHORT, ANNUAL, LONG, OPEN = "month to month", "under a year", "annual", "longer than a year", "no fixed term"
@@ -29,7 +30,10 @@ CHANGES = ("first term", "fell by over 2%", "within 2%", "rose by 2% to 10%", "r
 
 def nothing() -> pd.DataFrame:
     """The frame of a workspace without contracts."""
-    dates, texts = ("starts_on", "ends_on", "agreed_end", "known_on"), ("account_id", "auto_renew", "billing_period", "length")
+    dates, texts = (
+        ("starts_on", "ends_on", "agreed_end", "told_on", "known_on", "superseded_on"),
+        ("account_id", "auto_renew", "billing_period", "length"),
+    )
     kinds = {name: "datetime64[s]" if name in dates else "str" if name in texts else "float64" for name in COLUMNS}
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
@@ -39,9 +43,11 @@ def contract_terms(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> pd
 
     Returns
     -------
-    DataFrame `COLUMNS`, sorted by account and start. `ends_on` is NaT while evergreen. `length` (one of `LENGTHS`) is from start to end in
-    calendar months. With `churn_within` outcomes an end date was filled in when the customer left, so that it says nothing of what was
-    agreed: there `agreed_end` is NaT, an end after `at` is not known yet, and `length` comes from the billing period (without one: `OPEN`).
+    DataFrame `COLUMNS`, sorted by account and start. A contract that was corrected has a row for each version that held: from `known_on` to
+    the day before `superseded_on` (NaT: the one that holds on `at`, see `now`); `told_on` is `known_on` of the first. `ends_on` is NaT
+    while evergreen. `length` (one of `LENGTHS`) is from start to end in calendar months. With `churn_within` outcomes an end date was
+    filled in when the customer left, so that it says nothing of what was agreed: there `agreed_end` is NaT, an end after `at` is not known
+    yet, and `length` comes from the billing period (without one: `OPEN`).
     """
     columns = tables.columns["contracts"]
     numbers = {name: f"CAST({name} AS DOUBLE)" if name in columns else "CAST(NULL AS DOUBLE)" for name in ("seats", "discount")}
@@ -50,7 +56,8 @@ def contract_terms(tables: Tables, workspace: Workspace, at: pd.Timestamp) -> pd
     day = f"DATE '{at:%Y-%m-%d}'"
     found = tables.engine.query(
         f"""SELECT account_id, CAST(day AS TIMESTAMP) AS starts_on, CAST(CAST(end_date AS DATE) AS TIMESTAMP) AS ends_on,
-            CAST(arr AS DOUBLE) AS arr, {picked}, CAST(known AS TIMESTAMP) AS known_on
+            CAST(arr AS DOUBLE) AS arr, {picked}, CAST(_told AS TIMESTAMP) AS told_on, CAST(known AS TIMESTAMP) AS known_on,
+            CAST(CASE WHEN _superseded <= {day} THEN _superseded END AS TIMESTAMP) AS superseded_on
         FROM known.contracts WHERE known <= {day} AND day <= {day} AND arr > 0 ORDER BY account_id, day, end_date, arr DESC, _line"""
     )
     frame = asof.tidy(found)
@@ -91,9 +98,33 @@ def months_of(period: str) -> float:
     return float(next((BILLED[word] for word in words if word in BILLED), np.nan))
 
 
+def now(terms: pd.DataFrame) -> pd.DataFrame:
+    """The contracts as they are told today: without the versions that were corrected."""
+    return terms[terms["superseded_on"].isna()]
+
+
+def arr_told(terms: pd.DataFrame, cases: pd.DataFrame) -> pd.Series:
+    """ARR at each case of an account whose contracts were corrected, as they are told today; missing for all others.
+
+    Parameters
+    ----------
+    cases : account_id, as_of
+
+    Returns
+    -------
+    Series with the index of `cases`: the sum over contracts that had been told by `as_of`, in whatever version, and ran then
+    """
+    who = terms.loc[terms["superseded_on"].notna(), "account_id"]
+    keys = cases[["account_id", "as_of"]].assign(case=np.arange(len(cases)))
+    both = keys[keys["account_id"].isin(who)].merge(now(terms), on="account_id")
+    runs = (both["starts_on"] <= both["as_of"]) & (both["ends_on"].isna() | (both["ends_on"] > both["as_of"]))
+    sums = both[runs & (both["told_on"] <= both["as_of"])].groupby("case")["arr"].sum()
+    return sums.reindex(range(len(cases))).set_axis(cases.index)
+
+
 def first_length(terms: pd.DataFrame) -> pd.Series:
     """account_id -> the length of its first contract (the largest of those that begin together): known when the account begins."""
-    order = terms.sort_values(["account_id", "starts_on", "arr", "length"], ascending=[True, True, False, True], kind="stable")
+    order = now(terms).sort_values(["account_id", "starts_on", "arr", "length"], ascending=[True, True, False, True], kind="stable")
     return order.drop_duplicates("account_id").set_index("account_id")["length"]
 
 
@@ -113,6 +144,7 @@ def at_cases(terms: pd.DataFrame, cases: pd.DataFrame, *, grace_days: int) -> pd
     keys = cases[["account_id", "as_of"]].assign(case=np.arange(len(cases)))
     both = keys.merge(terms, on="account_id")
     both = both[(both["starts_on"] <= both["as_of"]) & (both["known_on"] <= both["as_of"])]
+    both = both[both["superseded_on"].isna() | (both["superseded_on"] > both["as_of"])]
     open_ = both["ends_on"].isna() | (both["ends_on"] > both["as_of"])
     active = both[open_].sort_values(["case", "agreed_end", "arr"], ascending=[True, True, False], kind="stable", na_position="last")
     running = active.drop_duplicates("case").set_index("case")

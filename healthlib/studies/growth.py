@@ -14,6 +14,7 @@ from healthlib.resample import NOTHING, Estimate, account_weights, rate
 from healthlib.spec import Metric, Scorecard
 from healthlib.studies import plainly
 from healthlib.studies.advocates import AdvocateFacts, advocate_study
+from healthlib.studies.contract_terms import arr_told
 from healthlib.studies.fit import FitFacts, fit_study, without
 from healthlib.studies.leaks import left_out
 
@@ -119,7 +120,7 @@ def grown_cases(book: Book, over: float = 0.0) -> pd.DataFrame:
     """Finished cases of accounts that stayed, with what became of their ARR.
 
     ARR after is that of the first month-end on which the case's horizon and grace have passed; a case whose month-end still lies ahead is
-    left out. So growth is known no earlier than renewal is.
+    left out. So growth is known no earlier than renewal is. A contract that was corrected since reads as corrected on both days.
 
     Returns
     -------
@@ -136,9 +137,10 @@ def grown_cases(book: Book, over: float = 0.0) -> pd.DataFrame:
     ends = pd.DatetimeIndex(book.history["as_of"].unique()).sort_values()
     place = ends.searchsorted(kept["horizon_ends_on"].to_numpy(), side="left")
     kept, place = kept[place < len(ends)], place[place < len(ends)]
-    after = book.history.set_index(["account_id", "as_of"])["arr"]
+    after = book.ledger.set_index(["account_id", "month"])["arr"]
     keys = pd.MultiIndex.from_arrays([kept["account_id"], ends[place]])
-    kept = kept.assign(arr_after=after.reindex(keys).to_numpy(dtype=float))
+    before = arr_told(book.terms, kept).fillna(kept["arr"])
+    kept = kept.assign(arr=before, arr_after=after.reindex(keys).to_numpy(dtype=float))
     kept = kept[kept["arr_after"].notna() & (kept["arr"] > 0)].reset_index(drop=True)
     grew = kept["arr_after"] / kept["arr"] - 1 > over + 1e-9
     return kept.assign(lost=1.0 - grew.astype(float), arr_lost=(1.0 - grew) * kept["arr"])

@@ -102,8 +102,13 @@ def retained_study(book: Book, audit: AuditFacts, dated: pd.DataFrame = UNDATED,
         renewals=_renewals(book, finished, **again),
         kpis=kpis,
         not_kpis=others,
-        counts=reconcile(book.cases, book.history, book.churned, book.as_of),
+        counts=reconcile(book.cases, _customers(book), book.churned, book.as_of),
     )
+
+
+def _customers(book: Book) -> pd.DataFrame:
+    """The snapshots of accounts that were customers by what is told today: a contract taken back made none."""
+    return book.history[book.history["account_id"].isin(book.ledger["account_id"])]
 
 
 def _kept(lost: Estimate) -> Estimate:

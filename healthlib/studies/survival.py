@@ -20,7 +20,8 @@ def lifetimes(history: pd.DataFrame, churned: pd.DataFrame, ledger: pd.DataFrame
     """One row an account: when it started, when it came into view, when it left or was last seen.
 
     An account that was a customer before the first month we can see is followed from that month only (left truncation): those
-    who left earlier cannot be in the exports, so counting its early years would promise too much.
+    who left earlier cannot be in the exports, so counting its early years would promise too much. An account in no month of
+    `ledger` never was a customer: its contract was taken back.
 
     Returns
     -------
@@ -30,6 +31,7 @@ def lifetimes(history: pd.DataFrame, churned: pd.DataFrame, ledger: pd.DataFrame
     if history.empty:
         return pd.DataFrame(columns=["account_id", "started", "entry_days", "days", "entry_months", "tenure_months", "left", "arr"])
     first = history.sort_values("as_of", kind="stable").drop_duplicates("account_id")
+    first = first[first["account_id"].isin(ledger["account_id"])]
     seen = ledger.groupby("account_id")["month"].min().rename("seen").reset_index()
     ended = churned[["account_id", "ended_on"]].sort_values("ended_on").drop_duplicates("account_id", keep="last")
     frame = first.merge(seen, how="left", on="account_id").merge(ended.rename(columns={"ended_on": "ended"}), how="left", on="account_id")
