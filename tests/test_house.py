@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from healthlib import cli
+
 ROOT = Path(__file__).parents[1]
 ADDRESS = re.compile(r"index-url|find-links|trusted-host|pypi\.org|files\.pythonhosted", re.IGNORECASE)
 MACHINE = re.compile(r"/(?:home|root|Users|work|opt|tmp)/[\w.]")
@@ -47,6 +49,17 @@ def test_what_the_project_needs_is_locked() -> None:
     locked = {line.split("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
     needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert {re.split(r"[<>=~ ]", need)[0] for need in needs} <= locked
+
+
+def test_the_version_stands_once_and_is_the_newest_of_the_change_log(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"], "pyproject.toml says where the version is, not what it is"
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "healthlib.__version__"}
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    newest = re.search(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest is not None
+    assert capsys.readouterr().out == f"healthlib {newest[1]}\n"
 
 
 def test_the_walls_between_the_rooms_hold() -> None:
