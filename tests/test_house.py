@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from healthlib import cli
+from healthlib import cli, commands
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = re.compile(r"index-url|find-links|trusted-host|pypi\.org|files\.pythonhosted", re.IGNORECASE)
@@ -80,6 +80,10 @@ def test_modules_open_with_one_sentence_and_stay_small() -> None:
         text = path.read_text(encoding="utf-8")
         assert text.startswith('"""'), f"{path.name} does not open with a sentence"
         assert text.count("\n") <= 450, f"{path.name} has {text.count(chr(10))} lines"
+
+
+def test_every_command_that_is_offered_can_be_run() -> None:
+    assert list(cli.RUNS) == list(commands.COMMANDS)
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
