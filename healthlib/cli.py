@@ -149,7 +149,8 @@ def suggest(chosen: argparse.Namespace) -> int:
     """`healthlib suggest-scales`."""
     from . import claims_scorecard, scorecards
 
-    done = scorecards.suggest(Path(chosen.workspace), chosen.as_of, chosen.out, tell=teller(), anonymise=chosen.anonymise)
+    wanted = scorecards.Wanted(Path(chosen.workspace), chosen.as_of, Path(chosen.out), chosen.anonymise)
+    done = scorecards.suggest(wanted, teller())
     columns = ["metric", "worst_now", "best_now", "worst", "best", "low", "median", "high", "measured", "said"]
     print(done.found.metrics[columns].to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}"))
     print(done.found.cuts.to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.3g}"))
@@ -163,8 +164,8 @@ def diff(chosen: argparse.Namespace) -> int:
     """`healthlib diff`."""
     from . import claims_scorecard, scorecards
 
-    sides, space = (Path(chosen.a), Path(chosen.b)), Path(chosen.workspace)
-    done = scorecards.diff(*sides, space, chosen.as_of, chosen.out, tell=teller(), anonymise=chosen.anonymise)
+    wanted = scorecards.Wanted(Path(chosen.workspace), chosen.as_of, Path(chosen.out), chosen.anonymise)
+    done = scorecards.diff(Path(chosen.a), Path(chosen.b), wanted, teller())
     for table in (done.found.by_band, done.found.by_cause):
         print(table.to_string(index=False, float_format=lambda value: f"{value:,.4g}"))
     print(claims_scorecard.changed(done.found, done.currency))
