@@ -18,7 +18,7 @@ Flags = NDArray[np.bool_]
 
 
 class Parted(Protocol):
-    """What is audited: masks over the finished cases, and splits inside the training cases (`backtest.Split`)."""
+    """What is audited: masks over the finished cases, and splits inside the training cases (`splits.Split`)."""
 
     @property
     def name(self) -> Any:

@@ -11,9 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from healthlib import scoring, thresholds
-from healthlib.backtest import LEAST, LEAST_TESTED
+from healthlib.backtest import LEAST_TESTED
 from healthlib.bands import band_starts, matched_starts
 from healthlib.spec import ASSUMED_COST, Scorecard, WorkSpec
+from healthlib.splits import LEAST
 from healthlib.studies import choosing_walk, choosing_worth, decision_curve
 from healthlib.studies.choosing_walk import WALK_COLUMNS, Rules
 from healthlib.studies.choosing_worth import Stock, Tested
