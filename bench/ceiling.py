@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from healthlib.backtest import problem_of, replay, splits
+from healthlib.backtest import problem_of, replay
 from healthlib.learned_scales import learn_scales
 from healthlib.scoring import resolve_scales, score
 from healthlib.spec import Scorecard, load_workspace
+from healthlib.splits import splits
 from healthlib.stats import auc
 from healthlib.studies.book import open_book
 from healthlib.studies.fit import usable

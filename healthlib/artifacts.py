@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from . import __version__
 from .errors import HealthlibError
 
 DECIMALS = 9
@@ -271,13 +272,13 @@ def sha256(path: Path) -> str:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Package -> version installed; packages that are absent are left out."""
+    """Package -> version installed, healthlib's as this checkout says it; packages that are absent are left out."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
     for name in packages:
         try:
-            found[name] = version(name)
+            found[name] = __version__ if name == "healthlib" else version(name)
         except PackageNotFoundError:
             continue
     return found

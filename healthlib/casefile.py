@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from healthlib.errors import DataError, EvidenceError, Fault
+from healthlib.schema import SILENCES
 from healthlib.spec import Metric, Scorecard
 
 KEYS = ["account_id", "as_of"]
@@ -23,7 +24,7 @@ MEASURED_BY = {
     "table", "column", "measure", "where", "window_days", "trend", "per", "against", "reading", "stale_after_days",
 }  # fmt: skip
 """What of a metric decides its value; scale, weight and group do not."""
-FIGURES = ("contact_days", "usage_days", "in_history", "is_lead")
+FIGURES = (*SILENCES, "in_history", "is_lead")
 """Columns of figures that are no metric."""
 MAKE = "`healthlib snapshot` makes it"
 
@@ -47,7 +48,8 @@ class CaseFile:
     ----------
     label : its path as the user wrote it
     values : account_id, as_of, then a float column a metric (and whatever else a reader of the file may want)
-    made : as_of, data_through, engine, metrics (name -> `definition`), elsewhere (tables whose rows stayed where they are), surveys
+    made : as_of, data_through, engine, metrics (name -> `definition`), elsewhere (tables whose rows stayed where they are), firsts (table
+        elsewhere -> when its first row came to be known, and the day of that row), tables (`elsewhere.Elsewhere.report`, as records)
     sha256 : of the file
     partial : whether what it lacks is to be measured now
     """

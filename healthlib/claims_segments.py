@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from healthlib.backtest import LEAST
 from healthlib.claims import largest, named
+from healthlib.splits import LEAST
 from healthlib.studies.verdict import FEWEST
 from healthlib.wording import change, count, counted, listed, number, tested, upper_first
 

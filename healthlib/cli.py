@@ -11,13 +11,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from . import __version__, machine, progress
+from . import machine, progress
 from .adoptions import RECORD
+from .commands import DEMO, parser
 from .errors import HealthlibError
-
-DEMO = "data/demo"
-HELP = """Is your customer health score true? Audit it against renewals, fit its weights, replay it on the past, report to leadership.
-exit codes: 0 done, 1 the data or the evidence failed a check, 2 wrong use or wrong configuration"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(argv)
     try:
         with machine.stoppable():
-            return chosen.command(chosen)
+            return RUNS[chosen.command](chosen)
     except HealthlibError as error:
         print(f"healthlib: {error}", file=sys.stderr)
         return error.exit_code
@@ -42,116 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"healthlib: {said}", file=sys.stderr)
         return said.exit_code
-
-
-def parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
-    top = argparse.ArgumentParser(prog="healthlib", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    top.add_argument("--version", action="version", version=f"healthlib {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, command, says in (
-        ("run", run, "the whole monthly job: the notebooks, a page per CSM, reports and tables"),
-        ("check", check, "is my data good enough? every failure with file, line and column"),
-        ("score", score, "scores.csv, alerts.csv and their part of summary.json alone"),
-        ("fit", fit, "weights.csv and its part of summary.json alone"),
-        ("backtest", backtest, "backtest.csv, lead_time.csv and their part of summary.json alone"),
-    ):
-        sub = _add(commands, name, command, says)
-        _workspace_options(sub)
-        if name == "run":
-            said = "a page per CSM, also where there are more than 50 (default: where at most 50); --no-books: none"
-            sub.add_argument("--books", action=argparse.BooleanOptionalAction, default=None, help=said)
-            said = "values that `healthlib snapshot` measured, in the place of events (default: what workspace.yaml says)"
-            sub.add_argument("--cases", type=Path, metavar="FILE", help=said)
-            sub.add_argument("--log", type=Path, metavar="FILE", help="add what happens to FILE, a JSON object a line")
-    sub = _add(
-        commands, "doctor", doctor, "can it run here, and how did the last run end? versions, kernel, disk, lock, last run and its age"
-    )
-    _workspace_options(sub)
-    sub.add_argument("--json", action="store_true", help="for machines")
-    sub = _add(commands, "backfill", backfill, "a report for every month-end of a span, each from what was knowable then")
-    sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with the exports and the two YAML files (default {DEMO})")
-    sub.add_argument("--from", dest="first", type=_month, required=True, metavar="YYYY-MM", help="the first month")
-    sub.add_argument("--to", dest="last", type=_month, required=True, metavar="YYYY-MM", help="the last month, itself included")
-    sub.add_argument("--out", default="reports", metavar="DIR", help="receives DIR/<workspace>/<as_of>/ (default reports)")
-    sub.add_argument("--force", action="store_true", help="also months that are there, made from the same exports, configuration and code")
-    _anonymise_option(sub)
-    sub = _add(commands, "snapshot", take, "the event side alone: measure where the events live, write one file that `run --cases` takes")
-    sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with accounts, contracts and the two YAML files (default {DEMO})")
-    sub.add_argument("--as-of", type=_day, metavar="DATE", help="ISO date (default: the last day the data cover)")
-    said = "duckdb (default), duckdb:///FILE, postgresql://…, spark[:MASTER], sqlite:///FILE; for --dry-run also snowflake, bigquery …"
-    sub.add_argument("--engine", default="", metavar="URL", help=said)
-    sub.add_argument("--to", type=Path, default=Path("cases.parquet"), metavar="FILE", help="the file (default cases.parquet)")
-    sub.add_argument("--dry-run", action="store_true", help="print the SQL, run nothing on the engine, write nothing")
-    sub.add_argument("--append", action="store_true", help="keep the dates that FILE has; measure the new ones")
-    sub.add_argument("--profile", action="store_true", help="seconds and rows of every step")
-    sub = _add(commands, "suggest-scales", suggest, "worst and best of each metric, and band thresholds, as history suggests them")
-    _workspace_options(sub)
-    sub = _add(commands, "diff", diff, "two scorecards on the same data: who changes band, in accounts and ARR, and why")
-    sub.add_argument("a", metavar="A", help="a scorecard file, a workspace, or the folder of a run")
-    sub.add_argument("b", metavar="B", help="the other one")
-    _workspace_options(sub)
-    sub = _add(commands, "adopt", adopt, "write proposed weights, scales and thresholds into scorecard.yaml, keeping its comments")
-    sub.add_argument("weights", nargs="?", metavar="WEIGHTS.csv|PROPOSAL.yaml", help="weights.csv of a run, or a proposal of the lab")
-    sub.add_argument("workspace", nargs="?", metavar="WORKSPACE", help=f"default {DEMO}")
-    sub.add_argument("--dry-run", action="store_true", help="show the change and what it does, write nothing")
-    sub.add_argument("--yes", action="store_true", help="write without asking")
-    sub.add_argument("--undo", action="store_true", help="take the last recorded change back: healthlib adopt --undo [WORKSPACE]")
-    sub.add_argument("--who", default="", help="who decided it, for the record (default: the user's name)")
-    sub.add_argument("--why", default="", help="why, for the record (default: what the proposal says)")
-    sub.add_argument("--force", action="store_true", help="also what was made from other data or another scorecard, or leaves the limits")
-    sub.set_defaults(usage=sub.error)
-    sub = _add(commands, "demo", demo, "write a simulated company whose truth is known")
-    sub.add_argument("folder", metavar="DIR")
-    sub.add_argument("--accounts", type=int, default=None, help="how many accounts (default: the demo's own)")
-    sub.add_argument("--seed", type=int, default=None, help="of every random stream (default: the demo's own)")
-    kinds = sub.add_mutually_exclusive_group()
-    kinds.add_argument("--noise", action="store_true", help="outcomes depend on nothing: a fit should find nothing")
-    kinds.add_argument("--rule", action="store_true", help="another company, whose playbooks a threshold sets off: did they help?")
-    sub = _add(commands, "init", init, "write a first workspace from a folder of exports, each guess with its evidence")
-    sub.add_argument("folder", metavar="DIR")
-    sub.add_argument("--exports", metavar="FOLDER", required=True, help="CSV, Parquet and Excel files; only read")
-    sub.add_argument("--force", action="store_true", help="overwrite the two files where they exist")
-    sub = _add(commands, "catalogue", catalogue, "ready metrics: the list, or one as YAML ready to paste, with its reason")
-    sub.add_argument("name", nargs="?", metavar="NAME", help="one metric of the list")
-    sub.add_argument("--page", action="store_true", help="the list as the page docs/catalogue.md")
-    sub = _add(commands, "preset", preset, "write a complete scorecard to start from into a workspace")
-    sub.add_argument("name", metavar="NAME", help="dear, simple, happy, letters, new_established, consumption")
-    sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with the exports and workspace.yaml (default {DEMO})")
-    sub.add_argument("--force", action="store_true", help="overwrite scorecard.yaml where it exists, keeping a backup")
-    return top
-
-
-def _add(commands: Any, name: str, command: Callable[[argparse.Namespace], int], says: str) -> argparse.ArgumentParser:
-    sub = commands.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
-    sub.set_defaults(command=command)
-    return sub
-
-
-def _workspace_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("workspace", nargs="?", default=DEMO, help=f"folder with the exports and the two YAML files (default {DEMO})")
-    sub.add_argument("--as-of", type=_day, metavar="DATE", help="ISO date (default: the last day the data cover)")
-    sub.add_argument("--out", default="reports", metavar="DIR", help="receives DIR/<workspace>/<as_of>/ (default reports)")
-    _anonymise_option(sub)
-
-
-def _anonymise_option(sub: argparse.ArgumentParser) -> None:
-    said = "masks for the names of accounts, CSMs and users, under the secret in HEALTHLIB_ANONYMISE_KEY (README, SECURITY.md)"
-    sub.add_argument("--anonymise", action="store_true", help=said)
-
-
-def _day(text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO date like 2026-10-31") from None
-
-
-def _month(text: str) -> str:
-    try:
-        return f"{date.fromisoformat(f'{text}-01'):%Y-%m}"
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a month like 2026-10") from None
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -262,7 +149,8 @@ def suggest(chosen: argparse.Namespace) -> int:
     """`healthlib suggest-scales`."""
     from . import claims_scorecard, scorecards
 
-    done = scorecards.suggest(Path(chosen.workspace), chosen.as_of, chosen.out, tell=teller(), anonymise=chosen.anonymise)
+    wanted = scorecards.Wanted(Path(chosen.workspace), chosen.as_of, Path(chosen.out), chosen.anonymise)
+    done = scorecards.suggest(wanted, teller())
     columns = ["metric", "worst_now", "best_now", "worst", "best", "low", "median", "high", "measured", "said"]
     print(done.found.metrics[columns].to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}"))
     print(done.found.cuts.to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.3g}"))
@@ -276,8 +164,8 @@ def diff(chosen: argparse.Namespace) -> int:
     """`healthlib diff`."""
     from . import claims_scorecard, scorecards
 
-    sides, space = (Path(chosen.a), Path(chosen.b)), Path(chosen.workspace)
-    done = scorecards.diff(*sides, space, chosen.as_of, chosen.out, tell=teller(), anonymise=chosen.anonymise)
+    wanted = scorecards.Wanted(Path(chosen.workspace), chosen.as_of, Path(chosen.out), chosen.anonymise)
+    done = scorecards.diff(Path(chosen.a), Path(chosen.b), wanted, teller())
     for table in (done.found.by_band, done.found.by_cause):
         print(table.to_string(index=False, float_format=lambda value: f"{value:,.4g}"))
     print(claims_scorecard.changed(done.found, done.currency))
@@ -438,6 +326,14 @@ def teller() -> progress.Listener:
     if not sys.stderr.isatty():
         return progress.Lines(sys.stderr)
     return progress.Bar(sys.stderr, lambda: os.get_terminal_size(sys.stderr.fileno()).columns or 80)
+
+
+RUNS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run, "check": check, "score": score, "fit": fit, "backtest": backtest, "doctor": doctor, "backfill": backfill,
+    "snapshot": take, "suggest-scales": suggest, "diff": diff, "adopt": adopt, "demo": demo, "init": init, "catalogue": catalogue,
+    "preset": preset,
+}  # fmt: skip
+"""Command of `commands.COMMANDS` -> what it does."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What only the tables as a whole give away: money of several currencies, and accounts that went on under another id."""
+"""What only the tables as a whole give away: several currencies, contracts missing or told twice, accounts that changed their id."""
 
 from __future__ import annotations
 
@@ -50,6 +50,26 @@ def mixed_currencies(engine: Engine, columns: Mapping[str, Mapping[str, str]], f
     return faults
 
 
+def contract_warnings(engine: Engine, columns: dict[str, str]) -> list[str]:
+    """Accounts that never had a contract, and contracts told twice."""
+    warnings = []
+    contracted = "account_id IN (SELECT account_id FROM data.contracts)"
+    without = engine.query(f"SELECT account_id FROM data.accounts WHERE NOT {contracted} ORDER BY _line")["account_id"].tolist()
+    total = engine.count("data.accounts")
+    if without:
+        no = "has no contract and is never active" if len(without) == 1 else "have no contract and are never active"
+        warnings.append(f"{len(without)} of {counted(total, 'account')} {no} (first: {without[0]})")
+    same = ", ".join(quote(name) for name in columns)
+    groups = f"SELECT {same}, count(*) AS rows FROM data.contracts GROUP BY ALL HAVING count(*) > 1"
+    twice = engine.query(f"SELECT min(account_id) AS first, sum(rows - 1) AS rows FROM ({groups})").iloc[0]
+    if not pd.isna(twice["rows"]):
+        warnings.append(
+            f"{counted(twice['rows'], 'contract repeats', 'contracts repeat')} another one in every column (first: account "
+            f"{twice['first']}); each counts towards ARR. Add contract_id to tell a copy from a second contract"
+        )
+    return warnings
+
+
 def renamed(engine: Engine, columns: Mapping[str, Mapping[str, str]], through: pd.Timestamp) -> list[str]:
     """A warning where accounts end and others begin in their place: a merged or renamed account counts as lost and as won.
 
@@ -61,12 +81,33 @@ def renamed(engine: Engine, columns: Mapping[str, Mapping[str, str]], through: p
     columns : table -> its columns
     through : the last day the exports cover; what ends or begins later is not looked at
     """
+    pairs = _pairs(engine, columns, through)
+    if pairs.empty:
+        return []
+    alike = [_alike(one, two) for one, two in zip(pairs["old_name"], pairs["new_name"], strict=True)]
+    nameless = (pairs["old_name"] == "") & (pairs["new_name"] == "")
+    same = pairs[(pairs["days"] <= SAME_DAYS) & (pairs["moved"] <= SAME_ARR) & nameless]
+    alone = same[~same["old"].duplicated(keep=False) & ~same["new"].duplicated(keep=False)].index
+    found = pairs[pd.Series(alike, index=pairs.index) | pairs.index.isin(alone)]
+    if found.empty:
+        return []
+    shown = [f"{row.old} and {row.new} ({row.begins:%Y-%m-%d})" for row in found.head(NAMED).itertuples()]
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    what = "account ends where another begins" if len(found) == 1 else "accounts end where others begin"
+    return [
+        f"contracts: {len(found)} {what} with like name and ARR: {', '.join(shown)}{more}. If an account was renamed or merged, it counts "
+        "as lost and as won: give both the same account_id in every table"
+    ]
+
+
+def _pairs(engine: Engine, columns: Mapping[str, Mapping[str, str]], through: pd.Timestamp) -> pd.DataFrame:
+    """An account that ends (old) and one that begins near that day with like ARR (new): old_name, new_name, days, moved, begins."""
     name = "a.name" if "name" in columns["accounts"] else "NULL"
     spans = f"""SELECT c.account_id, lower(coalesce(CAST(any_value({name}) AS VARCHAR), '')) AS name,
         min(c.start_date) AS starts, arg_min(c.arr, c.start_date) AS first_arr,
         CASE WHEN count(*) = count(c.end_date) THEN max(c.end_date) END AS ends, arg_max(c.arr, c.start_date) AS last_arr
         FROM {last(engine, columns["contracts"])} c LEFT JOIN data.accounts a USING (account_id) GROUP BY c.account_id"""
-    pairs = engine.query(
+    return engine.query(
         f"""WITH spans AS ({spans}),
             words AS (SELECT account_id, unnest(list_distinct(list_append(regexp_extract_all(name, '[\\p{{L}}\\p{{N}}]{{2,}}'), name)))
                 AS word
@@ -86,22 +127,6 @@ def renamed(engine: Engine, columns: Mapping[str, Mapping[str, str]], through: p
             AND abs(n.first_arr / o.last_arr - 1) <= {NEAR_ARR} ORDER BY begins, old, new""",
         [through, through],
     )
-    if pairs.empty:
-        return []
-    alike = [_alike(one, two) for one, two in zip(pairs["old_name"], pairs["new_name"], strict=True)]
-    nameless = (pairs["old_name"] == "") & (pairs["new_name"] == "")
-    same = pairs[(pairs["days"] <= SAME_DAYS) & (pairs["moved"] <= SAME_ARR) & nameless]
-    alone = same[~same["old"].duplicated(keep=False) & ~same["new"].duplicated(keep=False)].index
-    found = pairs[pd.Series(alike, index=pairs.index) | pairs.index.isin(alone)]
-    if found.empty:
-        return []
-    shown = [f"{row.old} and {row.new} ({row.begins:%Y-%m-%d})" for row in found.head(NAMED).itertuples()]
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    what = "account ends where another begins" if len(found) == 1 else "accounts end where others begin"
-    return [
-        f"contracts: {len(found)} {what} with like name and ARR: {', '.join(shown)}{more}. If an account was renamed or merged, it counts "
-        "as lost and as won: give both the same account_id in every table"
-    ]
 
 
 def _alike(one: str, two: str) -> bool:

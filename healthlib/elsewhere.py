@@ -10,7 +10,7 @@ import pandas as pd
 
 from healthlib import asof
 from healthlib.engine import Engine, Events, QueryError, quote, theirs
-from healthlib.errors import DataError, Fault
+from healthlib.errors import DataError, EvidenceError, Fault
 from healthlib.expressions import expressions
 from healthlib.mapping import map_columns
 from healthlib.rules import EARLIEST, INTEGERS, LARGEST, LATEST, Column, kind_of
@@ -68,19 +68,26 @@ def look_there(
     ------
     DataError : tables or columns that are not there or of another type, and expressions that may mean something else there; all at once
     """
+    schemas: dict[str, TableSchema] = {}
     columns: dict[str, tuple[Column, ...]] = {}
     faults: list[Fault] = []
     for name, parts in at.items():
-        found = _mapped(name, workspace.tables.get(name, TableSource()), holder, parts)
+        given = workspace.tables.get(name, TableSource())
+        schema = schema_of(name, given)
+        if schema is None:
+            no_time = "a table of your own without `time:`"
+            faults.append(Fault("workspace.yaml", None, f"tables.{name}", no_time, "name the column of its time"))
+            continue
+        found = _mapped(name, given, schema, holder, parts)
         if isinstance(found, list):
             faults += found
-        else:
-            columns[name] = found
-            faults += _strange(workspace, name, found, holder)
+            continue
+        schemas[name], columns[name] = schema, found
+        faults += _strange(workspace, name, found, holder)
     if faults:
         raise DataError(f"{workspace.name}: what lives elsewhere cannot be used as it is", faults)
     kinds = {name: {column.name: column.kind or kind_of(column.native) for column in found} for name, found in columns.items()}
-    schemas = {name: full_schema(_schema(name, workspace), kinds[name]) for name in columns}
+    schemas = {name: full_schema(schema, kinds[name]) for name, schema in schemas.items()}
     accounts = tables.engine.query("SELECT account_id FROM data.accounts ORDER BY account_id")
     holder.put("accounts_here", accounts)
     since = since or {}
@@ -96,13 +103,6 @@ def look_there(
     return replace(there, report=pd.DataFrame(report).assign(again=again))
 
 
-def _schema(name: str, workspace: Workspace) -> TableSchema:
-    found = schema_of(name, workspace.tables.get(name, TableSource()))
-    if found is None:
-        raise DataError(f"tables.{name}: a table of your own without `time:`", [])
-    return found
-
-
 def _strange(workspace: Workspace, table: str, columns: tuple[Column, ...], holder: Holder) -> Iterator[Fault]:
     """Expressions of metrics on a table that another engine may read otherwise than the one they are written for."""
     if isinstance(holder, Engine) or getattr(holder, "dialect", "") == "duckdb":
@@ -114,12 +114,9 @@ def _strange(workspace: Workspace, table: str, columns: tuple[Column, ...], hold
                 yield Fault("scorecard.yaml", None, f"metrics.{metric.name}.{key}", f"{text[:80]!r} ({said})", SAME_EVERYWHERE)
 
 
-def _mapped(name: str, given: TableSource, holder: Holder, parts: tuple[str, ...]) -> tuple[Column, ...] | list[Fault]:
+def _mapped(name: str, given: TableSource, schema: TableSchema, holder: Holder, parts: tuple[str, ...]) -> tuple[Column, ...] | list[Fault]:
     """The columns under the contract's names, or what is wrong with them."""
     label, where = ".".join(parts), f"tables.{name}.table"
-    schema = schema_of(name, given)
-    if schema is None:
-        return [Fault("workspace.yaml", None, f"tables.{name}", "a table of your own without `time:`", "name the column of its time")]
     try:
         types = holder.columns_of(parts)
     except QueryError as error:
@@ -141,8 +138,12 @@ def _mapped(name: str, given: TableSource, holder: Holder, parts: tuple[str, ...
     return faults or found
 
 
-RULES = ("no_account", "no_time", "empty", "bad_date", "bad_number", "backwards", "stranger")
-"""Why a row is set aside, in the order in which it is judged: the same rules as for a table that is loaded, but for doubled keys."""
+RULES = {
+    "no_account": "without an account", "no_time": "without a day", "empty": "without a value that is required",
+    "bad_date": "with a day before 1900 or after 2199", "bad_number": "with a number beyond 1e12 or below 0 where none may be",
+    "backwards": "whose days run backwards", "stranger": "of accounts that are not in accounts",
+}  # fmt: skip
+"""Why a row is set aside -> in words, in the order in which it is judged: the rules of a table that is loaded, but for doubled keys."""
 
 
 def _rows(parts: tuple[str, ...], columns: tuple[Column, ...], schema: TableSchema, since: pd.Timestamp | None) -> str:
@@ -216,6 +217,26 @@ def _again(rows: str, schema: TableSchema, kinds: Mapping[str, str], holder: Hol
     return int(found["again"].iloc[0]) if len(found) else 0
 
 
-def sound_share(report: pd.DataFrame) -> pd.Series:
-    """Of each table's rows, the share that can be used; 1 where there is no row."""
-    return (report["rows_used"] / report["rows_in"].where(report["rows_in"] > 0)).fillna(1.0)
+def refuse_excess(report: pd.DataFrame, workspace: Workspace) -> None:
+    """Stop where loading the same rows would.
+
+    Parameters
+    ----------
+    report : of an `Elsewhere`
+
+    Raises
+    ------
+    EvidenceError : rows that have the key of another one, or more than `max_rejected` of a table's rows set aside
+    """
+    tables = report.to_dict("records")
+    if twice := [row for row in tables if row["again"] > 0]:
+        lines = [f"{row['table']} ({row['place']}): {row['again']:,} rows have the key of another row" for row in twice]
+        raise EvidenceError("\n".join([*lines, "make a view of the table with each key once, and place that"]))
+    if lost := [row for row in tables if (row["rows_in"] - row["rows_used"]) / max(row["rows_in"], 1) > workspace.max_rejected]:
+        lines = [
+            f"{row['table']} ({row['place']}): {row['rows_in'] - row['rows_used']:,} of {row['rows_in']:,} rows cannot be used: "
+            + ", ".join(f"{row[rule]:,} {words}" for rule, words in RULES.items() if row[rule] > 0)
+            for row in lost
+        ]
+        cure = f"max_rejected in workspace.yaml is {workspace.max_rejected:.2%}; mend the rows, or raise it"
+        raise EvidenceError("\n".join([*lines, cure]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ import pandas as pd
 
 from healthlib import palette, wording
 from healthlib.errors import HealthlibError
+from healthlib.images import image
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from healthlib.images import Drawing
 
 LONG_TABLE = 10
 """Rows a table shows before the rest folds away."""
@@ -25,8 +24,6 @@ UNBROKEN = 30
 """Letters of a word after each of which a line may break, where it is longer: no name pushes a table off a page or off paper."""
 WIDE = 24
 """Letters above which a text takes the whole width of a card."""
-SVG_LIMIT = 150_000
-"""Bytes of SVG above which a figure is embedded as PNG."""
 
 
 @dataclass(frozen=True)
@@ -321,84 +318,14 @@ def _bar(row: dict[str, Any], names: tuple[str, str], kind: str, top: float) -> 
     )
 
 
-def figure(drawing: Figure | Axes, *, alt: str, caption: str = "") -> Piece:
+def figure(drawing: Drawing, *, alt: str, caption: str = "") -> Piece:
     """A figure as an image inside the page: sharp SVG, byte-identical for the same figure; PNG where it has very many marks.
 
     Parameters
     ----------
     alt : the finding in words, for who cannot see the figure
     """
-    import matplotlib as mpl
-
-    fig: Any = drawing if hasattr(drawing, "savefig") else getattr(drawing, "figure")  # noqa: B009
-    for text in fig.findobj(lambda part: hasattr(part, "set_parse_math")):
-        text.set_parse_math(False)  # names with $ in them are names, whoever drew them
-    buffer = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "healthlib", "text.parse_math": False}):
-        fig.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None, "Creator": None})
-    mime, data = "svg+xml", _dark(_shorter(buffer.getvalue()))
-    if len(data) > SVG_LIMIT:
-        buffer = io.BytesIO()
-        fig.savefig(buffer, format="png", dpi=200, bbox_inches="tight", facecolor="white", metadata={"Software": None})
-        mime, data = "png", buffer.getvalue()
-    _close(fig)
+    mime, data = image(drawing)
     source = f"data:image/{mime};base64,{base64.b64encode(data).decode()}"
     words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     return Piece(f'<figure><img class="{mime[:3]}" src="{source}" alt="{html.escape(alt, quote=True)}">{words}</figure>')
-
-
-def _shorter(svg: bytes) -> bytes:
-    """The drawing with places to a hundredth of a point, and without notes on itself, indents, groups that say nothing, and all but two
-    of twenty fonts, said once: nobody sees a difference, and three quarters of the bytes go. Texts are left alone.
-
-    >>> _shorter(b'<g>\\n  <path d="M 1.23456 2 \\nL 10.5 -3.14159 \\n"/>\\n <text x="1.23456">0.12345  a</text></g>')
-    b'<path d="M1.23 2L10.5 -3.14"/>\\n<text x="1.23">0.12345  a</text>'
-    """
-    svg = re.sub(rb"\A<\?xml.*?(?=<svg )", b"", svg, flags=re.S)
-    svg = re.sub(rb"\n\s*", b"\n", re.sub(rb"<metadata>.*?</metadata>", b"", svg, flags=re.S))
-    svg = re.sub(rb"; font-family: '[^;\"]*, sans-serif|font-family: '[^;\"]*, sans-serif; ", b"", svg)
-    svg = re.sub(rb' transform="rotate\(-0 [^"]*\)"|(?<=<g) id="[^"]*"', b"", svg)
-    svg = re.sub(rb'<path d="[^"]*" style="fill: none"/>', b"", svg)
-    places = rb' (?:d|x|y)="[^"]*"| transform="translate\([^"]*"'
-    svg = re.sub(places, lambda place: re.sub(rb"(\.\d\d)\d+", rb"\1", place.group()).replace(b"\n", b""), svg)
-    svg = re.sub(rb'(?<= d=)"[^"]*"', lambda path: re.sub(rb" ?([A-Za-z\"]) ?", rb"\1", path.group()), svg)
-    svg = re.sub(rb' style="[^"]*"', lambda style: style.group().replace(b"; stroke-linejoin: miter", b"").replace(b"; ", b";"), svg)
-    named: dict[bytes, bytes] = {}
-    svg = re.sub(rb'(?<=[#"])[a-z][0-9a-f]{10}(?=[)"])', lambda name: named.setdefault(name[0], b"i%d" % len(named)), svg)
-    return re.sub(rb"\n{2,}", b"\n", _ungrouped(svg)).strip()
-
-
-def _ungrouped(svg: bytes) -> bytes:
-    """The drawing without groups that carry nothing.
-
-    >>> _ungrouped(b'<g><g clip-path="url(#a)"><g/><use/></g><text>a</text></g>')
-    b'<g clip-path="url(#a)"><use/></g><text>a</text>'
-    """
-    kept: list[bool] = []
-
-    def tag(found: re.Match[bytes]) -> bytes:
-        said = found.group()
-        if said == b"<g/>":
-            return b""
-        if said == b"</g>":
-            return said if kept.pop() else b""
-        if not said.endswith(b"/>"):
-            kept.append(said != b"<g>")
-        return b"" if said == b"<g>" else said
-
-    return re.sub(rb"<g(?: [^>]*)?/?>|</g>", tag, svg)
-
-
-def _dark(svg: bytes) -> bytes:
-    """The drawing with its font, and with the colours of the night of those it has."""
-    rules = re.sub(r'\[style\*="([^"]*)"\]\{[^}]*\}', lambda rule: rule[0] if rule[1].encode() in svg else "", palette.svg_dark_style())
-    style = rules.replace("<style>", "<style>text{font-family:'DejaVu Sans',Verdana,sans-serif}", 1)
-    return re.sub(rb"(<svg [^>]*>)", lambda start: start[0] + style.encode(), svg, count=1)
-
-
-def _close(fig: Any) -> None:
-    """Keep JupyterLab from showing the figure a second time."""
-    import sys
-
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close(fig)

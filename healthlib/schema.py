@@ -181,6 +181,9 @@ TABLES: dict[str, TableSchema] = {
 STAYS_HERE = ("accounts", "contracts", "attributes", "interventions", "overrides", "feedback", "score_history")
 """Tables of the case side: small, and read by more than metrics. Any other may stay in the engine that has it."""
 
+SILENCES = {"contact_days": "touchpoints", "usage_days": "usage"}
+"""How long an account was silent -> the table whose rows break the silence."""
+
 OUTCOMES = ("renewed", "churned", "open")
 """What `contracts.outcome` may say; empty means: derive it."""
 

@@ -23,6 +23,24 @@ RESERVED = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What is asked for.
+
+    Attributes
+    ----------
+    workspace : its folder, whose accounts are scored
+    as_of : ISO date; None for the last day the data cover
+    out : receives ``<workspace>/<as_of>/``
+    anonymise : mask names, also where workspace.yaml does not say so
+    """
+
+    workspace: Path
+    as_of: str | None = None
+    out: Path = Path("reports")
+    anonymise: bool = False
+
+
+@dataclass(frozen=True)
 class Done:
     """What a command found, where its page lies, and the currency of its money."""
 
@@ -31,15 +49,12 @@ class Done:
     currency: str
 
 
-def diff(
-    a: Path, b: Path, folder: Path, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent, anonymise: bool = False
-) -> Done:
+def diff(a: Path, b: Path, wanted: Wanted, tell: Tell = silent) -> Done:
     """Compare two scorecards on one workspace's data of one day; writes ``diff.html`` and ``diff.csv`` into the run's folder.
 
     Parameters
     ----------
     a, b : a scorecard file, or a folder that holds one: a workspace, or a run's folder, which keeps the scorecard it was made with
-    folder : the workspace whose accounts are scored
 
     Raises
     ------
@@ -56,9 +71,9 @@ def diff(
     clock = Clock(tell, total=4)
     sides, books = [], []
     with clock.step("open the workspace"):
-        workspaces = [load_workspace(folder, path, anonymise=anonymise) for path in paths]
+        workspaces = [load_workspace(wanted.workspace, path, anonymise=wanted.anonymise) for path in paths]
         tables = load_tables(workspaces[0])
-    at = pd.Timestamp(as_of) if as_of else pd.Timestamp(tables.data_through)
+    at = pd.Timestamp(wanted.as_of or tables.data_through)
     for name, path, workspace in zip(names, paths, workspaces, strict=True):
         with clock.step(f"measure what {path} asks for"):
             book = book_of(tables, workspace, at)
@@ -68,7 +83,7 @@ def diff(
     found = compare(*sides)
     with clock.step("write the comparison"):
         body = comparison(found, workspaces[1].currency)
-        page = _publish(books[1], Path(out), ("diff", "Two scorecards compared", body), {"diff.csv": found.accounts})
+        page = _publish(books[1], wanted.out, ("diff", "Two scorecards compared", body), {"diff.csv": found.accounts})
     return Done(found, page, workspaces[1].currency)
 
 
@@ -92,18 +107,18 @@ def _names(a: Path, b: Path) -> tuple[str, str]:
     return (first, second) if first != second else ("A", "B")
 
 
-def suggest(folder: Path, as_of: str | None = None, out: Path | str = "reports", *, tell: Tell = silent, anonymise: bool = False) -> Done:
+def suggest(wanted: Wanted, tell: Tell = silent) -> Done:
     """Scales from history; writes ``scales.html``, ``suggested_scales.csv`` and ``scales.yaml`` (ready to paste) into the run's folder."""
     from .page_scorecard import suggestion
     from .studies.book import load_book
 
     clock = Clock(tell, total=2)
     with clock.step("open the workspace"):
-        book = load_book(folder, as_of, anonymise=anonymise)
+        book = load_book(wanted.workspace, wanted.as_of, anonymise=wanted.anonymise)
     with clock.step("read scales from history"):
         found = suggest_scales(book.scorecard, book.history, book.as_of)
         files = {"suggested_scales.csv": found.metrics, "scales.yaml": scales_yaml(found)}
-        page = _publish(book, Path(out), ("scales", "Scales that history suggests", suggestion(found)), files)
+        page = _publish(book, wanted.out, ("scales", "Scales that history suggests", suggestion(found)), files)
     return Done(found, page, book.workspace.currency)
 
 

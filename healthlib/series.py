@@ -68,10 +68,12 @@ def _manager() -> Any:
         heard = False
 
         def start_channels(self, *args: Any, **kwargs: Any) -> None:
+            """Once: the channels of the notebook before serve the next one."""
             if not self.channels_running:
                 super().start_channels(*args, **kwargs)
 
         async def wait_for_ready(self, timeout: float | None = None) -> None:
+            """Once: a kernel that answered is ready for the next notebook."""
             if not self.heard:
                 await super().wait_for_ready(timeout=timeout)
                 self.heard = True
@@ -80,6 +82,7 @@ def _manager() -> Any:
         kept: Any = None
 
         def client(self, **kwargs: Any) -> Any:
+            """The one client."""
             if self.kept is None:
                 self.client_factory = Client
                 self.kept = super().client(**kwargs)

@@ -5,13 +5,12 @@ Rows touched, so that a data engineer can trust it: events are read once to judg
 `last`), each for the month-ends and again for the days before terms end. With N events, a accounts and c cells in all windows of a date,
 about N × (2 + 2 × roll-ups) rows are scanned, columns and not whole rows, and accounts × dates × c joined; nothing grows with N × dates.
 
-With `append`, dates that the file has already keep their values, and tables whose metrics all have a window are read from the first day
-that any new date can see: the cost of a month does not grow with history.
+With `append`, the dates that the file has already keep their values, and the cost of a month does not grow with history: see `appended`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,18 @@ from typing import Any
 import pandas as pd
 
 from . import asof, recency
+from .appended import continued, first_days, newest_of_both, remember_beginnings, silences_of_both
 from .casefile import KEYS, NEWEST, CaseFile, definition, read_cases, write_cases
-from .elsewhere import Elsewhere, look_there, places, sound_share
-from .errors import DataError, EvidenceError, Fault, HealthlibError
+from .elsewhere import look_there, places, refuse_excess
+from .errors import DataError, Fault, HealthlibError
 from .machine import passing
 from .schema import STAYS_HERE
 from .session_duckdb import InPlace
 from .session_script import script_for
 from .sessions import PostgresSession, Session, SqliteSession, Step
-from .spec import Metric, Workspace, load_workspace
-from .studies.book import BeyondError, measured_frames, spines
-from .studies.silence import SILENCES, silences
+from .spec import Workspace, load_workspace
+from .studies.book import BeyondError, measured_frames
+from .studies.silence import silences
 from .tables import Tables, load_tables
 from .whereabouts import Place, read_place
 
@@ -170,36 +170,29 @@ def _in_place(
 
 
 def _taken(workspace: Workspace, wanted: Wanted, holder: Session, at: Mapping[str, tuple[str, ...]], before: CaseFile | None) -> Taken:
+    """Judge what lies elsewhere, measure every account and date that `before` does not have, and write the file."""
     tables = load_tables(workspace, leave=set(at))
     asof.open_door(tables, workspace)
-    report = pd.DataFrame()
     since: dict[str, pd.Timestamp] = {}
     if before is not None:
-        tables = replace(tables, given=_continued(before, workspace, at))
-        since = _first_days(workspace, tables, before, at, wanted.as_of)
+        tables = replace(tables, given=continued(before, workspace, at))
+        last = pd.Timestamp(wanted.as_of or workspace.data_through or tables.data_through)
+        since = first_days(tables, workspace, before, at, last)
+    report = pd.DataFrame()
     if at:
         there = look_there(workspace, tables, holder, at, since)
         report = there.report
-        for name in since:
-            _remember(holder, there, name, before)
-        _refuse_excess(workspace, report)
+        refuse_excess(report, workspace)
+        if before is not None:
+            remember_beginnings(there, before, since)
         tables = replace(tables, elsewhere=dict.fromkeys(at, there))
-    through = _through(workspace, tables, at)
+    through = _through(workspace, tables)
     day = pd.Timestamp(wanted.as_of) if wanted.as_of else through
     if day > through:
         raise BeyondError(f"as of {day:%Y-%m-%d} was asked for, but the data end on {through:%Y-%m-%d}", through)
-    history, cases, leads, _ = measured_frames(tables, workspace, day)
-    rows = one_frame(history, cases, leads, list(workspace.scorecard.metrics))
-    today = history.loc[history["as_of"] == day, KEYS].reset_index(drop=True)
-    alone = replace(tables, given=None)
-    newest, quiet = recency.newest_days(alone, workspace, today), silences(alone, workspace, history)
-    if before is not None and since:
-        newest, quiet = _newer(newest, before, today), _shorter(quiet, before)
-    rows = _with_days(rows, newest, day)
-    rows = rows.merge(quiet, how="left", on=KEYS) if len(quiet) else rows
-    firsts = {name: asof.survey(tables.elsewhere[name], name)[["known", "first_day"]].min() for name in at}
+    rows = _measured(tables, workspace, day, since)
     made = {
-        "firsts": {name: [f"{first:%Y-%m-%d}" for first in found] for name, found in firsts.items() if not found.isna().any()},
+        "firsts": _beginnings(tables),
         "as_of": f"{day:%Y-%m-%d}",
         "data_through": f"{through:%Y-%m-%d}",
         "engine": holder.dialect,
@@ -212,111 +205,35 @@ def _taken(workspace: Workspace, wanted: Wanted, holder: Session, at: Mapping[st
     return Taken(day, len(rows), new, report, tuple(holder.steps))
 
 
-def _continued(before: CaseFile, workspace: Workspace, at: Collection[str]) -> CaseFile:
-    """The file that is continued, if it was made with the same metrics from the same places.
+def _measured(tables: Tables, workspace: Workspace, day: pd.Timestamp, since: Mapping[str, pd.Timestamp]) -> pd.DataFrame:
+    """The rows of the file: `one_frame`, the newest day behind each metric, and the silences.
 
-    Raises
-    ------
-    DataError : it was not; it has to be made anew
+    Parameters
+    ----------
+    since : tables of which only later rows were read -> the first day that was; the file that is continued remembers the rest
     """
-    now = {name: definition(metric) for name, metric in workspace.scorecard.metrics.items()}
-    other = sorted(name for name in now if before.made["metrics"].get(name) != now[name])
-    if other or sorted(at) != before.made["elsewhere"]:
-        found = f"other values of {', '.join(other[:5])}" if other else "tables that were elsewhere then"
-        raise DataError(
-            "nothing can be added to the cases", [Fault(before.label, None, "cases", found, "the same scorecard; leave out --append")]
-        )
-    return replace(before, partial=True)
+    history, cases, leads, _ = measured_frames(tables, workspace, day)
+    today = history.loc[history["as_of"] == day, KEYS].reset_index(drop=True)
+    alone = replace(tables, given=None)
+    newest, quiet = recency.newest_days(alone, workspace, today), silences(alone, workspace, history)
+    if since and tables.given is not None:
+        newest, quiet = newest_of_both(newest, tables.given, today), silences_of_both(quiet, tables.given)
+    rows = _with_days(one_frame(history, cases, leads, list(workspace.scorecard.metrics)), newest, day)
+    return rows.merge(quiet, how="left", on=KEYS) if len(quiet) else rows
 
 
-def _first_days(workspace: Workspace, tables: Tables, before: CaseFile, at: Collection[str], as_of: str | None) -> dict[str, pd.Timestamp]:
-    """The first day that a new date can see, of each table elsewhere whose metrics all have a window and whose beginning is on file."""
-    day = pd.Timestamp(as_of or workspace.data_through or tables.data_through)
-    wanted = spines(tables, workspace, day)
-    first = min(wanted.loc[~before.has(wanted), "as_of"].min(), day)
-    found = {}
-    for name in at:
-        reaches = [_reach(metric) for metric in workspace.scorecard.metrics.values() if metric.table == name]
-        if name in before.made["firsts"] and None not in reaches:
-            found[name] = first - pd.Timedelta(days=max([0, *(days for days in reaches if days is not None)]))
-    return found
+def _beginnings(tables: Tables) -> dict[str, list[str]]:
+    """Table elsewhere -> the day its first row came to be known, and the day of that row; none of a table without rows."""
+    found = {name: asof.survey(held, name)[["known", "first_day"]].min() for name, held in tables.elsewhere.items()}
+    return {name: [f"{day:%Y-%m-%d}" for day in days] for name, days in found.items() if not days.isna().any()}
 
 
-def _newer(newest: pd.DataFrame, before: CaseFile, today: pd.DataFrame) -> pd.DataFrame:
-    """The newest day of each account and metric, now or on file: rows from before the first day that was read are not seen any more."""
-    made = before.values[before.values["as_of"] == pd.Timestamp(before.made["as_of"])]
-    filed = replace(before, values=made).newest(made[made["account_id"].isin(today["account_id"])])
-    both = pd.concat([newest, filed], ignore_index=True)
-    order = list(dict.fromkeys(both["metric"]))
-    found = both.groupby(["metric", "account_id"])["day"].max().reset_index()
-    found = found.assign(place=found["metric"].map(order.index)).sort_values(["place", "account_id"], ignore_index=True)
-    return found[list(recency.DATED_COLUMNS)]
-
-
-def _shorter(quiet: pd.DataFrame, before: CaseFile) -> pd.DataFrame:
-    """The silences of new days, none longer than what was on file before and the days since then."""
-    columns = [name for name in SILENCES if name in before.values and name in quiet]
-    filed = before.values.loc[before.values["in_history"], [*KEYS, *columns]].rename(columns={"as_of": "then"}).sort_values("then")
-    both = pd.merge_asof(quiet.sort_values("as_of"), filed, left_on="as_of", right_on="then", by="account_id", suffixes=("", "_then"))
-    gap = (both["as_of"] - both["then"]).dt.days
-    least = {name: both[name].combine(both[f"{name}_then"] + gap, lambda now, then: then if then < now else now) for name in columns}
-    return both.assign(**least)[list(quiet.columns)]
-
-
-def _reach(metric: Metric) -> int | None:
-    """How many days before its date a metric can see; None where there is no end to it."""
-    window = metric.window_days
-    if window is None and metric.measure.kind == "last" and metric.stale_after_days is not None:
-        window = metric.stale_after_days + 1
-    if window is None:
-        return None
-    against = metric.against.past_days if metric.against and metric.against.past_days else 0
-    return window + max(metric.trend or 0, against + window if against else 0)
-
-
-def _remember(holder: Session, there: Elsewhere, name: str, before: CaseFile | None) -> None:
-    """Add to a table's clocks the day on which they begin, which is not read any more."""
-    if before is None:
-        return
-    known, first = (pd.Timestamp(day) for day in before.made["firsts"][name])
-    start = pd.DataFrame({"known": [known], "first_day": [first], "last_day": [first], "late": [False]})
-    survey = asof.survey(there, name)
-    days = dict.fromkeys(("known", "first_day", "last_day"), "datetime64[s]")
-    holder.surveys[name] = pd.concat([start.astype(days), survey], ignore_index=True).sort_values("known", ignore_index=True)
-
-
-def _through(workspace: Workspace, tables: Tables, at: Collection[str]) -> pd.Timestamp:
+def _through(workspace: Workspace, tables: Tables) -> pd.Timestamp:
     """The last day the data cover, also where the newest rows are elsewhere."""
     if workspace.data_through is not None:
         return pd.Timestamp(workspace.data_through)
-    ends = [asof.survey(tables.elsewhere[name], name)["last_day"].max() for name in at]
+    ends = [asof.survey(held, name)["last_day"].max() for name, held in tables.elsewhere.items()]
     return max([pd.Timestamp(tables.data_through), *(end for end in ends if not pd.isna(end))])
-
-
-def _refuse_excess(workspace: Workspace, report: pd.DataFrame) -> None:
-    """More rows that break a rule than the workspace allows stop a snapshot as they stop a run, and so do any that stand twice."""
-    twice = report[report["again"] > 0] if "again" in report else report.head(0)
-    if len(twice):
-        lines = [
-            f"{row['table']} ({row['place']}): {int(row['again']):,} rows have the key of another row" for row in twice.to_dict("records")
-        ]
-        raise EvidenceError("\n".join([*lines, "make a view of the table with each key once, and place that"]))
-    lost = report[sound_share(report) < 1 - workspace.max_rejected]
-    if len(lost):
-        lines = [f"{row['table']} ({row['place']}): {row['rows_in'] - row['rows_used']:,} of {row['rows_in']:,} rows cannot be used: "
-                 + ", ".join(f"{row[rule]:,} {words}" for rule, words in RULES.items() if row.get(rule, 0) > 0)
-                 for row in lost.to_dict("records")]  # fmt: skip
-        raise EvidenceError(
-            "\n".join([*lines, f"max_rejected in workspace.yaml is {workspace.max_rejected:.2%}; mend the rows, or raise it"])
-        )
-
-
-RULES = {
-    "no_account": "without an account", "no_time": "without a day", "empty": "without a value that is required",
-    "bad_date": "with a day before 1900 or after 2199", "bad_number": "with a number beyond 1e12 or below 0 where none may be",
-    "backwards": "whose days run backwards", "stranger": "of accounts that are not in accounts",
-}  # fmt: skip
-"""Rule of `elsewhere.RULES` -> in words."""
 
 
 def one_frame(history: pd.DataFrame, cases: pd.DataFrame, leads: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -18,18 +18,27 @@ Flags = NDArray[np.bool_]
 
 
 class Parted(Protocol):
-    """What is audited: masks over the finished cases, and splits inside the training cases (`backtest.Split`)."""
+    """What is audited: masks over the finished cases, and splits inside the training cases (`splits.Split`)."""
 
     @property
-    def name(self) -> Any: ...  # noqa: D102
+    def name(self) -> Any:
+        """The cut-off, or the fold in words."""
+
     @property
-    def train(self) -> Flags: ...  # noqa: D102
+    def train(self) -> Flags:
+        """Cases that teach."""
+
     @property
-    def test(self) -> Flags: ...  # noqa: D102
+    def test(self) -> Flags:
+        """Cases that are tested."""
+
     @property
-    def seen(self) -> Flags: ...  # noqa: D102
+    def seen(self) -> Flags:
+        """Cases whose values may set scales."""
+
     @property
-    def inner(self) -> Sequence[Any]: ...  # noqa: D102
+    def inner(self) -> Sequence[Any]:
+        """Splits inside the training cases."""
 
 
 class SplitError(HealthlibError):

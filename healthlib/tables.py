@@ -13,20 +13,20 @@ import pandas as pd
 
 from healthlib.anonymise import hide, hide_names, quieter
 from healthlib.casefile import CaseFile, read_cases
-from healthlib.doubts import mixed_currencies, renamed
-from healthlib.engine import Engine, Events, QueryError, quote
+from healthlib.doubts import contract_warnings, mixed_currencies, renamed
+from healthlib.engine import Engine, Events, QueryError
 from healthlib.errors import DataError, EvidenceError, Fault
+from healthlib.extent import data_through, span
 from healthlib.loading import Loaded, load_source
 from healthlib.machine import passing
-from healthlib.masks import secret
+from healthlib.masks import Secret, secret
 from healthlib.schema import WHEN, TableSchema
 from healthlib.sheet import NO_DAY, load_sheet, sheet_warnings
 from healthlib.sources import Source, find_sources, session
 from healthlib.spec import Workspace
-from healthlib.wording import counted
 
-NOT_EVENTS = ("accounts", "contracts", "attributes")
-"""Tables whose dates may lie ahead (a contract that starts next month), so that they say nothing about how far the exports reach."""
+REPORT = ("table", "file", "rows_in", "rows_used", "rows_rejected", "first_day", "last_day", "sha256")
+"""Columns of `Tables.report`."""
 
 
 class Rows(Protocol):
@@ -55,7 +55,7 @@ class Tables:
         whole) or DOUBLE, when TIMESTAMP (UTC), flag BOOLEAN, and `_line` BIGINT, the line in its file (header = 1; the row of a sheet;
         for Parquet, queries and databases the row + 1)
     columns : table -> column -> text, number, when or flag
-    report : one row per table: table, file, rows_in, rows_used, rows_rejected, first_day, last_day (of the table's time), sha256
+    report : `REPORT`, one row per table; first_day and last_day are of the table's time
     rejected : tables with rejected rows only -> file, line, column, value, rule, then the row as it was
     schemas : table -> contract, including the user's own tables and date columns
     data_through : the last day the exports cover
@@ -108,56 +108,48 @@ def load_tables(workspace: Workspace, leave: Collection[str] = ()) -> Tables:
     if given is not None:
         leave = {*leave, *given.made["elsewhere"]}
         workspace = workspace.model_copy(update={"data_through": workspace.data_through or date.fromisoformat(given.made["data_through"])})
-    with passing("healthlib-") as scratch:
-        engine = session(workspace, scratch)
-        engine.discreet = masked is not None
-        sources, faults = find_sources(workspace, engine, scratch, leave)
-        if faults:
-            raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults if masked is None else quieter(faults))
-        loaded = _load_all(workspace, sources, engine, scratch)
-        engine.lock()
+    engine, loaded = _read(workspace, leave, discreet=masked is not None)
     if masked is not None:
-        named = engine.query("SELECT account_id, _line FROM data.accounts").set_index("_line")["account_id"]
-        loaded = hide(loaded, engine, workspace, masked)
-        masks = engine.query("SELECT account_id, _line FROM data.accounts").set_index("_line")["account_id"]
-        given = given.under(dict(zip(named.reindex(masks.index), masks, strict=True))) if given is not None else None
-    columns = {each.source.table: each.kinds for each in loaded}
-    if faults := mixed_currencies(engine, columns, {each.source.table: each.source.label for each in loaded}):
-        raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
-    schemas = {each.source.table: full_schema(each.source.schema, each.kinds) for each in loaded}
-    report = pd.DataFrame([_report_row(each, engine) for each in loaded])
-    if given is not None:
-        row = {"table": "cases", "file": given.label, "rows_in": len(given.values), "rows_used": len(given.values), "rows_rejected": 0}
-        report = pd.concat(
-            [report, pd.DataFrame([row | {"first_day": pd.NaT, "last_day": pd.NaT, "sha256": given.sha256}])], ignore_index=True
-        )
-    report = report.astype({"first_day": "datetime64[s]", "last_day": "datetime64[s]"})
-    if workspace.flat is not None:
-        through, warnings = workspace.data_through or NO_DAY, sheet_warnings(workspace, loaded[0], engine)
-    else:
-        through, warnings = _data_through(workspace, loaded, engine)
-        if through is None:
-            warnings.append("no row of any table has a date, so nothing says how far the exports reach")
-        warnings += _contract_warnings(engine, columns["contracts"])
-        warnings += renamed(engine, columns, pd.Timestamp(through)) if through is not None else []
-        warnings += [
-            f"{each.source.table}: {each.source.label} has a header and no row, which counts as no data yet: what rests on it is unmeasured"
-            for each in loaded
-            if not each.rows_in
-        ]
-    warnings += [said for each in loaded for said in each.source.said]
+        loaded, given = _masked(workspace, loaded, given, engine, masked)
+    if faults := mixed_currencies(engine, _columns(loaded), {each.source.table: each.source.label for each in loaded}):
+        raise _unusable(workspace, faults)
+    through, warnings = _told(workspace, loaded, engine)
     if masked is not None:
         hide_names(loaded, engine)
-    rejected = {each.source.table: each.rejected for each in loaded if len(each.rejected)}
-    broken = {each.source.table: dict(each.rules) for each in loaded if each.rules}
-    tables = Tables(engine, columns, report, rejected, schemas, through or date.min, tuple(warnings), broken, given=given)
-    excess = [each for each in loaded if each.share_rejected > workspace.max_rejected]
-    if excess:
+    tables = Tables(
+        engine=engine,
+        columns=_columns(loaded),
+        report=_report(loaded, given, engine),
+        rejected={each.source.table: each.rejected for each in loaded if len(each.rejected)},
+        schemas={each.source.table: full_schema(each.source.schema, each.kinds) for each in loaded},
+        data_through=through or date.min,
+        warnings=tuple(warnings),
+        broken={each.source.table: dict(each.rules) for each in loaded if each.rules},
+        given=given,
+    )
+    if excess := [each for each in loaded if each.share_rejected > workspace.max_rejected]:
         raise RejectedError(_excess_message(workspace, excess), tables)
     if through is None:
-        fault = Fault("workspace.yaml", None, "data_through", "no row with a date in any table", "the last day the exports cover")
-        raise DataError(f"{workspace.name}: the exports cannot be used as they are", [fault])
+        found = "no row with a date in any table"
+        raise _unusable(workspace, [Fault("workspace.yaml", None, "data_through", found, "the last day the exports cover")])
     return tables
+
+
+def _unusable(workspace: Workspace, faults: Sequence[Fault]) -> DataError:
+    return DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
+
+
+def _read(workspace: Workspace, leave: Collection[str], *, discreet: bool) -> tuple[Engine, list[Loaded]]:
+    """Every table but those left where they are, in an engine that reads no file from here on; `discreet` errors quote no cell."""
+    with passing("healthlib-") as scratch:
+        engine = session(workspace, scratch)
+        engine.discreet = discreet
+        sources, faults = find_sources(workspace, engine, scratch, leave)
+        if faults:
+            raise _unusable(workspace, quieter(faults) if discreet else faults)
+        loaded = _load_all(workspace, sources, engine, scratch)
+        engine.lock()
+    return engine, loaded
 
 
 def _load_all(workspace: Workspace, sources: Sequence[Source], engine: Engine, scratch: Path) -> list[Loaded]:
@@ -174,8 +166,24 @@ def _load_all(workspace: Workspace, sources: Sequence[Source], engine: Engine, s
             if source.table == "accounts":
                 break
     if faults:
-        raise DataError(f"{workspace.name}: the exports cannot be used as they are", faults)
+        raise _unusable(workspace, faults)
     return loaded
+
+
+def _masked(
+    workspace: Workspace, loaded: Sequence[Loaded], given: CaseFile | None, engine: Engine, masked: Secret
+) -> tuple[list[Loaded], CaseFile | None]:
+    """The tables, and what was measured elsewhere before, under masks; an account is found again by the line of its row."""
+    names = "SELECT account_id, _line FROM data.accounts"
+    named = engine.query(names).set_index("_line")["account_id"]
+    loaded = hide(loaded, engine, workspace, masked)
+    masks = engine.query(names).set_index("_line")["account_id"]
+    return loaded, None if given is None else given.under(dict(zip(named.reindex(masks.index), masks, strict=True)))
+
+
+def _columns(loaded: Sequence[Loaded]) -> dict[str, dict[str, str]]:
+    """Table -> column -> kind."""
+    return {each.source.table: each.kinds for each in loaded}
 
 
 def full_schema(schema: TableSchema, kinds: dict[str, str]) -> TableSchema:
@@ -184,95 +192,33 @@ def full_schema(schema: TableSchema, kinds: dict[str, str]) -> TableSchema:
     return replace(schema, columns={**schema.columns, **kinds}, filled_later={**schema.filled_later, **own})
 
 
-def _report_row(loaded: Loaded, engine: Engine) -> dict[str, object]:
-    source, time = loaded.source, loaded.source.schema.time
-    first, last = _span(source.table, time, engine) if time in loaded.kinds else (pd.NaT, pd.NaT)
-    return {
-        "table": source.table,
-        "file": source.label,
-        "rows_in": loaded.rows_in,
-        "rows_used": loaded.rows_used,
-        "rows_rejected": loaded.rows_in - loaded.rows_used,
-        "first_day": first,
-        "last_day": last,
-        "sha256": source.sha256,
-    }
+def _report(loaded: Sequence[Loaded], given: CaseFile | None, engine: Engine) -> pd.DataFrame:
+    """`Tables.report`; what was measured elsewhere before counts as a table `cases`."""
+    rows = []
+    for each in loaded:
+        source, time = each.source, each.source.schema.time
+        days = span(source.table, time, engine) if time in each.kinds else (pd.NaT, pd.NaT)
+        rows.append((source.table, source.label, each.rows_in, each.rows_used, each.rows_in - each.rows_used, *days, source.sha256))
+    if given is not None:
+        rows.append(("cases", given.label, len(given.values), len(given.values), 0, pd.NaT, pd.NaT, given.sha256))
+    return pd.DataFrame(rows, columns=list(REPORT)).astype({"first_day": "datetime64[s]", "last_day": "datetime64[s]"})
 
 
-def _span(table: str, column: str | None, engine: Engine) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """First and last day of a date column; NaT where it is empty."""
-    name = quote(str(column))
-    first, last = engine.first(f"SELECT min({name}), max({name}) FROM data.{quote(table)}") or ("NaT", "NaT")
-    return pd.Timestamp(first or "NaT").floor("D"), pd.Timestamp(last or "NaT").floor("D")
-
-
-def _clocks(loaded: Loaded) -> list[str]:
-    """Date columns of an event table that say when something happened or was written down, never when it is due."""
-    schema = loaded.source.schema
-    names = [schema.time, "recorded_at"] if schema.time else [*schema.filled_later.values(), "recorded_at"]
-    return [name for name in dict.fromkeys(names) if name and name in loaded.kinds]
-
-
-def _data_through(workspace: Workspace, loaded: Sequence[Loaded], engine: Engine) -> tuple[date | None, list[str]]:
-    """The day given, or the newest day in any event table; and warnings where a clock seems to run ahead."""
-    events = [(each.source.table, column) for each in loaded if each.source.table not in NOT_EVENTS for column in _clocks(each)]
-    warnings: list[str] = []
-    if workspace.data_through is not None:
-        for table, column in events:
-            name, rows = quote(column), f"data.{quote(table)}"
-            after = f"SELECT count(*) AS rows, max({name}) AS last FROM {rows} WHERE CAST({name} AS DATE) > ?"
-            found = engine.query(after, [workspace.data_through]).iloc[0]
-            if found["rows"]:
-                warnings.append(
-                    f"{table}: {counted(found['rows'], 'row lies', 'rows lie')} after data_through {workspace.data_through} "
-                    f"({column} up to {pd.Timestamp(found['last']).date()}); no figure uses them"
-                )
-        return workspace.data_through, warnings
-    days = [last for table, column in events if not pd.isna(last := _span(table, column, engine)[1])]
-    if days:
-        through = max(days)
-        warnings += _lonely_end(through, events, engine)
-        return through.date(), warnings
-    through = _span("contracts", "start_date", engine)[1]
-    if pd.isna(through):
-        return None, warnings
-    return through.date(), [
-        f"no table of events says how far the exports reach; the last contract start, {through.date()}, is taken. "
-        "Set data_through in workspace.yaml"
+def _told(workspace: Workspace, loaded: Sequence[Loaded], engine: Engine) -> tuple[date | None, list[str]]:
+    """The last day the exports cover, None where nothing says it; and what a reader should know about the exports."""
+    said = [said for each in loaded for said in each.source.said]
+    if workspace.flat is not None:
+        return workspace.data_through or NO_DAY, [*sheet_warnings(workspace, loaded[0], engine), *said]
+    columns = _columns(loaded)
+    through, warnings = data_through(workspace, loaded, engine)
+    warnings += contract_warnings(engine, columns["contracts"])
+    warnings += renamed(engine, columns, pd.Timestamp(through)) if through is not None else []
+    warnings += [
+        f"{each.source.table}: {each.source.label} has a header and no row, which counts as no data yet: what rests on it is unmeasured"
+        for each in loaded
+        if not each.rows_in
     ]
-
-
-def _lonely_end(through: pd.Timestamp, events: Sequence[tuple[str, str]], engine: Engine) -> list[str]:
-    """One stray date years ahead would turn every customer into a lost one, so a last day that stands alone is called out."""
-    days = " UNION ALL ".join(f"SELECT CAST({quote(column)} AS DATE) AS day FROM data.{quote(table)}" for table, column in events)
-    before = engine.query(f"SELECT max(day) AS day FROM ({days}) WHERE day < ?", [through.date()])["day"].iloc[0]
-    gap = (through - pd.Timestamp(before)).days if not pd.isna(before) else 0
-    if gap <= 92:
-        return []
-    return [
-        f"the newest day, {through.date()}, lies {gap} days after the one before it ({pd.Timestamp(before).date()}); "
-        "if it is a wrong clock, set data_through in workspace.yaml"
-    ]
-
-
-def _contract_warnings(engine: Engine, columns: dict[str, str]) -> list[str]:
-    """Accounts that never had a contract, and contracts told twice."""
-    warnings = []
-    contracted = "account_id IN (SELECT account_id FROM data.contracts)"
-    without = engine.query(f"SELECT account_id FROM data.accounts WHERE NOT {contracted} ORDER BY _line")["account_id"].tolist()
-    total = engine.count("data.accounts")
-    if without:
-        no = "has no contract and is never active" if len(without) == 1 else "have no contract and are never active"
-        warnings.append(f"{len(without)} of {counted(total, 'account')} {no} (first: {without[0]})")
-    same = ", ".join(quote(name) for name in columns)
-    groups = f"SELECT {same}, count(*) AS rows FROM data.contracts GROUP BY ALL HAVING count(*) > 1"
-    twice = engine.query(f"SELECT min(account_id) AS first, sum(rows - 1) AS rows FROM ({groups})").iloc[0]
-    if not pd.isna(twice["rows"]):
-        warnings.append(
-            f"{counted(twice['rows'], 'contract repeats', 'contracts repeat')} another one in every column (first: account "
-            f"{twice['first']}); each counts towards ARR. Add contract_id to tell a copy from a second contract"
-        )
-    return warnings
+    return through, [*warnings, *said]
 
 
 def _excess_message(workspace: Workspace, excess: Sequence[Loaded]) -> str:

@@ -177,6 +177,7 @@ class _Reader:
         self.count, self.open = 0, set()
 
     def fault(self, node: yaml.Node, path: Place, found: str, expected: str) -> None:
+        """Note what is wrong at a node."""
         self.faults.append(Fault(self.file, node.start_mark.line + 1, spell(path), found, expected))
 
     def value(self, node: yaml.Node, path: Place) -> Any:

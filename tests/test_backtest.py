@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from healthlib import backtest
-from healthlib.backtest import cutoffs, has_quantiles, problem_of, replay, trainable, weighed
+from healthlib import splits
+from healthlib.backtest import has_quantiles, problem_of, replay, weighed
 from healthlib.demo import simulate_cases, simulated_scorecard
 from healthlib.spec import Quantile
+from healthlib.splits import cutoffs, trainable
 from healthlib.weights import Fit, path
 
 
@@ -43,7 +44,7 @@ def test_cutoffs_wait_for_both_outcomes():
 
 
 def test_folds_in_full(monkeypatch):
-    monkeypatch.setattr(backtest.cutoffs, "__kwdefaults__", {"least": 1})
+    monkeypatch.setattr(splits.cutoffs, "__kwdefaults__", {"least": 1})
     folds = replay(eight(), simulated_scorecard({"m": 1.0})).folds
     dates = folds[["cutoff", "train_until", "test_from", "test_to"]].apply(lambda column: column.dt.strftime("%Y-%m-%d"))
     # d finishes on 31 March, not before it: it does not teach. f is scored on the cut-off itself, with what is known then: it is tested.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from healthlib import artifacts, claims_thresholds, page_thresholds, plots_thresholds, proposal, thresholds
 from healthlib.resample import account_weights
 from healthlib.spec import WorkSpec
-from healthlib.studies import choosing, choosing_walk, decision_curve, summary
+from healthlib.studies import choosing, choosing_walk, choosing_worth, decision_curve, summary
 from healthlib.studies.choosing_walk import Rules
 
 SCORES = st.one_of(st.integers(0, 100).map(float), st.floats(0, 100, allow_nan=False), st.just(float("nan")))
@@ -96,7 +96,7 @@ def planted(seed, cases, *, arr=1000.0):
 
 def as_tested(frame, work, *, replicates=300, scale=1.0, seed=0):
     codes, counts = account_weights(frame["account_id"], replicates, seed)
-    return choosing.Tested(frame, codes, counts, choosing.save_rates(work, replicates, seed), scale)
+    return choosing_worth.Tested(frame, codes, counts, choosing_worth.save_rates(work, replicates, seed), scale)
 
 
 def test_the_best_cut_lies_where_chance_times_save_times_arr_is_the_cost():
@@ -119,7 +119,7 @@ def test_net_equals_the_sum_over_cases_and_over_the_rows_drawn():
     frame = planted(1, 60).assign(arr=np.arange(60) * 10.0, account_id=[f"a{i % 17}" for i in range(60)])
     found = as_tested(frame, work, replicates=5, scale=1.5)
     under = np.array([frame["score"] < cut for cut in (0.0, 33.3, 101.0)])
-    for flags, (net, draws) in zip(under, choosing.nets(found, under, work), strict=True):
+    for flags, (net, draws) in zip(under, choosing_worth.nets(found, under, work), strict=True):
         value = (frame["arr"] * frame["lost"]).to_numpy()
         assert net == pytest.approx(1.5 * (0.2 * value[flags].sum() - 80 * flags.sum()), abs=1e-9)
         for r in range(5):
@@ -136,7 +136,7 @@ def test_intervals_of_net_value_cover_the_truth():
         frame = planted(seed, 600)
         flags = (frame["score"] < 40).to_numpy()
         truth = 600 / 101 * (rng.uniform(0.1, 0.3) * (0.6 - 0.006 * scores) * 1000 - 60).sum()
-        draws = choosing.nets(as_tested(frame, work, replicates=200, seed=seed), flags[None], work)[0][1]
+        draws = choosing_worth.nets(as_tested(frame, work, replicates=200, seed=seed), flags[None], work)[0][1]
         low, high = np.quantile(draws, [0.025, 0.975])
         inside += low <= truth <= high
     assert 0.91 <= inside / 200 <= 0.99
@@ -148,7 +148,9 @@ def test_with_a_known_save_rate_the_interval_is_that_of_the_accounts_alone():
     for seed in range(200):
         frame = planted(1000 + seed, 600)
         flags = (frame["score"] < 40).to_numpy()
-        low, high = np.quantile(choosing.nets(as_tested(frame, work, replicates=200, seed=seed), flags[None], work)[0][1], [0.025, 0.975])
+        low, high = np.quantile(
+            choosing_worth.nets(as_tested(frame, work, replicates=200, seed=seed), flags[None], work)[0][1], [0.025, 0.975]
+        )
         inside += low <= truth <= high
     assert 0.91 <= inside / 200 <= 0.985
 

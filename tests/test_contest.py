@@ -11,10 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from healthlib import artifacts, claims_contest, claims_fit, page_contest, page_fit, plots_contest, plots_fit, stats
-from healthlib.backtest import splits
 from healthlib.calibration import curve
 from healthlib.demo import simulate_cases, simulated_scorecard
 from healthlib.resample import account_weights
+from healthlib.splits import splits
 from healthlib.studies import challengers, summary
 from healthlib.studies.cohorts import COHORT_COLUMNS, metric_cohorts
 from healthlib.studies.contest import ContestFacts, contest_study, promised

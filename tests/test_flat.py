@@ -14,6 +14,7 @@ from healthlib.config_workspace import FlatSpec
 from healthlib.errors import DataError, EvidenceError, SpecError
 from healthlib.sheet import FOLDS, NO_DAY, WEAKER, fold_of
 from healthlib.spec import Workspace, load_workspace
+from healthlib.splits import splits
 from healthlib.studies.book import Book, load_book, open_book
 from healthlib.studies.fit import fit_study
 from healthlib.tables import RejectedError
@@ -192,7 +193,7 @@ def book(tmp_path_factory) -> Book:
 
 def test_each_case_is_tested_once_by_weights_that_never_saw_its_account(book):
     done = book.cases
-    parts = backtest.splits(done)
+    parts = splits(done)
     assert [part.name for part in parts] == [f"fold {n:02d}" for n in range(1, 11)]
     assert (np.sum([part.test for part in parts], axis=0) == 1).all()
     for part in parts:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from healthlib import cli, commands
+
 ROOT = Path(__file__).parents[1]
 ADDRESS = re.compile(r"index-url|find-links|trusted-host|pypi\.org|files\.pythonhosted", re.IGNORECASE)
 MACHINE = re.compile(r"/(?:home|root|Users|work|opt|tmp)/[\w.]")
@@ -49,6 +51,17 @@ def test_what_the_project_needs_is_locked() -> None:
     assert {re.split(r"[<>=~ ]", need)[0] for need in needs} <= locked
 
 
+def test_the_version_stands_once_and_is_the_newest_of_the_change_log(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"], "pyproject.toml says where the version is, not what it is"
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "healthlib.__version__"}
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    newest = re.search(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest is not None
+    assert capsys.readouterr().out == f"healthlib {newest[1]}\n"
+
+
 def test_the_walls_between_the_rooms_hold() -> None:
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -67,6 +80,10 @@ def test_modules_open_with_one_sentence_and_stay_small() -> None:
         text = path.read_text(encoding="utf-8")
         assert text.startswith('"""'), f"{path.name} does not open with a sentence"
         assert text.count("\n") <= 450, f"{path.name} has {text.count(chr(10))} lines"
+
+
+def test_every_command_that_is_offered_can_be_run() -> None:
+    assert list(cli.RUNS) == list(commands.COMMANDS)
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:

@@ -297,7 +297,7 @@ def test_the_presets_side_by_side(book: Book) -> None:
 
 def test_the_auc_is_that_of_the_finished_cases_the_backtest_tests(book: Book) -> None:
     """Against scikit-learn, over cases scored after the first cut-off."""
-    from healthlib.backtest import cutoffs
+    from healthlib.splits import cutoffs
 
     tested = study._tested(book.workspace.scorecard, book.cases)
     done = book.cases[book.cases["lost"].notna()]

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from healthlib import backtest
-from healthlib.backtest import splits
 from healthlib.demo import simulate_cases, simulated_scorecard
 from healthlib.split_audit import SplitError, audit_splits
+from healthlib.splits import splits
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from healthlib import scoring
-from healthlib.backtest import MOST_ROWS, Split, choose, has_quantiles, splits
+from healthlib.backtest import MOST_ROWS, choose, has_quantiles
 from healthlib.calibration import curve
 from healthlib.spec import Metric, Scorecard
+from healthlib.splits import Split, splits
 from healthlib.stats import auc
 from healthlib.weights import RIDGE, candidates
 

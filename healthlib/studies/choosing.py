@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from healthlib import scoring, thresholds
-from healthlib.backtest import LEAST, LEAST_TESTED
-from healthlib.bands import Replicates, band_starts, matched_starts
-from healthlib.resample import account_weights, percentile, rates, shares, wilson
+from healthlib.backtest import LEAST_TESTED
+from healthlib.bands import band_starts, matched_starts
 from healthlib.spec import ASSUMED_COST, Scorecard, WorkSpec
-from healthlib.stats import level_sums
-from healthlib.studies import choosing_walk, decision_curve, ways
+from healthlib.splits import LEAST
+from healthlib.studies import choosing_walk, choosing_worth, decision_curve
 from healthlib.studies.choosing_walk import WALK_COLUMNS, Rules
+from healthlib.studies.choosing_worth import Stock, Tested
 from healthlib.studies.fit import FitFacts, usable
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ CHOICE_COLUMNS = (
     "caught_low", "caught_high", "arr_caught", "arr_low", "arr_high", "alarms", "wrong", "wrong_low", "wrong_high", "net", "net_low",
     "net_high", "gain", "gain_low", "gain_high",
 )  # fmt: skip
+NAMES = {
+    "scheme": "scorecard", "way": "method", "today": "accounts_today", "past_year": "accounts_a_month", "arr_low": "arr_caught_low",
+    "arr_high": "arr_caught_high", "alarms": "false_alarms", "wrong": "false_alarm_share", "wrong_low": "false_alarm_share_low",
+    "wrong_high": "false_alarm_share_high",
+}  # fmt: skip
+"""Columns of `choices` under the names of the files."""
 CURVE_COLUMNS = ("scheme", "cut", "today", "past_year", "caught", "caught_low", "caught_high", "arr_caught", "arr_low", "arr_high", "net")
 
 
@@ -86,30 +92,22 @@ class ChoosingFacts:
 
     @property
     def table(self) -> pd.DataFrame:
-        """`choices` as thresholds.csv has it: `artifacts.THRESHOLDS`."""
-        return ways.table(self)
+        """`choices` under the names of thresholds.csv, a row a scorecard and way of choosing.
 
+        Returns
+        -------
+        DataFrame with the columns of `artifacts.THRESHOLDS`: the cuts with where they lie over resamples; accounts below the lower one
+        today and on the mean of the past twelve month-ends; what is caught of the accounts and ARR lost; worked, false_alarms (worked,
+        yet stayed), net (saved ARR - cost) and gain (over that by hand) per year, or per pass where a flat sheet has no time; 95 %
+        intervals; the cases, accounts and lost cases tested. NaN where a way has no answer; no row where nothing can be said.
+        """
+        tested = {"per": self.per, "cases": self.cases, "accounts": self.accounts_tested, "lost": self.lost}
+        return self.choices.rename(columns=NAMES).assign(**tested)
 
-@dataclass(frozen=True)
-class Tested:
-    """Scored cases out of time: `frame` has account_id, lost, arr, score; `codes`, `counts` from `account_weights`; `save` a rate a
-    replicate; `scale` turns sums over the cases into a year's."""
-
-    frame: pd.DataFrame
-    codes: NDArray[np.intp]
-    counts: NDArray[Any]
-    save: Array
-    scale: float
-
-
-@dataclass(frozen=True)
-class Stock:
-    """Scores of today's accounts, and of those of the past year's `days` month-ends; accounts of today below each cut by replicate."""
-
-    today: Array
-    year: Array
-    days: int
-    drawn: Array
+    @property
+    def per(self) -> str:
+        """What the figures are of: a year, or one pass through a flat sheet, which has no time."""
+        return "pass" if self.kind == "flat" else "year"
 
 
 def of(book: Book, done: dict[str, Any]) -> ChoosingFacts:
@@ -133,14 +131,14 @@ def choosing_study(book: Book, fit: FitFacts, *, replicates: int = 1000, seed: i
         return replace(blank, needs=needs)
     schemes = ("current", "fitted") if fit.recommendation == "adopt" else ("current",)
     scale, decisions = _scale(book, len(today), len(fit.predictions))
-    parts, stocks = [], [_stock(_scores(book, fit, card, scheme), book.as_of, replicates, seed) for scheme in schemes]
+    parts, stocks = [], [choosing_worth.stock(_scores(book, fit, card, scheme), book.as_of, replicates, seed) for scheme in schemes]
     for scheme, stock in zip(schemes, stocks, strict=True):
-        tested = _tested(fit.predictions, scheme, work, (replicates, seed, scale))
+        tested = choosing_worth.tested(fit.predictions, scheme, work, (replicates, seed, scale))
         room = float(csms or np.nan) * work.accounts_per_csm
         rules = Rules(work, _by_hand(card, fit.predictions, scheme), len(card.bands), room, room / max(len(stock.today), 1))
-        table = _judged(tested, _cuts(tested, rules, stock), stock, work)
+        table = choosing_worth.judged(tested, _cuts(tested, rules, stock), stock, work)
         walk = choosing_walk.walked(fit, book.cases, scheme, rules, (replicates, seed, scale))
-        parts.append([part.assign(scheme=scheme) for part in (table, walk, _curve(tested, stock, work))])
+        parts.append([part.assign(scheme=scheme) for part in (table, walk, choosing_worth.curve(tested, stock, work))])
     choices, walk, curve = (pd.concat(found, ignore_index=True) for found in zip(*parts, strict=True))
     return replace(
         blank, accounts=len(stocks[0].today), schemes=schemes, cases=len(fit.predictions), lost=int(fit.predictions["lost"].sum()),
@@ -163,9 +161,9 @@ def judge(book: Book, fit: FitFacts, *, replicates: int = 1000, seed: int = 0) -
     card, work = usable(book.scorecard, fit.leaks), _priced(book.workspace.work, fit.predictions)
     active = int((book.history["as_of"] == book.as_of).sum())
     scale, _ = _scale(book, active, len(fit.predictions))
-    stock = _stock(_scores(book, fit, card, "current"), book.as_of, replicates, seed)
-    tested = _tested(fit.predictions, "current", work, (replicates, seed, scale))
-    return lambda cuts: _judged(tested, pd.DataFrame({"lower": np.asarray(cuts, dtype=float)}), stock, work)
+    stock = choosing_worth.stock(_scores(book, fit, card, "current"), book.as_of, replicates, seed)
+    tested = choosing_worth.tested(fit.predictions, "current", work, (replicates, seed, scale))
+    return lambda cuts: choosing_worth.judged(tested, pd.DataFrame({"lower": np.asarray(cuts, dtype=float)}), stock, work)
 
 
 def _needs(book: Book, fit: FitFacts, card: Scorecard) -> str:
@@ -210,34 +208,11 @@ def _scale(book: Book, active: int, tested: int) -> tuple[float, float]:
     return decisions / tested, decisions
 
 
-def _tested(predictions: pd.DataFrame, scheme: str, work: WorkSpec, again: tuple[int, int, float]) -> Tested:
-    """The cases that the scheme scored."""
-    replicates, seed, scale = again
-    frame = predictions.loc[predictions[scheme].notna(), ["account_id", "lost", "arr", scheme]].rename(columns={scheme: "score"})
-    frame = frame.assign(arr=np.nan_to_num(frame["arr"].to_numpy(dtype=float))).reset_index(drop=True)
-    draws = Replicates(*account_weights(frame["account_id"], replicates, seed)).ready()
-    return Tested(frame, draws.codes, draws.counts, save_rates(work, replicates, seed), scale)
-
-
-def save_rates(work: WorkSpec, replicates: int, seed: int) -> Array:
-    """Save rates drawn evenly from the range that workspace.yaml gives."""
-    return np.random.default_rng([seed, 7]).uniform(*work.save_rate, replicates)
-
-
 def _scores(book: Book, fit: FitFacts, card: Scorecard, scheme: str) -> pd.DataFrame:
     """account_id, as_of, score of the past twelve month-ends and today, under the weights in use or the fitted ones, without leaks."""
     rows = book.history[book.history["as_of"] > book.as_of - pd.DateOffset(years=1)]
     fitted = dict(zip(fit.weights["metric"], fit.weights["fitted"].fillna(0.0), strict=True)) if scheme == "fitted" else None
     return rows[["account_id", "as_of"]].assign(score=scoring.score(card, rows, fitted).frame["score"].to_numpy(dtype=float))
-
-
-def _stock(scores: pd.DataFrame, as_of: pd.Timestamp, replicates: int, seed: int) -> Stock:
-    """What lies below each cut in today's book and in those of the past year."""
-    known = scores[scores["score"].notna()]
-    now, days = known[known["as_of"] == as_of], max(scores["as_of"].nunique(), 1)
-    nobody = np.zeros(len(now))
-    drawn = thresholds.below_replicates(now["score"], nobody, nobody, *account_weights(now["account_id"], replicates, seed)).accounts
-    return Stock(now["score"].to_numpy(dtype=float), known["score"].to_numpy(dtype=float), days, drawn)
 
 
 def _by_hand(card: Scorecard, predictions: pd.DataFrame, scheme: str) -> tuple[float, float]:
@@ -259,91 +234,3 @@ def _cuts(tested: Tested, rules: Rules, stock: Stock) -> pd.DataFrame:
         spans = [np.nanquantile(ends, [0.025, 0.975]) if np.isfinite(ends).any() else (np.nan, np.nan) for ends in drawn[way]]
         rows.append((way, float(lower), *spans[0], float(upper), *spans[1]))
     return pd.DataFrame(rows, columns=["way", *(f"{cut}{end}" for cut in ("lower", "upper") for end in ("", "_low", "_high"))])
-
-
-def _judged(tested: Tested, cuts: pd.DataFrame, stock: Stock, work: WorkSpec) -> pd.DataFrame:
-    """What each way asks, catches, costs and brings."""
-    score, lost, arr = (tested.frame[name].to_numpy(dtype=float) for name in ("score", "lost", "arr"))
-    under = np.array([score < cut for cut in cuts["lower"]])
-    rows = [_caught(tested, flags, lost, arr) for flags in under]
-    money = nets(tested, under, work)
-    for row, cut, flags, (net, drawn) in zip(rows, cuts["lower"], under, money, strict=True):
-        ends, more = percentile(net, drawn), percentile(net - money[0][0], drawn - money[0][1])
-        row |= {
-            "today": float((stock.today < cut).sum()), "past_year": float((stock.year < cut).sum() / stock.days),
-            "worked": tested.scale * flags.sum(), "alarms": tested.scale * (flags & (lost == 0)).sum(),
-            "net": net, "net_low": ends.low, "net_high": ends.high, "gain": more.value, "gain_low": more.low, "gain_high": more.high,
-        }  # fmt: skip
-    table = pd.DataFrame(rows)
-    return pd.concat([cuts, table[cuts["lower"].notna().to_numpy()].reindex(table.index)], axis=1)
-
-
-def _caught(tested: Tested, flags: NDArray[np.bool_], lost: Array, arr: Array) -> dict[str, float]:
-    """Shares of the lost accounts and ARR that were worked, and of the worked that stayed, with intervals."""
-    found, draws = {}, (tested.codes, tested.counts)
-    for name, prefix, weight in (("caught", "caught", lost), ("arr_caught", "arr", lost * arr)):
-        part = shares(np.where(flags, 0, 1), 2, *draws, case_weight=weight)
-        found |= {name: part["value"][0], f"{prefix}_low": part["low"][0], f"{prefix}_high": part["high"][0]}
-    stayed = rates(1.0 - lost, *draws, groups=np.where(flags, 0, -1))
-    three = [stayed[key][0] if len(stayed[key]) else np.nan for key in ("value", "low", "high")]
-    return found | dict(zip(("wrong", "wrong_low", "wrong_high"), three, strict=True))
-
-
-def nets(tested: Tested, under: NDArray[np.bool_], work: WorkSpec) -> list[tuple[float, Array]]:
-    """Net value a year of working the cases marked in each row of `under`, and the same in every replicate with its own save rate.
-
-    net = scale x (save rate x ARR of those worked that left - cost x those worked). Cases are counted once by which rows mark them.
-    """
-    lost, arr = (tested.frame[name].to_numpy(dtype=float) for name in ("lost", "arr"))
-    place = np.zeros(len(lost), dtype=np.intp)
-    for bit, flags in enumerate(under):
-        place += flags.astype(np.intp) << bit
-    size = 1 << len(under)
-    sums = [np.empty((size, tested.counts.shape[1])) for _ in range(2)]
-    for drawn, weight in zip(sums, (None, lost * arr), strict=True):
-        for part, values in level_sums(place, size, tested.codes, tested.counts, case_weight=weight):
-            drawn[:, part] = values
-    found = []
-    for bit, flags in enumerate(under):
-        inside = (np.arange(size) >> bit) % 2 == 1
-        point = np.mean(work.save_rate) * (lost * arr)[flags].sum() - work.price * flags.sum()
-        draws = tested.save * sums[1][inside].sum(axis=0) - work.price * sums[0][inside].sum(axis=0)
-        found.append((float(tested.scale * point), tested.scale * draws))
-    return found
-
-
-def _curve(tested: Tested, stock: Stock, work: WorkSpec) -> pd.DataFrame:
-    """Every whole-number cut: how many accounts lie below, and what they hold of what was lost."""
-    columns = [tested.frame[name] for name in ("score", "lost", "arr")]
-    table, drawn = thresholds.below(*columns), thresholds.below_replicates(*columns, tested.codes, tested.counts)
-    lost = tested.frame["lost"] == 1
-    accounts = [tested.frame.loc[lost, "account_id"].nunique(), _kish(tested.frame[lost])]
-    spans = [
-        _spans(*pair, n) for pair, n in zip(((table.churned, drawn.churned), (table.arr_churned, drawn.arr_churned)), accounts, strict=True)
-    ]
-    frame = pd.DataFrame({"cut": thresholds.CUTS, "today": _counts(stock.today), "past_year": _counts(stock.year) / stock.days})
-    for prefix, name, (value, low, high) in zip(("caught", "arr"), ("caught", "arr_caught"), spans, strict=True):
-        frame = frame.assign(**{name: value, f"{prefix}_low": low, f"{prefix}_high": high})
-    return frame.assign(net=tested.scale * thresholds.worth(table, float(np.mean(work.save_rate)), work.price))
-
-
-def _counts(score: Array) -> Array:
-    return thresholds.below(score, np.zeros(len(score))).accounts
-
-
-def _kish(lost: pd.DataFrame) -> float:
-    """Effective number of lost accounts by ARR."""
-    by = lost.groupby("account_id")["arr"].sum().to_numpy(dtype=float)
-    return float(by.sum() ** 2 / (by**2).sum()) if (by > 0).any() else 0.0
-
-
-def _spans(part: Array, drawn: Array, accounts: float) -> tuple[Array, Array, Array]:
-    """Share of the whole below each cut with Wilson's interval at its effective number, at most the accounts behind the whole."""
-    nothing = np.full(len(part), np.nan)
-    if not part[-1] > 0:
-        return nothing, nothing, nothing
-    drawn = drawn[:, drawn[-1] > 0]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value, spread = part / part[-1], np.var(drawn / drawn[-1], axis=1) if drawn.shape[1] else nothing
-        effective = np.where(spread > 0, np.fmin(value * (1 - value) / spread, accounts), accounts)
-    return value, *wilson(value, effective)

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from healthlib import thresholds
-from healthlib.backtest import LEAST
 from healthlib.bands import Replicates
 from healthlib.resample import account_weights, by_account, percentile, shares
 from healthlib.spec import WorkSpec
+from healthlib.splits import LEAST
 from healthlib.studies.fit import FitFacts
 from healthlib.thresholds import Below
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from healthlib.backtest import MOST_ROWS, splits
+from healthlib.backtest import MOST_ROWS
 from healthlib.calibration import FEWEST_LOST, curve
 from healthlib.spec import Scorecard
+from healthlib.splits import splits
 from healthlib.stats import logistic
 from healthlib.studies.challengers import challenge, rating_of
 from healthlib.studies.duels import MEASURES, duels

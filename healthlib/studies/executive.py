@@ -70,17 +70,11 @@ def executive_study(
     first = at_risk.risks(scores, snapshot, book)
     facts = ExecutiveFacts(
         context=_context(book, days, snapshot),
-        bands=tuple(bands),
-        band_colours={band: band_colours(book.scorecard).get(band, "") for band in bands},
-        band_starts=tuple(float(band.start) for band in book.scorecard.bands),
+        **_by_band(book, scored, days),
         profile=at_risk.profile(snapshot),
         scores=scores,
         alerts=alerts(raise_alerts(book)),
-        by_band=today.bands_on(scored, bands, {"": book.as_of, "_before": days["month"], "_year": days["year"]}),
-        trend=today.band_trend(scored, bands),
-        migration=today.migration(snapshot, then, bands),
         movers=movers(snapshot, then, book.scorecard, found, book.churned),
-        groups=today.group_view(scored, book.as_of, bands),
         retention=retention(book.ledger, year, book.as_of, seed=SEED),
         moves=moves(book.ledger, year, book.as_of),
         due=_due(book, snapshot.assign(score=honest), bands, likely),
@@ -103,6 +97,20 @@ def executive_study(
     )
     facts = replace(facts, verdicts=_verdicts(facts))
     return replace(facts, summary=summary(audit, fit, backtest, facts))
+
+
+def _by_band(book: Book, scored: today.Scored, days: dict[str, pd.Timestamp | None]) -> dict[str, Any]:
+    """Fields of `ExecutiveFacts`: the bands, who is in them, how that went over time, and what of each group is in which."""
+    bands, starts, colours = today.band_names(book.scorecard), book.scorecard.bands, band_colours(book.scorecard)
+    return {
+        "bands": tuple(bands),
+        "band_colours": {band: colours.get(band, "") for band in bands},
+        "band_starts": tuple(float(band.start) for band in starts),
+        "by_band": today.bands_on(scored, bands, {"": book.as_of, "_before": days["month"], "_year": days["year"]}),
+        "trend": today.band_trend(scored, bands),
+        "migration": today.migration(scored.on(book.as_of), scored.on(days["month"]), bands),
+        "groups": today.group_view(scored, book.as_of, bands),
+    }
 
 
 def _verdicts(facts: ExecutiveFacts) -> dict[str, str]:

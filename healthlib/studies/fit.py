@@ -240,7 +240,7 @@ def _verdict(comparison: dict[str, Any], past: Replay, done: pd.DataFrame) -> Ve
 
 
 def _no_replay(lost: int, kept: int) -> str:
-    from healthlib.backtest import LEAST
+    from healthlib.splits import LEAST
 
     if lost + kept == 0:
         return f"No finished outcome yet: a comparison needs {LEAST} lost and {LEAST} kept cases, and some more after them to test on."

@@ -13,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from healthlib import calibration, resample, stats
-from healthlib.backtest import trainable
 from healthlib.overrides import NONE
 from healthlib.resample import Estimate, account_weights, percentile
+from healthlib.splits import trainable
 from healthlib.studies.outlook import settling
 from healthlib.studies.overruled import today_overruled
 from healthlib.studies.renewals import LEAST as LEAST_SIDES
@@ -93,7 +93,7 @@ def with_expected(cases: pd.DataFrame) -> pd.DataFrame:
     """The overruled, finished cases with the chance of loss that their measured score carried, learnt out of time.
 
     For each month with such cases the curve is fitted on cases that nobody had overruled and that had finished before the first of them
-    (`backtest.trainable`). So an override is compared with accounts of the same measured score that were left alone.
+    (`splits.trainable`). So an override is compared with accounts of the same measured score that were left alone.
 
     Parameters
     ----------

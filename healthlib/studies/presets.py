@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from healthlib import scoring, stats
-from healthlib.backtest import has_quantiles, splits
+from healthlib.backtest import has_quantiles
 from healthlib.presets import PRESETS, fitted, scorecard_of
 from healthlib.resample import NOTHING, Estimate, account_weights, percentile
+from healthlib.splits import splits
 from healthlib.studies.alone import auc_of
 from healthlib.studies.book import Book, book_of
 from healthlib.tables import load_tables

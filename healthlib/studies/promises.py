@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from healthlib.backtest import has_quantiles, splits
+from healthlib.backtest import has_quantiles
 from healthlib.calibration import curve
 from healthlib.resample import NOTHING, Estimate, account_weights, by_account, percentile, rates
 from healthlib.scoring import resolve_scales, score
 from healthlib.spec import Scorecard
+from healthlib.splits import splits
 from healthlib.stats import logistic, logit
 from healthlib.studies.band_quarters import holm
 from healthlib.weight_intervals import AccountLoss, newton_steps, unbounded

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from healthlib.backtest import cutoffs
+from healthlib.splits import cutoffs
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from healthlib import scoring
-from healthlib.backtest import trainable
 from healthlib.calibration import Calibrator, calibrate, curve
 from healthlib.forecast import shocks
 from healthlib.resample import NOTHING, Estimate
+from healthlib.splits import trainable
 from healthlib.stats import logistic
 from healthlib.studies.fit import usable
 

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from healthlib import scoring
-from healthlib.backtest import LEAST, choose, has_quantiles, problem_of
+from healthlib.backtest import choose, has_quantiles, problem_of
 from healthlib.resample import account_weights, percentile
 from healthlib.spec import Scorecard
+from healthlib.splits import LEAST
 from healthlib.stats import auc, auc_replicates
 from healthlib.studies.fit import FitFacts, usable
 from healthlib.studies.groups import attributes

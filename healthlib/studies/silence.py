@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 
 from healthlib import metrics
+from healthlib.schema import SILENCES
 from healthlib.spec import Measure, Metric, Scorecard, Workspace
 from healthlib.tables import Tables
-
-SILENCES = {"contact_days": "touchpoints", "usage_days": "usage"}
-"""Column -> the table whose rows break the silence."""
 
 COLUMNS = ("account_id", "as_of", *SILENCES)
 

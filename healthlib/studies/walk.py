@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from healthlib.backtest import LEAST, MOST_ROWS, weighed
+from healthlib.backtest import MOST_ROWS, weighed
+from healthlib.splits import LEAST
 from healthlib.weights import STRENGTHS, Fit, Problem, path
 
 Array = NDArray[np.float64]
