@@ -220,9 +220,11 @@ def test_a_list_of_low_scores_says_whom_it_cannot_name(facts: ExecutiveFacts) ->
     assert "39 accounts ($171k) have no score and are not in this list" in page.first(blind).html
     none = replace(blind, risks=facts.risks.head(0))
     for claim in (say.first(none), say.at_risk(none)):
-        assert claim.startswith("No account that has a score stands below") and "39 accounts ($171k) have no score" in claim
+        assert claim.startswith("No account that has a score stands below")
+        assert "39 accounts ($171k) have no score" in claim
     seen = replace(facts, by_band=rows.assign(arr=[0.0, 0.0, 900e3, 171e3]))
-    assert say.unlisted(seen) == "" and "not in this list" not in page.first(seen).html
+    assert say.unlisted(seen) == ""
+    assert "not in this list" not in page.first(seen).html
     assert say.first(replace(seen, risks=facts.risks.head(0))).startswith("No account stands below")
 
 
