@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code 0, 1 or 2."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    machine.hold_streams()
     chosen = parser().parse_args(argv)
     try:
         with machine.stoppable():

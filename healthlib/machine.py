@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Generator
@@ -25,6 +26,19 @@ NO_MEMORY = f"memory ran out. {KEPT} Give the machine more memory, or cut the hi
 
 class FullError(EvidenceError):
     """No room was left, or a file grew larger than it may (exit 1)."""
+
+
+def hold_streams() -> None:
+    """Puts the null device where standard input, output or error was closed: else the next file opened would take its number.
+
+    A scheduler may start a command with streams closed; a notebook kernel dies of it, and what is printed would go into that file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY), True)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False, encoding="utf-8"))  # noqa: SIM115
 
 
 def refused(error: BaseException) -> HealthlibError | None:

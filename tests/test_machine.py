@@ -129,3 +129,19 @@ def test_a_request_to_stop_ends_a_command_as_an_interrupt_does(monkeypatch: pyte
 def test_who_is_stopped_waits_for_no_child() -> None:
     code = "import subprocess; from healthlib.machine import end_children; c = subprocess.Popen(['sleep', '60']); end_children()"
     assert subprocess.run([sys.executable, "-c", f"{code}; print(c.wait())"], capture_output=True, text=True, timeout=60).stdout == "-9\n"
+
+
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_closed_streams_are_held_so_that_no_file_takes_their_number(closed: tuple[int, ...], tmp_path: Path) -> None:
+    """As a scheduler may start it: without this a kernel dies, or lines meant for the terminal go into the first file opened."""
+    code = (
+        "from healthlib import cli, machine\n"
+        "machine.hold_streams()\n"
+        "with open('table.csv', 'w') as file:\n"
+        "    assert file.fileno() > 2, file.fileno()\n"
+        "    print('for the terminal', flush=True)\n"
+        "assert cli.main(['catalogue']) == 0\n"
+    )
+    words = ["bash", "-c", f'exec "$0" -c "$1" {" ".join(f"{number}>&-" for number in closed)}', sys.executable, code]
+    assert subprocess.run(words, cwd=tmp_path, check=False).returncode == 0
+    assert (tmp_path / "table.csv").read_text() == ""
