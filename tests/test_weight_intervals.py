@@ -99,6 +99,7 @@ def test_a_metric_that_never_varies_raises_no_warning() -> None:
     counts = rng.poisson(1.0, size=(400, 200))
     rows = np.column_stack([np.ones(400), 1 - good, 1 - bad])
     low, high = free_interval(rows, lost, np.arange(400), counts)
-    flat = free_interval(np.column_stack([rows, np.zeros(400)]), lost, np.arange(400), counts)
+    with np.errstate(all="raise"):
+        flat = free_interval(np.column_stack([rows, np.zeros(400)]), lost, np.arange(400), counts)
     assert (low[1], high[1]) == (0.0, 0.0)
     assert np.allclose([flat[0][:2], flat[1][:2]], [low, high], atol=1e-9)
