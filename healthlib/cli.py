@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -213,6 +214,8 @@ def check(chosen: argparse.Namespace) -> int:
     print("\n".join(_check_lines(found)))
     if found.failed:
         print(f"healthlib: {found.failed}", file=sys.stderr)
+    else:
+        print(f"Look at the page, then: healthlib run {shlex.quote(str(chosen.workspace))}")
     return 1 if found.failed else 0
 
 
