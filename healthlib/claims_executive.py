@@ -192,14 +192,15 @@ def groups(facts: ExecutiveFacts) -> str:
     whole = table.iloc[-1][list(names.values())].astype(float).dropna()
     if len(whole) < 2:
         return "Too little is measured to compare groups of metrics."
-    said = f"We excel at {whole.idxmax()} ({number(whole.max(), 0)} of 100) and must improve {whole.idxmin()} ({number(whole.min(), 0)})"
+    best, worst = (banded(value, facts.band_starts) for value in (whole.max(), whole.min()))  # as the cells below
+    said = f"We excel at {whole.idxmax()} ({best} of 100) and must improve {whole.idxmin()} ({worst})"
     parts = table.iloc[:-1].set_index("segment").query("accounts >= @FEW")
     cells = parts[list(names.values())].astype(float).stack().dropna() if len(parts) else pd.Series(dtype="float64")
     if len(cells):
         lowest = float(np.min(cells.to_numpy(dtype=float)))
         segment, group = cells.idxmin()  # ty: ignore[not-iterable]
         arr = _cash(facts, float(parts["arr"].astype(float).to_dict()[segment]))
-        said += f"; weakest: {group} in {clipped(str(segment))} ({number(lowest, 0)}, {arr})"
+        said += f"; weakest: {group} in {clipped(str(segment))} ({banded(lowest, facts.band_starts)}, {arr})"
     return f"{said}."
 
 

@@ -21,6 +21,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 NO_FOLDER = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 NO_THREAD = "can't start new thread"
+INTERRUPTED = "Query interrupted"
 NO_MEMORY = f"memory ran out. {KEPT} Give the machine more memory, or cut the history of the exports."
 
 
@@ -51,6 +52,8 @@ def refused(error: BaseException) -> HealthlibError | None:
     >>> print(refused(OSError(errno.ENOSPC, "No space left on device", "out/a.csv")))
     the disk is full (out/a.csv). The last good report is left as it was. Make room, or write to another --out, and run again.
     """
+    if isinstance(error, RuntimeError) and str(error) == INTERRUPTED:  # what DuckDB makes of Ctrl-C while it reads
+        return EvidenceError("stopped; the last good report is left as it was")
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_THREAD in str(error)):
         return EvidenceError(NO_MEMORY)
     if not isinstance(error, OSError):

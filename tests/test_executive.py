@@ -228,6 +228,20 @@ def test_a_list_of_low_scores_says_whom_it_cannot_name(facts: ExecutiveFacts) ->
     assert say.first(replace(seen, risks=facts.risks.head(0))).startswith("No account stands below")
 
 
+def test_the_title_rounds_points_as_the_table_below_it(facts: ExecutiveFacts) -> None:
+    """39.6 where the next band starts at 40 is 39 in the table; the title said 40 (seen on crm5)."""
+    names = [name for name in facts.groups if name.startswith("group:")]
+    start = facts.band_starts[1]
+    groups = facts.groups.copy()
+    groups[names] = groups[names].astype(float).clip(lower=start + 3)
+    groups.loc[groups.index[-1], names[0]] = start - 0.4
+    groups.loc[groups.index[0], [names[0], "accounts"]] = [start - 0.3, 1000]
+    title = say.groups(replace(facts, groups=groups))
+    assert f"({start - 1:.0f})" in title
+    assert f"({start - 1:.0f}, " in title
+    assert f"({start:.0f}" not in title
+
+
 def test_never_accuracy(facts: ExecutiveFacts) -> None:
     text = page.first_screen(facts).html + page_belief.track(facts).html
     text += " ".join([*MEANINGS.values(), *LESSONS.values(), *claims_belief.believe(facts).values()])
