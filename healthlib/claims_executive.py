@@ -132,14 +132,28 @@ def _lost(row: pd.Series, facts: ExecutiveFacts) -> str:
     return f"{money(row['expected_lost'], currency, 2)} ({money_range(row['low'], row['high'], currency)})"
 
 
+def unlisted(facts: ExecutiveFacts) -> str:
+    """Who a list of low scores cannot name: said where they hold more than `BLIND` of the ARR, "" elsewhere."""
+    blind = _row(facts, UNSCORED)
+    if not float(blind["arr"]) > BLIND * float(facts.by_band["arr"].sum()):
+        return ""
+    has, are = ("has", "is") if blind["accounts"] == 1 else ("have", "are")
+    return f"{counted(int(blind['accounts']), 'account')} ({_cash(facts, blind['arr'])}) {has} no score and {are} not in this list"
+
+
 def first(facts: ExecutiveFacts) -> str:
     """The account to start with, and how much the first ten hold."""
     if facts.risks.empty:
-        return "No account stands below the best band, so there is none to start with."
+        return _none_below(facts, "stands below the best band, so there is none to start with.")
     top, ten = facts.risks.iloc[0], facts.risks.head(10)
     ends = "" if unknown(top["term_ends"]) else f", term ends {day(top['term_ends'])}"
     said = f"Start with {clipped(str(top['name']))} ({_cash(facts, top['arr'])}{ends}, score {banded(top['score'], facts.band_starts)})."
     return said + (f" The first {len(ten)} hold {_cash(facts, ten['arr'].sum())} of ARR." if len(ten) > 1 else "")
+
+
+def _none_below(facts: ExecutiveFacts, rest: str) -> str:
+    beside = unlisted(facts)
+    return f"No account that has a score {rest} {beside}." if beside else f"No account {rest}"
 
 
 def at_risk(facts: ExecutiveFacts) -> str:
@@ -147,7 +161,7 @@ def at_risk(facts: ExecutiveFacts) -> str:
     table, below = facts.scores, facts.risks
     best = [band for band in facts.bands if band != "unscored"][-1]
     if below.empty:
-        return "No account stands below the best band."
+        return _none_below(facts, "stands below the best band.")
     stands = "stands" if len(below) == 1 else "stand"
     said = f"{counted(len(below), 'account')} with {_cash(facts, below['arr'].sum())} of ARR {stands} below {best}."
     worst = facts.bands[0]
@@ -178,14 +192,15 @@ def groups(facts: ExecutiveFacts) -> str:
     whole = table.iloc[-1][list(names.values())].astype(float).dropna()
     if len(whole) < 2:
         return "Too little is measured to compare groups of metrics."
-    said = f"We excel at {whole.idxmax()} ({number(whole.max(), 0)} of 100) and must improve {whole.idxmin()} ({number(whole.min(), 0)})"
+    best, worst = (banded(value, facts.band_starts) for value in (whole.max(), whole.min()))  # as the cells below
+    said = f"We excel at {whole.idxmax()} ({best} of 100) and must improve {whole.idxmin()} ({worst})"
     parts = table.iloc[:-1].set_index("segment").query("accounts >= @FEW")
     cells = parts[list(names.values())].astype(float).stack().dropna() if len(parts) else pd.Series(dtype="float64")
     if len(cells):
         lowest = float(np.min(cells.to_numpy(dtype=float)))
         segment, group = cells.idxmin()  # ty: ignore[not-iterable]
         arr = _cash(facts, float(parts["arr"].astype(float).to_dict()[segment]))
-        said += f"; weakest: {group} in {clipped(str(segment))} ({number(lowest, 0)}, {arr})"
+        said += f"; weakest: {group} in {clipped(str(segment))} ({banded(lowest, facts.band_starts)}, {arr})"
     return f"{said}."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -21,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code 0, 1 or 2."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    machine.hold_streams()
     chosen = parser().parse_args(argv)
     try:
         with machine.stoppable():
@@ -99,6 +101,8 @@ def check(chosen: argparse.Namespace) -> int:
     print("\n".join(_check_lines(found)))
     if found.failed:
         print(f"healthlib: {found.failed}", file=sys.stderr)
+    else:
+        print(f"Look at the page, then: healthlib run {shlex.quote(str(chosen.workspace))}")
     return 1 if found.failed else 0
 
 

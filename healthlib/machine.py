@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Generator
@@ -20,11 +21,25 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 NO_FOLDER = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 NO_THREAD = "can't start new thread"
+INTERRUPTED = "Query interrupted"
 NO_MEMORY = f"memory ran out. {KEPT} Give the machine more memory, or cut the history of the exports."
 
 
 class FullError(EvidenceError):
     """No room was left, or a file grew larger than it may (exit 1)."""
+
+
+def hold_streams() -> None:
+    """Puts the null device where standard input, output or error was closed: else the next file opened would take its number.
+
+    A scheduler may start a command with streams closed; a notebook kernel dies of it, and what is printed would go into that file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY), True)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False, encoding="utf-8"))  # noqa: SIM115
 
 
 def refused(error: BaseException) -> HealthlibError | None:
@@ -37,6 +52,8 @@ def refused(error: BaseException) -> HealthlibError | None:
     >>> print(refused(OSError(errno.ENOSPC, "No space left on device", "out/a.csv")))
     the disk is full (out/a.csv). The last good report is left as it was. Make room, or write to another --out, and run again.
     """
+    if isinstance(error, RuntimeError) and str(error) == INTERRUPTED:  # what DuckDB makes of Ctrl-C while it reads
+        return EvidenceError("stopped; the last good report is left as it was")
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_THREAD in str(error)):
         return EvidenceError(NO_MEMORY)
     if not isinstance(error, OSError):

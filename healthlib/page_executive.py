@@ -188,7 +188,9 @@ def first(facts: ExecutiveFacts) -> Piece:
         return head
     soon = "Renewals of the next 180 days first, then by" if facts.risks["term_ends"].notna().any() else "By"
     order = "ARR times chance of loss" if facts.risks["loss"].notna().any() else "band and ARR"
-    return head + risk_table(facts, facts.risks.head(FIRST), f"{soon} {order}; unfold a reason for its figures")
+    beside = say.unlisted(facts)
+    caption = f"{soon} {order}; unfold a reason for its figures" + (f". {beside}" if beside else "")
+    return head + risk_table(facts, facts.risks.head(FIRST), caption)
 
 
 def groups(facts: ExecutiveFacts) -> Piece:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -40,9 +42,17 @@ def index(runs: Sequence[Left]) -> str:
     """
     if not runs:
         return report.bare(TITLE, Piece('<p class="note">No run yet.</p>'))
+    runs = _told_apart(runs)
     shelves = {run.shelf: [other for other in runs if other.shelf == run.shelf] for run in runs}
     sections = [workspace(several) for several in shelves.values()]
     return report.bare(TITLE, report.show(every(runs), *sections))
+
+
+def _told_apart(runs: Sequence[Left]) -> list[Left]:
+    """The runs; where two workspaces call their company the same, each with its folder's name behind it."""
+    shelves = {(run.workspace, run.shelf) for run in runs}
+    twice = {name for name, many in Counter(name for name, _ in shelves).items() if many > 1}
+    return [replace(run, workspace=f"{run.workspace}, {run.shelf}") if run.workspace in twice else run for run in runs]
 
 
 def every(runs: Sequence[Left]) -> Piece:

@@ -263,7 +263,7 @@ def lasting(seconds: float) -> str:
 
 def said(error: BaseException, length: int = 600) -> str:
     """What went wrong in one line, without any password or token of the environment."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt) or str(error) == "Query interrupted":  # the words of DuckDB for it
         return "stopped by hand"
     named = "" if isinstance(error, HealthlibError) else f"{type(error).__name__}: "
     return unsecret(" ".join(f"{named}{error}".split()))[:length]

@@ -80,7 +80,8 @@ def free_interval(rows: Array, y: Array, codes: NDArray[np.intp], counts: NDArra
         wrong = (slopes < 0).mean(axis=0) >= 0.975
         if len(kept) == 1 or not wrong.any():
             break
-        clearest = np.argmin(np.where(wrong, slopes.mean(axis=0) / slopes.std(axis=0), np.inf))
+        spread = np.maximum(slopes.std(axis=0), 1e-12)
+        clearest = np.argmin(np.where(wrong, slopes.mean(axis=0) / spread, np.inf))
         kept = np.delete(kept, clearest)
     ends = np.zeros((2, rows.shape[1] - 1))
     ends[:, kept - 1] = ratio_interval(draws)

@@ -66,6 +66,7 @@ def test_check_shows_rejected_rows_with_file_and_line_and_what_the_data_can_carr
     said = capsys.readouterr().out
     assert "usage.csv.gz:" in said
     assert "not an ISO date or timestamp" in said
+    assert said.splitlines()[-1] == f"Look at the page, then: healthlib run {company}", "the first hour ends with the next step"
     for question in ("audit", "fit", "backtest", "forecast"):
         assert f"\n{question}: " in said
     folder = tmp_path / "acme" / "2026-10-31"
@@ -84,7 +85,9 @@ def test_too_many_bad_rows_are_exit_1_with_the_rows_written(company: Path, tmp_p
     strict = (folder / "workspace.yaml").read_text().replace("max_rejected: 0.01", "max_rejected: 0.0")
     (folder / "workspace.yaml").write_text(strict)
     assert cli.main(["check", str(folder), "--out", str(tmp_path / "out")]) == 1
-    assert "healthlib: " in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "healthlib: " in printed.err
+    assert "then: healthlib run" not in printed.out
     assert (tmp_path / "out" / "strict" / "2026-10-31" / "rejected" / "usage.csv").is_file()
     assert "max_rejected" in (tmp_path / "out" / "strict" / "2026-10-31" / "check.html").read_text()
     assert cli.main(["run", str(folder), "--out", str(tmp_path / "out")]) == 1

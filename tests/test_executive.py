@@ -212,6 +212,36 @@ def test_the_counts_are_reconciled_once(facts: ExecutiveFacts) -> None:
     assert claims_belief.believe(facts)["Why do the counts differ?"].startswith("How the counts hang together: of the 150 customers")
 
 
+def test_a_list_of_low_scores_says_whom_it_cannot_name(facts: ExecutiveFacts) -> None:
+    """Where much ARR has no score, a list of low ones is not the list of whom to worry about: it says so, empty or not."""
+    rows = facts.by_band.assign(accounts=[0, 0, 1, 39], arr=[0.0, 0.0, 100e3, 171e3])
+    assert rows["band"].iloc[-1] == "unscored"
+    blind = replace(facts, by_band=rows)
+    assert "39 accounts ($171k) have no score and are not in this list" in page.first(blind).html
+    none = replace(blind, risks=facts.risks.head(0))
+    for claim in (say.first(none), say.at_risk(none)):
+        assert claim.startswith("No account that has a score stands below")
+        assert "39 accounts ($171k) have no score" in claim
+    seen = replace(facts, by_band=rows.assign(arr=[0.0, 0.0, 900e3, 171e3]))
+    assert say.unlisted(seen) == ""
+    assert "not in this list" not in page.first(seen).html
+    assert say.first(replace(seen, risks=facts.risks.head(0))).startswith("No account stands below")
+
+
+def test_the_title_rounds_points_as_the_table_below_it(facts: ExecutiveFacts) -> None:
+    """39.6 where the next band starts at 40 is 39 in the table; the title said 40 (seen on crm5)."""
+    names = [name for name in facts.groups if name.startswith("group:")]
+    start = facts.band_starts[1]
+    groups = facts.groups.copy()
+    groups[names] = groups[names].astype(float).clip(lower=start + 3)
+    groups.loc[groups.index[-1], names[0]] = start - 0.4
+    groups.loc[groups.index[0], [names[0], "accounts"]] = [start - 0.3, 1000]
+    title = say.groups(replace(facts, groups=groups))
+    assert f"({start - 1:.0f})" in title
+    assert f"({start - 1:.0f}, " in title
+    assert f"({start:.0f}" not in title
+
+
 def test_never_accuracy(facts: ExecutiveFacts) -> None:
     text = page.first_screen(facts).html + page_belief.track(facts).html
     text += " ".join([*MEANINGS.values(), *LESSONS.values(), *claims_belief.believe(facts).values()])

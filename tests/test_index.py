@@ -64,6 +64,20 @@ def test_months_are_compared_newest_first(tmp_path: Path) -> None:
     only_our_script(html)
 
 
+def test_workspaces_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """A workspace and its copy that runs from cases call the company the same: a list of two equal headings helps nobody."""
+    for shelf in ("demo", "demo_cases"):
+        for day in ("2026-09-30", "2026-10-31"):
+            left(tmp_path, shelf, day, summary(workspace="Acme Cloud"))
+    left(tmp_path, "zeta", "2026-10-31", summary(workspace="Zeta"))
+    headings = re.findall(r"<h2[^>]*>(.*?)</h2>", page_index.index(runs.found(tmp_path)))
+    assert sorted(unescape(re.sub(r"<[^>]+>", "", heading)) for heading in headings) == [
+        "Acme Cloud, demo",
+        "Acme Cloud, demo_cases",
+        "Zeta",
+    ]
+
+
 def test_one_run_has_nothing_to_compare_with(tmp_path: Path) -> None:
     left(tmp_path, "acme", "2026-10-31", summary())
     html = page_index.index(runs.found(tmp_path))

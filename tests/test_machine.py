@@ -14,6 +14,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from healthlib import cli, machine, publish, runner
@@ -129,3 +130,35 @@ def test_a_request_to_stop_ends_a_command_as_an_interrupt_does(monkeypatch: pyte
 def test_who_is_stopped_waits_for_no_child() -> None:
     code = "import subprocess; from healthlib.machine import end_children; c = subprocess.Popen(['sleep', '60']); end_children()"
     assert subprocess.run([sys.executable, "-c", f"{code}; print(c.wait())"], capture_output=True, text=True, timeout=60).stdout == "-9\n"
+
+
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_closed_streams_are_held_so_that_no_file_takes_their_number(closed: tuple[int, ...], tmp_path: Path) -> None:
+    """As a scheduler may start it: without this a kernel dies, or lines meant for the terminal go into the first file opened."""
+    code = (
+        "from healthlib import cli, machine\n"
+        "machine.hold_streams()\n"
+        "with open('table.csv', 'w') as file:\n"
+        "    assert file.fileno() > 2, file.fileno()\n"
+        "    print('for the terminal', flush=True)\n"
+        "assert cli.main(['catalogue']) == 0\n"
+    )
+    words = ["bash", "-c", f'exec "$0" -c "$1" {" ".join(f"{number}>&-" for number in closed)}', sys.executable, code]
+    assert subprocess.run(words, cwd=tmp_path, check=False).returncode == 0
+    assert (tmp_path / "table.csv").read_text() == ""
+
+
+def test_ctrl_c_while_duckdb_reads_is_a_stop_and_no_traceback() -> None:
+    """DuckDB makes a RuntimeError of it: found by asking DuckDB itself, so that another wording of theirs is noticed."""
+    connection = duckdb.connect()
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises((RuntimeError, KeyboardInterrupt)) as caught:
+        connection.execute("SELECT count(*) FROM range(20000000) a, range(10000) b WHERE a.range % 7 = b.range % 5").fetchall()
+    timer.join()
+    if not isinstance(caught.value, KeyboardInterrupt):
+        said = machine.refused(caught.value)
+        assert said is not None
+        assert str(said) == "stopped; the last good report is left as it was"
+        assert said.exit_code == 1
+    assert machine.refused(RuntimeError("something else")) is None

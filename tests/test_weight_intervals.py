@@ -8,7 +8,7 @@ import pytest
 from healthlib.backtest import problem_of
 from healthlib.demo import simulate_cases, simulated_scorecard
 from healthlib.resample import account_weights
-from healthlib.weight_intervals import AccountLoss, newton_steps, ratio_interval, unbounded, weight_intervals
+from healthlib.weight_intervals import AccountLoss, free_interval, newton_steps, ratio_interval, unbounded, weight_intervals
 from healthlib.weights import design, fit
 
 
@@ -89,3 +89,17 @@ def test_a_metric_that_clearly_points_the_wrong_way_does_not_bend_the_other_inte
     assert (one.low[3], one.high[3]) == (0.0, 0.0)
     np.testing.assert_allclose(one.low[:3], other.low, atol=0.005)
     np.testing.assert_allclose(one.high[:3], other.high, atol=0.005)
+
+
+def test_a_metric_that_never_varies_raises_no_warning() -> None:
+    """Its slope is 0 in every replicate; the wrong metric beside it is taken out as if it were not there. A run showed 0/0 to the user."""
+    rng = np.random.default_rng(3)
+    good, bad = rng.uniform(size=(2, 400))
+    lost = (rng.uniform(size=400) < 1 / (1 + np.exp(3 * (good - bad)))).astype(float)
+    counts = rng.poisson(1.0, size=(400, 200))
+    rows = np.column_stack([np.ones(400), 1 - good, 1 - bad])
+    low, high = free_interval(rows, lost, np.arange(400), counts)
+    with np.errstate(all="raise"):
+        flat = free_interval(np.column_stack([rows, np.zeros(400)]), lost, np.arange(400), counts)
+    assert (low[1], high[1]) == (0.0, 0.0)
+    assert np.allclose([flat[0][:2], flat[1][:2]], [low, high], atol=1e-9)
