@@ -87,7 +87,7 @@ def _soon(facts: ExecutiveFacts) -> str:
     said = f"{_cash(facts, row['arr'])} comes up for renewal within 90 days"
     if unknown(row["expected_lost"]):
         return f"{said}."
-    return f"{said}; of it {money_range(row['low'], row['high'], facts.context['currency'])} is likely to be lost."
+    return f"{said}; of it {money_range(row['low'], row['high'], facts.currency, of=row['arr'])} is likely to be lost."
 
 
 def _due_all(facts: ExecutiveFacts, days: int) -> pd.Series | None:
@@ -129,7 +129,7 @@ def renewals(facts: ExecutiveFacts) -> str:
 
 def _lost(row: pd.Series, facts: ExecutiveFacts) -> str:
     currency = facts.currency
-    return f"{money(row['expected_lost'], currency, 2)} ({money_range(row['low'], row['high'], currency)})"
+    return f"{money(row['expected_lost'], currency, 2)} ({money_range(row['low'], row['high'], currency, of=row['arr'])})"
 
 
 def unlisted(facts: ExecutiveFacts) -> str:
@@ -237,7 +237,7 @@ def calendar(facts: ExecutiveFacts) -> str:
     month = f"{pd.Timestamp(top['period'] + '-01'):%b %Y}"
     if name == "arr":
         return f"{said}, most of it in {month} ({_cash(facts, top['arr'])}). No chance of loss is given: too few accounts have left yet."
-    lost = f"about {money(top['lost'], facts.currency, 2)}, {money_range(top['low'], top['high'], facts.currency)}"
+    lost = f"about {money(top['lost'], facts.currency, 2)}, {money_range(top['low'], top['high'], facts.currency, of=top['arr'])}"
     return f"{said}; {month} carries most of what may be lost ({lost} of {_cash(facts, top['arr'])})."
 
 

@@ -25,7 +25,8 @@ def ahead(forecast: ForecastFacts) -> str:
         return "Contracts here have no end, so there is no renewal to forecast; what may be lost within the horizon is on the first page."
     said = [
         f"of {money(row['arr'], forecast.currency)} that come up in the {row['period']} ({counted(row['accounts'], 'account')}) "
-        f"{money(row['expected'], forecast.currency)} are expected to renew ({money_range(row['low'], row['high'], forecast.currency)})"
+        f"{money(row['expected'], forecast.currency)} are expected to renew "
+        f"({money_range(row['low'], row['high'], forecast.currency, of=row['arr'])})"
         for _, row in table.iterrows()
         if row["accounts"]
     ]

@@ -14,7 +14,7 @@ from healthlib.page_cells import as_is, chance, name_cell, with_cells
 from healthlib.report import Piece
 from healthlib.studies.book_changes import ASKED, ENDING
 from healthlib.studies.books import Own
-from healthlib.wording import NOTHING, banded, change, compact, count, day, money, money_change, number, short_day, unknown
+from healthlib.wording import NOTHING, banded, change, compact, count, day, money, money_change, money_range, number, short_day, unknown
 
 MANY = 40
 """Rows a table holds at most; the rest is in scores.csv."""
@@ -74,9 +74,8 @@ def tiles(own: Own) -> Piece:
     ]
     for row in own.due.to_dict("records"):
         label = f"May be lost in {row['days']} days" if own.context["kind"] == "churn_within" else f"Renews in {row['days']} days"
-        lost = (
-            "" if unknown(row["expected_lost"]) else f"{money(row['low'], _unit(own), 2)}–{money(row['high'], _unit(own), 2)} likely lost"
-        )
+        ends = money_range(row["low"], row["high"], _unit(own), of=row["arr"], to="–")
+        lost = "" if unknown(row["expected_lost"]) else f"{ends} likely lost"
         figures.append((label, money(row["arr"], _unit(own)), lost))
     return report.tiles(figures)
 

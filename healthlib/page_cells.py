@@ -12,7 +12,7 @@ from healthlib import report
 from healthlib.plots_accounts import spark
 from healthlib.report import Piece
 from healthlib.studies.executive_facts import ExecutiveFacts
-from healthlib.wording import NOTHING, change, compact, count, money, number, points, share, unknown
+from healthlib.wording import NOTHING, change, compact, count, money, money_range, number, points, share, unknown
 
 LONG = 80
 """Letters of a name above which a cell shows its beginning and keeps the rest for who points at it."""
@@ -81,7 +81,8 @@ def lost(row: dict[Any, Any], currency: str) -> Piece:
     if unknown(row["expected_lost"]):
         return Piece(NOTHING)
     shown = f'<data value="{report.machine(row["expected_lost"])}">{money(row["expected_lost"], currency, 2)}</data>'
-    return Piece(f'{shown} <span class="quiet nowrap">{money(row["low"], currency, 2)}–{money(row["high"], currency, 2)}</span>')
+    ends = money_range(row["low"], row["high"], currency, of=row["arr"], to="–")
+    return Piece(f'{shown} <span class="quiet nowrap">{ends}</span>')
 
 
 def moved(by: float) -> str:

@@ -22,7 +22,8 @@ def ahead(forecast: ForecastFacts) -> Piece:
     money = f"money {wording.compact(forecast.currency)}"
     frame = forecast.ahead[forecast.ahead["accounts"] > 0].copy()
     frame["when"] = [_when(row["period"], row["kind"]) for _, row in frame.iterrows()]
-    frame["range"] = [wording.money_range(low, high, forecast.currency) for low, high in zip(frame["low"], frame["high"], strict=True)]
+    ends = zip(frame["low"], frame["high"], frame["arr"], strict=True)
+    frame["range"] = [wording.money_range(low, high, forecast.currency, of=arr) for low, high, arr in ends]
     columns: Columns = {
         "when": ("Terms that end", "text"),
         "band": ("Band today", "text"),

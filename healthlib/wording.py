@@ -193,13 +193,15 @@ def share_range(value: float, low: float, high: float) -> str:
     return f"{share(value, digits)} ({number(100 * low, digits)}–{number(100 * high, digits)}%)"
 
 
-def money_range(low: float, high: float, currency: str = "USD") -> str:
-    """A range of money, in two significant digits.
+def money_range(low: float, high: float, currency: str = "USD", *, of: float = math.inf, to: str = " to ") -> str:
+    """A range of money, in two significant digits; its end in three where two would take it beyond the whole that it is a part of.
 
-    >>> money_range(121000, 343000)
-    '$120k to $340k'
+    >>> money_range(121000, 343000), money_range(0, 136800, of=137000)
+    ('$120k to $340k', '$0 to $137k')
     """
-    return NOTHING if unknown(low) or unknown(high) else f"{money(low, currency, 2)} to {money(high, currency, 2)}"
+    if unknown(low) or unknown(high):
+        return NOTHING
+    return f"{money(low, currency, 2)}{to}{money(high, currency, 3 if float(f'{high:.2g}') > of else 2)}"
 
 
 def tested(split: str, words: str) -> str:
