@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pandas as pd
@@ -31,13 +32,12 @@ class SparkSession(Session):
     def __init__(self, master: str = ""):
         super().__init__()
         try:
-            from pyspark.errors import PySparkException
-            from pyspark.sql import SparkSession as Builder
+            errors, sql = (import_module(f"pyspark.{part}") for part in ("errors", "sql"))
         except ImportError:
             raise QueryError("Spark needs the package pyspark: pip install 'healthlib[spark]'") from None
-        self.error = PySparkException
-        running = Builder.getActiveSession()
-        self.spark = running if running is not None else _started(Builder.builder.appName("healthlib"), master)
+        self.error = errors.PySparkException
+        running = sql.SparkSession.getActiveSession()
+        self.spark = running if running is not None else _started(sql.SparkSession.builder.appName("healthlib"), master)
         self.zone = self.spark.conf.get(ZONE)
         self.spark.conf.set(ZONE, "UTC")
         self.held: dict[str, Any] = {}

@@ -305,3 +305,53 @@ def test_a_metric_the_data_cannot_carry_is_named_with_the_nearest_column(tmp_pat
         metrics.measure(tables, workspace, asof.state(tables, workspace, spine))
     assert [fault.where for fault in caught.value.faults] == ["metrics.a", "metrics.b"]
     assert caught.value.faults[0].nearest == "quantity"
+
+
+OURS = (
+    "place",
+    "cell",
+    "bit",
+    "account",
+    "known_cell",
+    "calendar_day",
+    "nth",
+    "value",
+    "one",
+    "w",
+    "s",
+    "d",
+    "a",
+    "v",
+    "p",
+    "c",
+    "x",
+    "r",
+    "kd",
+)
+"""Names that the SQL of a measure uses for itself, or did."""
+
+
+def test_a_column_may_be_called_as_we_call_things(tmp_path: Path) -> None:
+    """Each measure over a column under such a name is the one over `quantity`, also where rows are read one by one on each date."""
+    workspace = company(tmp_path, 1)
+    usage = pd.read_csv(tmp_path / "usage.csv")
+    usage.assign(**dict.fromkeys(OURS, usage["quantity"])).to_csv(tmp_path / "usage.csv", index=False)
+    old = "cast(occurred_at as date) < as_of - 3"
+    menu = [
+        metric(f"{kind}|{name}|{days}|{len(more)}", f"{kind} {name}", window_days=days, where=f"{name} > 1{more}")
+        for name in ("quantity", *OURS)
+        for kind in ("sum", "distinct", "last", "max")
+        for days in (45, None)
+        for more in ("", f" and {old}")
+    ]
+    card = workspace.scorecard.model_copy(update={"metrics": {m.name: m for m in menu}})
+    workspace = workspace.model_copy(update={"scorecard": card})
+    tables = load_tables(workspace)
+    asof.open_door(tables, workspace)
+    days = pd.to_datetime(["2024-07-31", "2025-01-31"]).astype("datetime64[s]")
+    spine = pd.DataFrame([(f"A{i}", day) for day in days for i in range(6)], columns=["account_id", "as_of"])
+    got = metrics.measure(tables, workspace, asof.state(tables, workspace, spine.astype({"as_of": "datetime64[s]"})))
+    for m in menu:
+        kind, _, days, more = m.name.split("|")
+        pd.testing.assert_series_equal(got[m.name], got[f"{kind}|quantity|{days}|{more}"], check_names=False)
+        assert got[m.name].nunique() > 2, "an empty comparison"
