@@ -292,9 +292,9 @@ def clocks(check: CheckFacts) -> Finding:
     late = table[table["delay_p95"] > LATE_DAYS].sort_values("delay_p95", ascending=False)
     if len(late):
         row = late.iloc[0]
+        soon = f"within {counted(row['delay_median'], 'day')}" if row["delay_median"] else "the day they happened"
         text += (
-            f" In {row['table']}, half of the rows are written down within {counted(row['delay_median'], 'day')}, "
-            f"one in twenty later than {counted(row['delay_p95'], 'day')}."
+            f" In {row['table']}, half of the rows are written down {soon}, one in twenty later than {counted(row['delay_p95'], 'day')}."
         )
     if check.undated:
         verb = "is" if len(check.undated) == 1 else "are"
